@@ -1,0 +1,12 @@
+# mal_blas: a CBLAS; OpenBLAS by default, its OpenMP flavour where the system has several
+# (two threading runtimes in one process fight over the cores).
+find_path(MAL_CBLAS_INCLUDE cblas.h
+  PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp aarch64-linux-gnu/openblas-openmp openblas-openmp openblas)
+find_library(MAL_CBLAS_LIBRARY NAMES openblas cblas
+  PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp aarch64-linux-gnu/openblas-openmp openblas-openmp)
+if(NOT MAL_CBLAS_INCLUDE OR NOT MAL_CBLAS_LIBRARY)
+  message(FATAL_ERROR "no CBLAS found: run scripts/setup.sh, or install libopenblas-openmp-dev")
+endif()
+add_library(mal_blas INTERFACE)
+target_include_directories(mal_blas SYSTEM INTERFACE ${MAL_CBLAS_INCLUDE})
+target_link_libraries(mal_blas INTERFACE ${MAL_CBLAS_LIBRARY})
