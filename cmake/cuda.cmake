@@ -6,8 +6,10 @@ if(NOT MAL_CUDA STREQUAL "OFF")
   if(CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_ARCHITECTURES ${MAL_CUDA_ARCHITECTURES})
     enable_language(CUDA)
-    # Not CMAKE_CUDA_STANDARD: CMake 3.25 does not know that CUDA 13 has C++20.
-    string(APPEND CMAKE_CUDA_FLAGS " -std=c++20")
+    set(CMAKE_CUDA_STANDARD 20)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # CMake 3.25 does not know that CUDA ≥ 12 has C++20
+    endif()
     find_package(CUDAToolkit REQUIRED)
     set(MAL_HAVE_CUDA ON)
   elseif(MAL_CUDA STREQUAL "ON")
