@@ -21,9 +21,10 @@ constexpr std::size_t kBufferBytes = 1 << 20;
 
 [[noreturn]] void fail_io(const char* action, const std::string& path) {
   const int cause = errno;
-  const char* advice = cause == ENOSPC || cause == EFBIG || cause == EDQUOT ? "; free some space or choose another folder"
-                       : cause == EACCES || cause == EROFS                  ? "; choose a folder that can be written"
-                                                                            : "";
+  const char* advice = cause == ENOSPC || cause == EFBIG || cause == EDQUOT
+                           ? "; free some space or choose another folder"
+                       : cause == EACCES || cause == EROFS ? "; choose a folder that can be written"
+                                                           : "";
   fail("cannot {} {}: {}{}", action, path, std::generic_category().message(cause), advice);
 }
 
@@ -107,9 +108,10 @@ OutputFolder::OutputFolder(std::string target, std::string marker)
   while (target_.size() > 1 && target_.back() == '/') target_.pop_back();
   temporary_ = target_ + ".tmp";
   namespace fs = std::filesystem;
-  if (fs::exists(target_) && !fs::exists(target_ + "/" + marker_) && !(fs::is_directory(target_) && fs::is_empty(target_)))
-    fail_usage("{} exists and was not written by this command (it has no {}): choose another --out, or remove it", target_,
-               marker_);
+  if (fs::exists(target_) && !fs::exists(target_ + "/" + marker_) &&
+      !(fs::is_directory(target_) && fs::is_empty(target_)))
+    fail_usage("{} exists and was not written by this command (it has no {}): choose another --out, or remove it",
+               target_, marker_);
   std::error_code error;
   fs::remove_all(temporary_, error);
   fs::create_directories(temporary_, error);

@@ -9,8 +9,9 @@
 
 namespace mal {
 
-// Buffered output to `path`.tmp; commit() flushes, fsyncs, renames to `path` and fsyncs the folder. Without commit() the
-// destructor removes the temporary file. Every failed call (disk full, read-only folder) throws Error with path and cause.
+// Buffered output to `path`.tmp; commit() flushes, fsyncs, renames to `path` and fsyncs the folder. Without commit()
+// the destructor removes the temporary file. Every failed call (disk full, read-only folder) throws Error with path and
+// cause.
 class OutputFile {
  public:
   explicit OutputFile(std::string path);

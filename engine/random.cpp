@@ -51,7 +51,9 @@ std::uint64_t Random::bits(std::uint64_t index) const {
   return (static_cast<std::uint64_t>(b[1]) << 32) | b[0];
 }
 
-double Random::uniform(std::uint64_t index) const { return static_cast<double>(bits(index) >> 11) * 0x1p-53; }
+double Random::uniform(std::uint64_t index) const {
+  return static_cast<double>(bits(index) >> 11) * 0x1p-53;
+}
 
 double Random::normal(std::uint64_t index) const {
   const auto b = block(index);

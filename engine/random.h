@@ -13,10 +13,10 @@ class Random {
   // stream: a name such as a tensor's; two names give independent streams.
   Random(std::uint64_t seed, std::string_view stream);
 
-  std::array<std::uint32_t, 4> block(std::uint64_t index) const;  // 128 random bits
-  std::uint64_t bits(std::uint64_t index) const;                  // 64 random bits
-  double uniform(std::uint64_t index) const;                      // in [0, 1), 53 bits
-  double normal(std::uint64_t index) const;                       // N(0, 1), Box-Muller on one block
+  std::array<std::uint32_t, 4> block(std::uint64_t index) const;    // 128 random bits
+  std::uint64_t bits(std::uint64_t index) const;                    // 64 random bits
+  double uniform(std::uint64_t index) const;                        // in [0, 1), 53 bits
+  double normal(std::uint64_t index) const;                         // N(0, 1), Box-Muller on one block
   std::uint64_t below(std::uint64_t index, std::uint64_t n) const;  // in [0, n), n ≥ 1
 
  private:

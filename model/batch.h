@@ -19,7 +19,7 @@ struct BatchColumn {
 
 struct Batch {
   std::int64_t rows = 0;
-  std::int64_t first_row = 0;  // of the split, for messages
+  std::int64_t first_row = 0;        // of the split, for messages
   std::vector<BatchColumn> columns;  // in schema order
 };
 

@@ -32,15 +32,24 @@ int Schema::table_index(std::string_view table) const {
 
 std::string_view to_string(ColumnKind kind) {
   switch (kind) {
-    case ColumnKind::id: return "id";
-    case ColumnKind::ids: return "ids";
-    case ColumnKind::sequence: return "sequence";
-    case ColumnKind::scores: return "scores";
-    case ColumnKind::number: return "number";
-    case ColumnKind::credit: return "credit";
-    case ColumnKind::group: return "group";
-    case ColumnKind::slice: return "slice";
-    case ColumnKind::time: return "time";
+    case ColumnKind::id:
+      return "id";
+    case ColumnKind::ids:
+      return "ids";
+    case ColumnKind::sequence:
+      return "sequence";
+    case ColumnKind::scores:
+      return "scores";
+    case ColumnKind::number:
+      return "number";
+    case ColumnKind::credit:
+      return "credit";
+    case ColumnKind::group:
+      return "group";
+    case ColumnKind::slice:
+      return "slice";
+    case ColumnKind::time:
+      return "time";
   }
   return "?";
 }

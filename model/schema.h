@@ -1,5 +1,5 @@
-// What a sample consists of. Read from YAML by train/data/schema_yaml.h, stored with every dataset, and all that a model
-// knows about its input.
+// What a sample consists of. Read from YAML by train/data/schema_yaml.h, stored with every dataset, and all that a
+// model knows about its input.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,12 @@ struct Column {
   std::string name;    // unique in the schema
   std::string source;  // the column of the input file; the name unless given
   ColumnKind kind = ColumnKind::id;
-  Side side = Side::context;          // whose property it is: known once a request (user), or one an ad
-  std::string table;                  // id, ids, sequence: the embedding table; columns that name the same table share it
-  int length = 1;                     // ids, sequence, scores: positions stored (padded or cut, the newest, i.e. last, kept)
+  Side side = Side::context;  // whose property it is: known once a request (user), or one an ad
+  std::string table;          // id, ids, sequence: the embedding table; columns that name the same table share it
+  int length = 1;             // ids, sequence, scores: positions stored (padded or cut, the newest, i.e. last, kept)
   SetPooling pooling = SetPooling::sum;  // ids
-  bool log1p = false;                 // number: log(1 + x) first
-  bool standardize = false;           // number: then (x − mean) / std, fitted on train
+  bool log1p = false;                    // number: log(1 + x) first
+  bool standardize = false;              // number: then (x − mean) / std, fitted on train
 };
 
 // One embedding table: row 0 is "unseen", rows 1.. are the vocabulary, or all rows are hash buckets.

@@ -1,0 +1,37 @@
+// An embedding table with its optimiser state beside each row's weights, so that an update touches one place in memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace mal {
+
+class EmbeddingTable {
+ public:
+  // state: floats of optimiser state a row (0 for a model that only predicts).
+  EmbeddingTable(std::string name, std::int64_t rows, std::int32_t width, std::int32_t state);
+
+  const std::string& name() const { return name_; }
+  std::int64_t rows() const { return rows_; }
+  std::int32_t width() const { return width_; }
+  std::int32_t state_width() const { return state_; }
+  std::int64_t row_stride() const { return stride_; }
+  float* data() { return static_cast<float*>(buffer_.data()); }
+  const float* data() const { return static_cast<const float*>(buffer_.data()); }
+  float* row(std::int64_t index) { return data() + index * stride_; }
+  const float* row(std::int64_t index) const { return data() + index * stride_; }
+
+  void initialise(std::uint64_t seed, float stddev);  // N(0, stddev²), keyed by (seed, name, index); state zero
+  void fill_state(float value);
+
+ private:
+  std::string name_;
+  std::int64_t rows_, stride_;
+  std::int32_t width_, state_;
+  Buffer buffer_;
+};
+
+}  // namespace mal

@@ -1,0 +1,136 @@
+#include "engine/graph.h"
+
+#include <utility>
+
+#include "engine/error.h"
+
+namespace mal {
+
+Matrix Run::value(Value value) const {
+  return graph.matrix(value);
+}
+
+Matrix Run::gradient(Value output) const {
+  return graph.gradient_matrix(output);
+}
+
+GradientTarget Run::gradient_of_input(std::size_t i) const {
+  return graph.steps_[op].input_gradients[i];
+}
+
+const InputColumn& Run::input(Input input) const {
+  return graph.inputs_[static_cast<std::size_t>(input.id)].column;
+}
+
+float* Run::workspace() const {
+  const Graph::Step& step = graph.steps_[op];
+  const std::int64_t offset = graph.backward_phase_ ? step.workspace_backward : step.workspace_forward;
+  return offset < 0 ? nullptr : static_cast<float*>(graph.arena_.data()) + offset;
+}
+
+Graph::Graph(const Device& device, std::int64_t max_rows, bool training)
+    : device_(device), max_rows_(max_rows), training_(training) {
+  if (max_rows < 1) fail_usage("the batch size is {}; it must be at least 1", max_rows);
+}
+
+Value Graph::add_value(std::int64_t width, bool needs_gradient, std::string name) {
+  if (planned_) fail("graph: {} is recorded after plan()", name);
+  if (width < 1) fail("graph: {} would be {} wide", name, width);
+  const auto storage = static_cast<std::int32_t>(storages_.size());
+  Storage& added = storages_.emplace_back();
+  added.width = width;
+  values_.push_back({storage, 0, width, needs_gradient && training_, false, std::move(name)});
+  return {static_cast<std::int32_t>(values_.size() - 1)};
+}
+
+Value Graph::add_view(Value of, std::int64_t first_column, std::int64_t width, bool needs_gradient, std::string name) {
+  const ValueInfo& base = values_[static_cast<std::size_t>(of.id)];
+  if (first_column < 0 || width < 1 || first_column + width > base.width)
+    fail("graph: {} takes columns {} to {} of {}, which has {}", name, first_column, first_column + width, base.name,
+         base.width);
+  values_.push_back(
+      {base.storage, base.column + first_column, width, needs_gradient && base.needs_gradient, false, std::move(name)});
+  return {static_cast<std::int32_t>(values_.size() - 1)};
+}
+
+bool Graph::move_into(Value part, Value whole, std::int64_t first_column) {
+  const ValueInfo& child = values_[static_cast<std::size_t>(part.id)];
+  Storage& storage = storages_[static_cast<std::size_t>(child.storage)];
+  if (storage.parent >= 0 || child.width != storage.width) return false;
+  const Place place = resolve(whole);
+  if (place.storage == child.storage) return false;
+  storage.parent = place.storage;
+  storage.parent_column = place.column + first_column;
+  return true;
+}
+
+Input Graph::add_input(std::string name) {
+  inputs_.emplace_back();
+  input_names_.push_back(std::move(name));
+  return {static_cast<std::int32_t>(inputs_.size() - 1)};
+}
+
+void Graph::record(std::unique_ptr<Op> op, OpInfo info) {
+  if (planned_) fail("graph: {} is recorded after plan()", info.name);
+  ops_.push_back(std::move(op));
+  infos_.push_back(std::move(info));
+}
+
+void Graph::keep(Value value) {
+  values_[static_cast<std::size_t>(value.id)].kept = true;
+}
+
+Graph::Place Graph::resolve(Value value) const {
+  const ValueInfo& info = values_[static_cast<std::size_t>(value.id)];
+  Place place{info.storage, info.column};
+  while (storages_[static_cast<std::size_t>(place.storage)].parent >= 0) {
+    const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
+    place = {storage.parent, place.column + storage.parent_column};
+  }
+  return place;
+}
+
+Matrix Graph::matrix(Value value) const {
+  const Place place = resolve(value);
+  const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
+  return {static_cast<float*>(arena_.data()) + storage.value_offset + place.column, storage.stride};
+}
+
+Matrix Graph::gradient_matrix(Value value) const {
+  const Place place = resolve(value);
+  const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
+  if (storage.gradient_offset < 0) return {};
+  return {static_cast<float*>(arena_.data()) + storage.gradient_offset + place.column, storage.stride};
+}
+
+void Graph::forward(std::int64_t rows) {
+  if (!planned_ || rows < 0 || rows > max_rows_)
+    fail("graph: forward of {} rows, at most {} are planned", rows, planned_ ? max_rows_ : 0);
+  backward_phase_ = false;
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    Run run{*this, *device_.kernels, rows};
+    run.op = i;
+    ops_[i]->forward(run);
+  }
+}
+
+void Graph::backward(std::int64_t rows) {
+  if (!planned_ || !training_) fail("graph: backward() of a graph that was not planned for training");
+  backward_phase_ = true;
+  for (std::size_t i = ops_.size(); i-- > 0;) run_backward_of(i, rows);
+}
+
+void Graph::run_backward_of(std::size_t op, std::int64_t rows) {
+  const Step& step = steps_[op];
+  if (!step.backward) return;
+  for (const Fill& fill : step.fills) {
+    const Storage& storage = storages_[static_cast<std::size_t>(fill.storage)];
+    device_.kernels->fill(static_cast<float*>(arena_.data()) + storage.gradient_offset + fill.column, storage.stride,
+                          rows, fill.width, 0.0F);
+  }
+  Run run{*this, *device_.kernels, rows};
+  run.op = op;
+  ops_[op]->backward(run);
+}
+
+}  // namespace mal

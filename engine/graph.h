@@ -1,0 +1,184 @@
+// A model, recorded once: the list of its calls forward and, in training, backward.
+//
+// A Value is a batch-row matrix [rows, width] with rows ≤ max_rows. plan() gives every value, gradient and scratch
+// buffer its place in one arena, by the interval of calls in which it lives; after that a step allocates nothing.
+// concat() and slice() cost nothing: a value can be a range of columns of a wider storage, and kernels take row
+// strides.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/device.h"
+#include "engine/embedding_table.h"
+#include "engine/parameters.h"
+#include "engine/tensor.h"
+
+namespace mal {
+
+struct Value {
+  std::int32_t id = -1;
+  bool valid() const { return id >= 0; }
+};
+
+// A column of the batch that the graph reads; bound anew before every step.
+struct Input {
+  std::int32_t id = -1;
+};
+struct InputColumn {
+  const std::int32_t* ids = nullptr;      // [rows, length]
+  const std::int32_t* lengths = nullptr;  // [rows]
+  const float* values = nullptr;          // [rows, length]
+};
+
+struct Matrix {
+  float* data = nullptr;
+  std::int64_t stride = 0;
+};
+// Where a backward call puts the gradient of one of its inputs. data is null: nobody needs it.
+struct GradientTarget {
+  float* data = nullptr;
+  std::int64_t stride = 0;
+  bool accumulate = false;
+};
+
+// The gradient of one table after a backward pass: the first *count entries of rows and values.
+struct SparseGradient {
+  EmbeddingTable* table = nullptr;
+  const std::int32_t* rows = nullptr;
+  const float* values = nullptr;
+  std::int64_t count = 0;
+};
+
+class Graph;
+
+// What an op's calls see.
+struct Run {
+  const Graph& graph;
+  const kernels::KernelTable& kernels;
+  std::int64_t rows;
+
+  Matrix value(Value value) const;
+  Matrix gradient(Value output) const;                    // of an op's own output
+  GradientTarget gradient_of_input(std::size_t i) const;  // of the i-th input of the op that runs now
+  const InputColumn& input(Input input) const;
+  float* workspace() const;
+
+  std::size_t op = 0;  // set by the graph
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+  virtual void forward(const Run& run) = 0;
+  virtual void backward(const Run&) {}
+};
+
+// What the planner and --dry-run need to know of an op.
+struct OpInfo {
+  std::string name;  // "aka/last/0"
+  std::string kind;  // "linear 256 → 128, relu"
+  std::vector<Value> inputs;
+  std::vector<Value> outputs;
+  std::vector<Value> saved;            // values, inputs or outputs or own, that backward reads
+  std::int64_t forward_workspace = 0;  // floats, at max_rows
+  std::int64_t backward_workspace = 0;
+  std::int64_t parameters = 0;
+  double flops = 0;  // a row, forward
+  bool has_backward = true;
+};
+
+class Graph {
+ public:
+  // training: plan gradients too. Without it backward() is an error and values die after their last reader.
+  Graph(const Device& device, std::int64_t max_rows, bool training);
+
+  // ---- recording: used by engine/ops
+  Value add_value(std::int64_t width, bool needs_gradient, std::string name);
+  Value add_view(Value of, std::int64_t first_column, std::int64_t width, bool needs_gradient, std::string name);
+  // Makes `part`, with all that views it, columns first_column.. of `whole`. False if it is part of something already.
+  bool move_into(Value part, Value whole, std::int64_t first_column);
+  Input add_input(std::string name);
+  void record(std::unique_ptr<Op> op, OpInfo info);
+  void add_sparse_gradient(const SparseGradient* gradient) { sparse_gradients_.push_back(gradient); }
+  void keep(Value value);  // readable after forward(): never reuse its memory
+
+  // ---- running
+  void plan();
+  void bind(Input input, InputColumn column) { inputs_[static_cast<std::size_t>(input.id)].column = column; }
+  void forward(std::int64_t rows);
+  void backward(
+      std::int64_t rows);  // of the loss ops; parameter gradients are then in Parameters and sparse_gradients()
+
+  // ---- looking
+  std::int64_t width(Value value) const { return values_[static_cast<std::size_t>(value.id)].width; }
+  bool needs_gradient(Value value) const { return values_[static_cast<std::size_t>(value.id)].needs_gradient; }
+  const std::string& name(Value value) const { return values_[static_cast<std::size_t>(value.id)].name; }
+  const std::vector<std::string>& input_names() const { return input_names_; }
+  Matrix matrix(Value value) const;           // contents after forward()
+  Matrix gradient_matrix(Value value) const;  // contents right after the backward call that wrote it; for tests
+  const std::vector<OpInfo>& ops() const { return infos_; }
+  const std::vector<const SparseGradient*>& sparse_gradients() const { return sparse_gradients_; }
+  std::int64_t max_rows() const { return max_rows_; }
+  bool training() const { return training_; }
+  const Device& device() const { return device_; }
+  std::int64_t arena_bytes() const { return static_cast<std::int64_t>(arena_.size()); }
+  std::int64_t unplanned_bytes() const { return unplanned_bytes_; }  // what it would take without sharing
+
+ private:
+  friend struct Run;
+  struct ValueInfo {
+    std::int32_t storage;
+    std::int64_t column, width;
+    bool needs_gradient, kept = false;
+    std::string name;
+  };
+  struct Storage {
+    std::int64_t width;
+    std::int32_t parent = -1;  // a storage that this one became a part of
+    std::int64_t parent_column = 0;
+    std::int64_t value_offset = -1, gradient_offset = -1;  // floats into the arena
+    std::int64_t stride = 0;
+  };
+  struct InputInfo {
+    InputColumn column;
+  };
+  struct Fill {  // columns of a gradient that are zeroed before an op's backward call
+    std::int32_t storage;
+    std::int64_t column, width;
+  };
+  struct Step {                                   // what plan() found out about one op
+    std::vector<GradientTarget> input_gradients;  // data null until plan() ends
+    std::vector<Fill> fills;
+    bool backward = false;
+    std::int64_t workspace_forward = -1, workspace_backward = -1;
+  };
+  struct Place {
+    std::int32_t storage;
+    std::int64_t column;
+  };
+  class Planner;
+
+  Place resolve(Value value) const;  // the root storage and the column in it
+  void run_backward_of(std::size_t op, std::int64_t rows);
+
+  Device device_;
+  std::int64_t max_rows_;
+  bool training_, planned_ = false;
+  std::vector<ValueInfo> values_;
+  std::vector<Storage> storages_;
+  std::vector<InputInfo> inputs_;
+  std::vector<std::string> input_names_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  std::vector<OpInfo> infos_;
+  std::vector<Step> steps_;
+  std::vector<const SparseGradient*> sparse_gradients_;
+  Buffer arena_;
+  std::int64_t unplanned_bytes_ = 0;
+  std::int64_t workspace_row_ = 0;
+  bool backward_phase_ = false;
+};
+
+}  // namespace mal

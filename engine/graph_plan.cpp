@@ -1,0 +1,213 @@
+// Graph::plan(): which backward calls run, which gradients they overwrite or add to, and where everything lies in
+// memory.
+//
+// Time is the index of a call: op i runs forward at i and backward at 2n − 1 − i. A block of memory lives from the
+// first call that touches it to the last; two blocks may share memory if their lives do not meet.
+#include <algorithm>
+#include <utility>
+
+#include "engine/error.h"
+#include "engine/graph.h"
+
+namespace mal {
+
+class Graph::Planner {
+ public:
+  explicit Planner(Graph& graph) : graph_(graph), calls_(static_cast<std::int64_t>(graph.ops_.size())) {}
+
+  void run() {
+    const std::size_t storages = graph_.storages_.size();
+    values_.resize(storages);
+    gradients_.resize(storages);
+    written_.resize(storages);
+    for (std::size_t s = 0; s < storages; ++s) written_[s].resize(static_cast<std::size_t>(graph_.storages_[s].width));
+    graph_.steps_.resize(graph_.ops_.size());
+    plan_forward();
+    if (graph_.training_) plan_backward();
+    keep_values();
+    place();
+    resolve_targets();
+  }
+
+ private:
+  struct Life {
+    std::int64_t first = -1, last = -1;
+    void touch(std::int64_t time) {
+      if (first < 0) first = time;
+      first = std::min(first, time);
+      last = std::max(last, time);
+    }
+  };
+  struct Block {
+    Life life;
+    std::int64_t floats;
+    std::int64_t* offset;
+  };
+
+  void plan_forward() {
+    for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
+      const auto time = static_cast<std::int64_t>(i);
+      for (const Value value : graph_.infos_[i].inputs) life_of(values_, value).touch(time);
+      for (const Value value : graph_.infos_[i].outputs) life_of(values_, value).touch(time);
+    }
+  }
+
+  void plan_backward() {
+    for (std::size_t i = graph_.ops_.size(); i-- > 0;) {
+      const OpInfo& info = graph_.infos_[i];
+      Step& step = graph_.steps_[i];
+      step.input_gradients.resize(info.inputs.size());
+      // A loss has no outputs: its backward call starts the gradients. Any other op runs if something flows into it.
+      step.backward = info.has_backward && (info.outputs.empty() || any_written(info.outputs));
+      if (!step.backward) continue;
+      const std::int64_t time = 2 * calls_ - 1 - static_cast<std::int64_t>(i);
+      for (const Value value : info.saved) life_of(values_, value).touch(time);
+      for (const Value value : info.outputs) {
+        if (!graph_.needs_gradient(value)) continue;
+        fill_unwritten(value, step);
+        life_of(gradients_, value).touch(time);
+      }
+      for (std::size_t k = 0; k < info.inputs.size(); ++k) {
+        const Value value = info.inputs[k];
+        if (!graph_.needs_gradient(value)) continue;
+        const std::int64_t written = count_written(value);
+        if (written > 0 && written < graph_.width(value)) fill_unwritten(value, step);
+        step.input_gradients[k].accumulate = written > 0;
+        mark_written(value);
+        life_of(gradients_, value).touch(time);
+      }
+    }
+  }
+
+  void keep_values() {
+    for (std::size_t v = 0; v < graph_.values_.size(); ++v)
+      if (graph_.values_[v].kept) life_of(values_, {static_cast<std::int32_t>(v)}).touch(2 * calls_);
+  }
+
+  // Largest block first, each at the lowest place that is free during its life.
+  void place() {
+    std::vector<Block> blocks = all_blocks();
+    std::ranges::stable_sort(blocks, [](const Block& a, const Block& b) { return a.floats > b.floats; });
+    std::vector<const Block*> placed;
+    std::int64_t total = 0;
+    std::int64_t unplanned = 0;
+    for (Block& block : blocks) {
+      std::vector<std::pair<std::int64_t, std::int64_t>> taken;
+      for (const Block* other : placed)
+        if (other->life.first <= block.life.last && block.life.first <= other->life.last)
+          taken.emplace_back(*other->offset, *other->offset + other->floats);
+      std::ranges::sort(taken);
+      std::int64_t offset = 0;
+      for (const auto& [begin, end] : taken) {
+        if (offset + block.floats <= begin) break;
+        offset = std::max(offset, end);
+      }
+      *block.offset = offset;
+      total = std::max(total, offset + block.floats);
+      unplanned += block.floats;
+      placed.push_back(&block);
+    }
+    graph_.arena_ = Buffer(static_cast<std::size_t>(total) * sizeof(float));
+    graph_.unplanned_bytes_ = unplanned * static_cast<std::int64_t>(sizeof(float));
+  }
+
+  std::vector<Block> all_blocks() {
+    std::vector<Block> blocks;
+    for (std::size_t s = 0; s < graph_.storages_.size(); ++s) {
+      Storage& storage = graph_.storages_[s];
+      if (storage.parent >= 0) continue;
+      storage.stride = stride_of(storage.width);
+      const std::int64_t floats = graph_.max_rows_ * storage.stride;
+      if (values_[s].first >= 0) add_block(blocks, values_[s], floats, &storage.value_offset);
+      if (gradients_[s].first >= 0) add_block(blocks, gradients_[s], floats, &storage.gradient_offset);
+    }
+    for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
+      const OpInfo& info = graph_.infos_[i];
+      Step& step = graph_.steps_[i];
+      const auto time = static_cast<std::int64_t>(i);
+      const std::int64_t back = 2 * calls_ - 1 - time;
+      if (info.forward_workspace > 0) add_block(blocks, {time, time}, info.forward_workspace, &step.workspace_forward);
+      if (info.backward_workspace > 0 && step.backward)
+        add_block(blocks, {back, back}, info.backward_workspace, &step.workspace_backward);
+    }
+    return blocks;
+  }
+
+  // Large arrays at the same offset in a page alias in the first-level cache: sizes are an odd number of cache lines.
+  static void add_block(std::vector<Block>& blocks, Life life, std::int64_t floats, std::int64_t* offset) {
+    constexpr std::int64_t kLine = 16;
+    const std::int64_t lines = (floats + kLine - 1) / kLine | 1;
+    blocks.push_back({life, lines * kLine, offset});
+  }
+
+  static std::int64_t stride_of(std::int64_t width) {
+    constexpr std::int64_t kLine = 16, kPage = 1024;
+    const std::int64_t stride = (width + kLine - 1) / kLine * kLine;
+    return stride % kPage == 0 ? stride + kLine : stride;
+  }
+
+  void resolve_targets() {
+    if (!graph_.training_) return;
+    for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
+      if (!graph_.steps_[i].backward) continue;
+      for (std::size_t k = 0; k < graph_.infos_[i].inputs.size(); ++k) {
+        const Value value = graph_.infos_[i].inputs[k];
+        if (!graph_.needs_gradient(value)) continue;
+        const Matrix matrix = graph_.gradient_matrix(value);
+        graph_.steps_[i].input_gradients[k].data = matrix.data;
+        graph_.steps_[i].input_gradients[k].stride = matrix.stride;
+      }
+    }
+  }
+
+  Life& life_of(std::vector<Life>& lives, Value value) {
+    return lives[static_cast<std::size_t>(graph_.resolve(value).storage)];
+  }
+
+  // The columns of the root storage that hold a value's gradient, one flag a column.
+  std::vector<bool>::iterator columns_of(Value value) {
+    const Place place = graph_.resolve(value);
+    return written_[static_cast<std::size_t>(place.storage)].begin() + place.column;
+  }
+
+  std::int64_t count_written(Value value) {
+    const auto first = columns_of(value);
+    return std::count(first, first + graph_.width(value), true);
+  }
+
+  bool any_written(const std::vector<Value>& values) {
+    return std::ranges::any_of(values,
+                               [&](Value value) { return graph_.needs_gradient(value) && count_written(value) > 0; });
+  }
+
+  void mark_written(Value value) {
+    const auto first = columns_of(value);
+    std::fill(first, first + graph_.width(value), true);
+  }
+
+  void fill_unwritten(Value value, Step& step) {
+    const Place place = graph_.resolve(value);
+    const auto first = columns_of(value);
+    for (std::int64_t c = 0; c < graph_.width(value); ++c) {
+      if (first[c]) continue;
+      std::int64_t end = c;
+      while (end < graph_.width(value) && !first[end]) ++end;
+      step.fills.push_back({place.storage, place.column + c, end - c});
+      c = end;
+    }
+    mark_written(value);
+  }
+
+  Graph& graph_;
+  std::int64_t calls_;
+  std::vector<Life> values_, gradients_;  // of root storages
+  std::vector<std::vector<bool>> written_;
+};
+
+void Graph::plan() {
+  if (planned_) fail("graph: plan() is called twice");
+  Planner(*this).run();
+  planned_ = true;
+}
+
+}  // namespace mal

@@ -1,0 +1,65 @@
+// The vocabulary of the engine: every op that a model can record, on one page. Each checks shapes, makes its output,
+// and knows which kernels to call; the arithmetic is in kernels/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/graph.h"
+#include "kernels/kernels.h"
+
+namespace mal::ops {
+
+using kernels::Activation;
+using kernels::HeadKind;
+using kernels::LossHead;
+using kernels::Pooling;
+using kernels::Reduction;
+
+// One feature of the fused embedding lookup.
+struct LookupSpec {
+  EmbeddingTable* table;
+  Input input;  // ids[rows, length] and, for sets and sequences, lengths[rows]
+  std::int32_t length = 1;
+  Pooling pooling = Pooling::none;
+  bool side_by_side = true;  // put beside the others in the result's `block`; false: a value of its own
+};
+struct LookupResult {
+  Value block;                  // all side-by-side features, in order; invalid if there are none
+  std::vector<Value> features;  // one a spec: [rows, d], or [rows, length · d] for a sequence
+};
+// All features of the model in one call; in training also the sparse gradient of every table.
+LookupResult embedding_lookup(Graph& graph, const std::vector<LookupSpec>& specs, const std::string& name);
+
+// Columns of the batch as they are, [rows, Σ lengths]; no gradient.
+Value input_values(Graph& graph, const std::vector<Input>& inputs, const std::string& name);
+
+Value slice(Graph& graph, Value x, std::int64_t first_column, std::int64_t width);
+Value concat(Graph& graph, const std::vector<Value>& parts, const std::string& name);
+Value add(Graph& graph, Value a, Value b, const std::string& name);
+Value detach(Graph& graph, Value x);  // the same numbers; no gradient flows back
+
+// act(x w + b); w[K, N] and b[N] are created as NAME/weight and NAME/bias (Xavier uniform, zeros).
+Value linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, Activation activation,
+             const std::string& name);
+
+Value layer_norm(Graph& graph, Parameters& parameters, Value x, float epsilon, const std::string& name);
+
+// Parameters NAME/w1 [4d, h], NAME/b1 [h], NAME/alpha [h] (0.25), NAME/w2 [h, 1], NAME/b2 [1].
+// sequence[rows, L·d] target[rows, d] → [rows, d]
+Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value target, Input lengths,
+                    std::int64_t hidden, bool softmax, const std::string& name);
+
+// scores[rows, L] of `scores` → [rows, T]
+Value simtier_count(Graph& graph, Input scores, std::int64_t length, std::int64_t tiers, bool log1p,
+                    const std::string& name);
+// Parameter NAME/tiers [T, q], Xavier uniform. → [rows, T·q]
+Value simtier_embedding(Graph& graph, Parameters& parameters, Input scores, std::int64_t length, std::int64_t tiers,
+                        std::int64_t width, const std::string& name);
+
+// Ends a training graph. losses: one a head, without its scale, filled by every backward(); must outlive the graph.
+void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<LossHead> heads, Reduction reduction,
+                     std::vector<double>& losses);
+
+}  // namespace mal::ops

@@ -1,0 +1,90 @@
+#include "engine/error.h"
+#include "engine/ops.h"
+
+namespace mal::ops {
+
+namespace {
+
+class DinAttention final : public Op {
+ public:
+  struct Tensors {
+    Parameter &w1, &b1, &alpha, &w2, &b2;
+  };
+
+  DinAttention(Value sequence, Value target, Value output, Value scores, Input lengths, kernels::DinShape shape,
+               Tensors tensors)
+      : sequence_(sequence),
+        target_(target),
+        output_(output),
+        scores_(scores),
+        lengths_(lengths),
+        shape_(shape),
+        tensors_(tensors) {}
+
+  void forward(const Run& run) override {
+    const Matrix sequence = run.value(sequence_), target = run.value(target_), out = run.value(output_);
+    run.kernels.din_forward(shape(run), weights(), sequence.data, sequence.stride, target.data, target.stride,
+                            run.input(lengths_).lengths, out.data, out.stride, run.value(scores_).data);
+  }
+
+  void backward(const Run& run) override {
+    const Matrix sequence = run.value(sequence_), target = run.value(target_), dout = run.gradient(output_);
+    const GradientTarget dsequence = run.gradient_of_input(0), dtarget = run.gradient_of_input(1);
+    const kernels::DinGradients gradients{tensors_.w1.gradient.data(), tensors_.b1.gradient.data(),
+                                          tensors_.alpha.gradient.data(), tensors_.w2.gradient.data(),
+                                          tensors_.b2.gradient.data()};
+    run.kernels.din_backward(shape(run), weights(), sequence.data, sequence.stride, target.data, target.stride,
+                             run.input(lengths_).lengths, run.value(scores_).data, dout.data, dout.stride,
+                             dsequence.data, dsequence.stride, dsequence.accumulate, dtarget.data, dtarget.stride,
+                             dtarget.accumulate, gradients, run.workspace());
+  }
+
+ private:
+  kernels::DinShape shape(const Run& run) const {
+    return {run.rows, shape_.length, shape_.width, shape_.hidden, shape_.softmax};
+  }
+  kernels::DinParameters weights() const {
+    return {tensors_.w1.value.data(), tensors_.b1.value.data(), tensors_.alpha.value.data(), tensors_.w2.value.data(),
+            tensors_.b2.value.data()};
+  }
+
+  Value sequence_, target_, output_, scores_;
+  Input lengths_;
+  kernels::DinShape shape_;
+  Tensors tensors_;
+};
+
+}  // namespace
+
+Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value target, Input lengths,
+                    std::int64_t hidden, bool softmax, const std::string& name) {
+  const std::int64_t width = graph.width(target);
+  if (hidden < 1 || graph.width(sequence) % width != 0)
+    fail("{}: a sequence {} wide does not fit a target {} wide", name, graph.width(sequence), width);
+  const std::int64_t length = graph.width(sequence) / width;
+  const DinAttention::Tensors tensors{
+      parameters.dense(name + "/w1", {4 * width, hidden}, Initialiser::xavier_uniform()),
+      parameters.dense(name + "/b1", {hidden}, Initialiser::constant(0)),
+      parameters.dense(name + "/alpha", {hidden}, Initialiser::constant(0.25F)),
+      parameters.dense(name + "/w2", {hidden, 1}, Initialiser::xavier_uniform()),
+      parameters.dense(name + "/b2", {1}, Initialiser::constant(0)),
+  };
+  const kernels::DinShape shape{graph.max_rows(), length, width, hidden, softmax};
+  const Value output = graph.add_value(width, true, name);
+  // Contiguous [rows, L], not a matrix with a padded stride: the planner only has to give it room.
+  const Value scores = graph.add_value(length, false, name + "/scores");
+  OpInfo info;
+  info.name = name;
+  info.kind = fmt::format("din attention {} × {}, hidden {}{}", length, width, hidden, softmax ? ", softmax" : "");
+  info.inputs = {sequence, target};
+  info.outputs = {output, scores};
+  info.saved = {sequence, target, scores};
+  info.backward_workspace = graph.device().kernels->din_backward_workspace(shape);
+  info.parameters = 4 * width * hidden + 3 * hidden + 1;
+  info.flops = 2.0 * static_cast<double>(length * (width * hidden + hidden + width) + 3 * width * hidden);
+  graph.record(std::make_unique<DinAttention>(sequence, target, output, scores, lengths, shape, tensors),
+               std::move(info));
+  return output;
+}
+
+}  // namespace mal::ops

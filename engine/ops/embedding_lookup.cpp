@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <deque>
+
+#include "engine/error.h"
+#include "engine/ops.h"
+
+namespace mal::ops {
+
+namespace {
+
+using kernels::Lookup;
+using kernels::LookupGradient;
+using kernels::TableGradient;
+
+// The sparse gradient of one table, with the memory that the backward kernel needs.
+struct TableWork {
+  EmbeddingTable* table = nullptr;
+  std::vector<std::size_t> features;  // which specs look up here
+  std::vector<LookupGradient> lookups;
+  Buffer rows, values, sort_space;
+  SparseGradient result;
+};
+
+class EmbeddingLookup final : public Op {
+ public:
+  EmbeddingLookup(std::vector<LookupSpec> specs, std::vector<Value> outputs)
+      : specs_(std::move(specs)), outputs_(std::move(outputs)), lookups_(specs_.size()) {}
+
+  void plan_gradients(Graph& graph) {
+    for (std::size_t f = 0; f < specs_.size(); ++f) {
+      auto found = std::ranges::find(tables_, specs_[f].table, &TableWork::table);
+      TableWork& work = found == tables_.end() ? tables_.emplace_back() : *found;
+      work.table = specs_[f].table;
+      work.features.push_back(f);
+    }
+    for (TableWork& work : tables_) {
+      std::size_t capacity = 0;
+      for (const std::size_t f : work.features)
+        capacity += static_cast<std::size_t>(graph.max_rows()) * static_cast<std::size_t>(specs_[f].length);
+      work.lookups.resize(work.features.size());
+      work.rows = Buffer(capacity * sizeof(std::int32_t));
+      work.values = Buffer(capacity * static_cast<std::size_t>(work.table->width()) * sizeof(float));
+      work.sort_space = Buffer(2 * capacity * sizeof(std::uint64_t));
+      work.result = {work.table, static_cast<std::int32_t*>(work.rows.data()), static_cast<float*>(work.values.data()),
+                     0};
+      graph.add_sparse_gradient(&work.result);
+    }
+    gradients_.resize(tables_.size());
+  }
+
+  void forward(const Run& run) override {
+    for (std::size_t f = 0; f < specs_.size(); ++f) {
+      const LookupSpec& spec = specs_[f];
+      const InputColumn& column = run.input(spec.input);
+      const Matrix out = run.value(outputs_[f]);
+      lookups_[f] = Lookup{spec.table->data(), spec.table->row_stride(), column.ids,   column.lengths,
+                           spec.length,        spec.table->width(),      spec.pooling, out.data,
+                           out.stride};
+    }
+    run.kernels.embedding_forward(lookups_.data(), static_cast<std::int32_t>(lookups_.size()), run.rows);
+  }
+
+  void backward(const Run& run) override {
+    for (std::size_t t = 0; t < tables_.size(); ++t) {
+      TableWork& work = tables_[t];
+      for (std::size_t k = 0; k < work.features.size(); ++k) {
+        const LookupSpec& spec = specs_[work.features[k]];
+        const InputColumn& column = run.input(spec.input);
+        const Matrix dout = run.gradient(outputs_[work.features[k]]);
+        work.lookups[k] = {column.ids, column.lengths, spec.length, spec.pooling, dout.data, dout.stride};
+      }
+      gradients_[t] = TableGradient{work.lookups.data(),
+                                    static_cast<std::int32_t>(work.lookups.size()),
+                                    work.table->width(),
+                                    work.table->rows(),
+                                    static_cast<std::int32_t*>(work.rows.data()),
+                                    static_cast<float*>(work.values.data()),
+                                    0,
+                                    static_cast<std::uint64_t*>(work.sort_space.data())};
+    }
+    run.kernels.embedding_backward(gradients_.data(), static_cast<std::int32_t>(gradients_.size()), run.rows);
+    for (std::size_t t = 0; t < tables_.size(); ++t) tables_[t].result.count = gradients_[t].count;
+  }
+
+ private:
+  std::vector<LookupSpec> specs_;
+  std::vector<Value> outputs_;
+  std::vector<Lookup> lookups_;
+  std::deque<TableWork> tables_;  // results are referred to by address
+  std::vector<TableGradient> gradients_;
+};
+
+}  // namespace
+
+LookupResult embedding_lookup(Graph& graph, const std::vector<LookupSpec>& specs, const std::string& name) {
+  if (specs.empty()) fail_usage("{}: the schema has no id, ids or sequence column to embed", name);
+  LookupResult result;
+  std::vector<Value> block;
+  std::int64_t positions = 0;
+  for (const LookupSpec& spec : specs) {
+    if (spec.length < 1) fail("{}: a feature of table {} has length {}", name, spec.table->name(), spec.length);
+    const bool pooled = spec.pooling != Pooling::none;
+    const std::int64_t width = spec.table->width() * (pooled ? 1 : spec.length);
+    const std::string& column = graph.input_names()[static_cast<std::size_t>(spec.input.id)];
+    result.features.push_back(graph.add_value(width, true, name + "/" + column));
+    if (spec.side_by_side) block.push_back(result.features.back());
+    positions += spec.length;
+  }
+  auto op = std::make_unique<EmbeddingLookup>(specs, result.features);
+  if (graph.training()) op->plan_gradients(graph);
+  OpInfo info;
+  info.name = name;
+  info.kind = fmt::format("embedding lookup, {} features, {} rows a sample", specs.size(), positions);
+  info.outputs = result.features;
+  graph.record(std::move(op), std::move(info));
+  if (!block.empty()) result.block = concat(graph, block, name + "/block");
+  return result;
+}
+
+}  // namespace mal::ops

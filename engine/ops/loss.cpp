@@ -1,0 +1,71 @@
+#include "engine/error.h"
+#include "engine/ops.h"
+
+namespace mal::ops {
+
+namespace {
+
+// The kernel yields values and gradients in one pass, so all of its work is the first backward call.
+class MultiViewLoss final : public Op {
+ public:
+  MultiViewLoss(Value logits, Value credits, std::int64_t columns, std::vector<LossHead> heads, Reduction reduction,
+                std::vector<double>& losses, std::int64_t workspace)
+      : logits_(logits),
+        credits_(credits),
+        columns_(columns),
+        heads_(std::move(heads)),
+        reduction_(reduction),
+        losses_(losses),
+        workspace_(static_cast<std::size_t>(workspace)) {}
+
+  void forward(const Run&) override {}
+
+  void backward(const Run& run) override {
+    const Matrix logits = run.value(logits_), credits = run.value(credits_);
+    const GradientTarget dlogits = run.gradient_of_input(0);
+    run.kernels.multi_view_loss(logits.data, logits.stride, credits.data, credits.stride, heads_.data(),
+                                static_cast<std::int32_t>(heads_.size()), reduction_, dlogits.data, dlogits.stride,
+                                columns_, losses_.data(), run.rows, workspace_.data());
+  }
+
+ private:
+  Value logits_, credits_;
+  std::int64_t columns_;
+  std::vector<LossHead> heads_;
+  Reduction reduction_;
+  std::vector<double>& losses_;
+  std::vector<double> workspace_;
+};
+
+void check_heads(const Graph& graph, Value logits, Value credits, const std::vector<LossHead>& heads) {
+  for (const LossHead& head : heads) {
+    const bool cartesian = head.kind == HeadKind::cartesian;
+    if (head.view_count < 1 || head.view_count > (cartesian ? 12 : 1))
+      fail("loss: a head has {} views; a cartesian head can have 12", head.view_count);
+    const std::int64_t width = cartesian ? std::int64_t{1} << head.view_count : 1;
+    if (head.column < 0 || head.column + width > graph.width(logits)) fail("loss: a head lies outside the logits");
+    for (std::int32_t k = 0; k < head.view_count; ++k)
+      if (head.views[k] < 0 || head.views[k] >= graph.width(credits))
+        fail("loss: view {} does not exist", head.views[k]);
+  }
+}
+
+}  // namespace
+
+void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<LossHead> heads, Reduction reduction,
+                     std::vector<double>& losses) {
+  check_heads(graph, logits, credits, heads);
+  losses.assign(heads.size(), 0.0);
+  OpInfo info;
+  info.name = "loss";
+  info.kind = fmt::format("{} heads over {} logits", heads.size(), graph.width(logits));
+  info.inputs = {logits, credits};
+  info.saved = {logits, credits};
+  const std::int64_t workspace =
+      graph.device().kernels->multi_view_loss_workspace(graph.max_rows(), static_cast<std::int32_t>(heads.size()));
+  graph.record(std::make_unique<MultiViewLoss>(logits, credits, graph.width(logits), std::move(heads), reduction,
+                                               losses, workspace),
+               std::move(info));
+}
+
+}  // namespace mal::ops

@@ -1,0 +1,133 @@
+// Ops that move or combine columns: input_values, slice, concat, add, detach.
+#include "engine/error.h"
+#include "engine/ops.h"
+
+namespace mal::ops {
+
+namespace {
+
+class InputValues final : public Op {
+ public:
+  InputValues(std::vector<Input> inputs, Value output) : inputs_(std::move(inputs)), output_(output) {}
+
+  void forward(const Run& run) override {
+    const Matrix out = run.value(output_);
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      run.kernels.copy(run.input(inputs_[i]).values, 1, out.data + i, out.stride, run.rows, 1, false);
+  }
+
+ private:
+  std::vector<Input> inputs_;
+  Value output_;
+};
+
+// Used by concat for a part that is already a column range of something else.
+class CopyColumns final : public Op {
+ public:
+  CopyColumns(Value from, Value to, std::int64_t width) : from_(from), to_(to), width_(width) {}
+
+  void forward(const Run& run) override {
+    const Matrix from = run.value(from_), to = run.value(to_);
+    run.kernels.copy(from.data, from.stride, to.data, to.stride, run.rows, width_, false);
+  }
+
+  void backward(const Run& run) override {
+    const GradientTarget target = run.gradient_of_input(0);
+    const Matrix dout = run.gradient(to_);
+    if (target.data != nullptr)
+      run.kernels.copy(dout.data, dout.stride, target.data, target.stride, run.rows, width_, target.accumulate);
+  }
+
+ private:
+  Value from_, to_;
+  std::int64_t width_;
+};
+
+class Add final : public Op {
+ public:
+  Add(Value a, Value b, Value output, std::int64_t width) : a_(a), b_(b), output_(output), width_(width) {}
+
+  void forward(const Run& run) override {
+    const Matrix a = run.value(a_), b = run.value(b_), y = run.value(output_);
+    run.kernels.add_forward(a.data, a.stride, b.data, b.stride, y.data, y.stride, run.rows, width_);
+  }
+
+  void backward(const Run& run) override {
+    const Matrix dy = run.gradient(output_);
+    for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+      const GradientTarget target = run.gradient_of_input(i);
+      if (target.data != nullptr)
+        run.kernels.copy(dy.data, dy.stride, target.data, target.stride, run.rows, width_, target.accumulate);
+    }
+  }
+
+ private:
+  Value a_, b_, output_;
+  std::int64_t width_;
+};
+
+}  // namespace
+
+Value input_values(Graph& graph, const std::vector<Input>& inputs, const std::string& name) {
+  const Value output = graph.add_value(static_cast<std::int64_t>(inputs.size()), false, name);
+  OpInfo info;
+  info.name = name;
+  info.kind = fmt::format("{} numbers of the batch", inputs.size());
+  info.outputs = {output};
+  info.has_backward = false;
+  graph.record(std::make_unique<InputValues>(inputs, output), std::move(info));
+  return output;
+}
+
+Value slice(Graph& graph, Value x, std::int64_t first_column, std::int64_t width) {
+  return graph.add_view(x, first_column, width, true,
+                        fmt::format("{}[{}:{}]", graph.name(x), first_column, first_column + width));
+}
+
+Value detach(Graph& graph, Value x) {
+  return graph.add_view(x, 0, graph.width(x), false, graph.name(x) + "/detached");
+}
+
+Value concat(Graph& graph, const std::vector<Value>& parts, const std::string& name) {
+  std::int64_t width = 0;
+  bool needs_gradient = false;
+  for (const Value part : parts) {
+    width += graph.width(part);
+    needs_gradient = needs_gradient || graph.needs_gradient(part);
+  }
+  const Value whole = graph.add_value(width, needs_gradient, name);
+  std::int64_t column = 0;
+  for (const Value part : parts) {
+    const std::int64_t part_width = graph.width(part);
+    if (!graph.move_into(part, whole, column)) {
+      const Value place = graph.add_view(whole, column, part_width, graph.needs_gradient(part), name + "/part");
+      OpInfo info;
+      info.name = name;
+      info.kind = fmt::format("copy of {} columns", part_width);
+      info.inputs = {part};
+      info.outputs = {place};
+      info.has_backward = graph.needs_gradient(part);
+      graph.record(std::make_unique<CopyColumns>(part, place, part_width), std::move(info));
+    }
+    column += part_width;
+  }
+  return whole;
+}
+
+Value add(Graph& graph, Value a, Value b, const std::string& name) {
+  const std::int64_t width = graph.width(a);
+  if (graph.width(b) != width)
+    fail_usage("{}: cannot add {} ({} wide) and {} ({} wide)", name, graph.name(a), width, graph.name(b),
+               graph.width(b));
+  const Value y = graph.add_value(width, graph.needs_gradient(a) || graph.needs_gradient(b), name);
+  OpInfo info;
+  info.name = name;
+  info.kind = fmt::format("sum of two, {} wide", width);
+  info.inputs = {a, b};
+  info.outputs = {y};
+  info.flops = static_cast<double>(width);
+  graph.record(std::make_unique<Add>(a, b, y, width), std::move(info));
+  return y;
+}
+
+}  // namespace mal::ops

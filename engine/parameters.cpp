@@ -1,0 +1,64 @@
+#include "engine/parameters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace mal {
+
+namespace {
+
+void initialise(Parameter& parameter, Initialiser initialiser, std::uint64_t seed) {
+  if (initialiser.kind == Initialiser::Kind::constant) {
+    std::ranges::fill(parameter.value.span(), initialiser.value);
+    return;
+  }
+  const auto& shape = parameter.value.shape();
+  const double limit = std::sqrt(6.0 / static_cast<double>(shape.front() + shape.back()));
+  const Random random(seed, parameter.name);
+  for (std::int64_t i = 0; i < parameter.value.size(); ++i)
+    parameter.value.data()[i] = static_cast<float>(limit * (2.0 * random.uniform(static_cast<std::uint64_t>(i)) - 1.0));
+}
+
+}  // namespace
+
+Parameters::Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t)> state_width)
+    : seed_(seed), state_width_(std::move(state_width)) {}
+
+Parameter& Parameters::dense(const std::string& name, const std::vector<std::int64_t>& shape, Initialiser initialiser) {
+  for (Parameter& parameter : dense_) {
+    if (parameter.name != name) continue;
+    if (parameter.value.shape() != shape) fail("parameter {} is asked for with two different shapes", name);
+    return parameter;
+  }
+  Parameter& parameter = dense_.emplace_back(Parameter{name, Tensor(shape), Tensor(shape), {}, {}});
+  initialise(parameter, initialiser, seed_);
+  return parameter;
+}
+
+EmbeddingTable& Parameters::table(const std::string& name, std::int64_t rows, std::int32_t width, float stddev) {
+  for (EmbeddingTable& table : tables_) {
+    if (table.name() != name) continue;
+    if (table.rows() != rows || table.width() != width) fail("table {} is asked for with two different shapes", name);
+    return table;
+  }
+  EmbeddingTable& table = tables_.emplace_back(name, rows, width, state_width_ ? state_width_(width) : 0);
+  table.initialise(seed_, stddev);
+  return table;
+}
+
+std::int64_t Parameters::dense_count() const {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : dense_) count += parameter.value.size();
+  return count;
+}
+
+std::int64_t Parameters::table_count() const {
+  std::int64_t count = 0;
+  for (const EmbeddingTable& table : tables_) count += table.rows() * table.width();
+  return count;
+}
+
+}  // namespace mal
