@@ -1,0 +1,57 @@
+// Which network to build; MODELS.md §2 and §3. Every default is a default of the configuration file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace mal {
+
+enum class Attention { none, din };
+enum class SimTier { none, count, embedding };
+
+struct InteractionConfig {
+  Attention attention = Attention::din;
+  std::int64_t din_hidden = 36;
+  bool softmax = false;
+};
+
+struct SimTierConfig {
+  SimTier mode = SimTier::embedding;
+  std::int64_t tiers = 32;
+  std::int64_t dim = 1;  // embedding: width q of each tier's vector
+  bool log1p = false;    // count
+};
+
+enum class ViewLabels { own, primary };
+
+struct MalConfig {
+  std::vector<std::string> views;  // that supervise AKA; empty: every view of the dataset
+  ViewLabels view_labels = ViewLabels::own;
+  bool cat = true;
+  bool detach_knowledge = false;
+  double lambda_view = 0.3, lambda_cat = 0.3;
+  std::vector<std::int64_t> aka_bottom = {256};
+  std::vector<std::int64_t> ptp = {256, 128};
+  std::vector<std::int64_t> knowledge = {128};
+  std::vector<std::int64_t> head = {64, 32};
+};
+
+struct ModelConfig {
+  std::string type = "base";     // a name of model/registry.h
+  std::string primary = "last";  // the view whose probability is served
+  std::int64_t embedding_dim = 16;
+  double embedding_init_std = 0.01;
+  InteractionConfig interaction;
+  SimTierConfig simtier;
+  bool layer_norm = true;
+  double layer_norm_eps = 1e-5;
+  std::vector<std::int64_t> bottom = {256};
+  std::vector<std::int64_t> tower = {128, 64, 32};
+  kernels::Activation activation = kernels::Activation::relu;
+  MalConfig mal;
+};
+
+}  // namespace mal
