@@ -24,8 +24,8 @@ class EmbeddingTable {
   float* row(std::int64_t index) { return data() + index * stride_; }
   const float* row(std::int64_t index) const { return data() + index * stride_; }
 
-  void initialise(std::uint64_t seed, float stddev);  // N(0, stddev²), keyed by (seed, name, index); state zero
-  void fill_state(float value);
+  void initialise(std::uint64_t seed, float stddev);       // N(0, stddev²), keyed by (seed, name, index); state zero
+  void fill_first_state(float value, std::int32_t width);  // the first `width` floats of every row's state
 
  private:
   std::string name_;

@@ -1,0 +1,165 @@
+#include "engine/checkpoint.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/file.h"
+
+namespace mal {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kMaxHeader = 1 << 20;
+constexpr const char* kMetadataKey = "__metadata__";
+constexpr const char* kChecksumKey = "xxh3";
+constexpr const char* kVersionKey = "mal_weights";
+constexpr const char* kVersion = "1";
+
+// A tensor seen as `rows` pieces of `width` floats, `stride` floats apart.
+struct Entry {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::int64_t rows, width, stride;
+  float* data;
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows * width) * sizeof(float); }
+};
+
+std::vector<Entry> entries_of(const Parameters& parameters) {
+  // Both directions share this list; saving never writes through the pointers.
+  auto& writable = const_cast<Parameters&>(parameters);
+  std::vector<Entry> entries;
+  for (Parameter& parameter : writable.all_dense()) {
+    const std::int64_t size = parameter.value.size();
+    entries.push_back({parameter.name, parameter.value.shape(), 1, size, size, parameter.value.data()});
+  }
+  for (EmbeddingTable& table : writable.all_tables())
+    entries.push_back(
+        {table.name(), {table.rows(), table.width()}, table.rows(), table.width(), table.row_stride(), table.data()});
+  return entries;
+}
+
+struct HashFree {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+std::string checksum(const std::vector<Entry>& entries) {
+  const std::unique_ptr<XXH3_state_t, HashFree> state(XXH3_createState());
+  XXH3_64bits_reset(state.get());
+  for (const Entry& entry : entries)
+    for (std::int64_t r = 0; r < entry.rows; ++r)
+      XXH3_64bits_update(state.get(), entry.data + r * entry.stride,
+                         static_cast<std::size_t>(entry.width) * sizeof(float));
+  return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
+}
+
+std::string make_header(const std::vector<Entry>& entries, const Metadata& metadata) {
+  Json header;
+  Json& extra = header[kMetadataKey];
+  for (const auto& [key, value] : metadata) extra[key] = value;
+  extra[kVersionKey] = kVersion;
+  extra[kChecksumKey] = checksum(entries);
+  std::uint64_t offset = 0;
+  for (const Entry& entry : entries) {
+    header[entry.name] = {{"dtype", "F32"}, {"shape", entry.shape}, {"data_offsets", {offset, offset + entry.bytes()}}};
+    offset += entry.bytes();
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // data begins aligned
+  return text;
+}
+
+struct View {
+  const std::byte* data;
+  std::uint64_t data_bytes;
+  Json header;
+};
+
+View parse(const std::string& path, const MappedFile& file) {
+  std::uint64_t length = 0;
+  if (file.size() < sizeof(length)) fail("{}: too short for a weights file ({} bytes)", path, file.size());
+  std::memcpy(&length, file.data(), sizeof(length));
+  if (length > kMaxHeader || length > file.size() - sizeof(length))
+    fail("{}: its header claims {} bytes; the file is damaged or not a safetensors file", path, length);
+  const char* text = reinterpret_cast<const char*>(file.data()) + sizeof(length);
+  Json header = Json::parse(text, text + length, nullptr, false);
+  if (!header.is_object()) fail("{}: its header is not a JSON object; the file is damaged", path);
+  const std::uint64_t begin = sizeof(length) + length;
+  return {file.data() + begin, file.size() - begin, std::move(header)};
+}
+
+Metadata metadata_of(const std::string& path, const Json& header) {
+  const auto found = header.find(kMetadataKey);
+  if (found == header.end() || !found->is_object()) fail("{}: it has no metadata; it was not written by MAL", path);
+  Metadata metadata;
+  for (const auto& [key, value] : found->items()) {
+    if (!value.is_string()) fail("{}: metadata '{}' is not text", path, key);
+    metadata[key] = value.get<std::string>();
+  }
+  if (metadata[kVersionKey] != kVersion)
+    fail("{}: weights format '{}' is not known to this version (it reads format {})", path, metadata[kVersionKey],
+         kVersion);
+  return metadata;
+}
+
+// The bytes of one tensor after checking its description against what the model expects and what the file holds.
+const std::byte* find_tensor(const std::string& path, const View& view, const Entry& entry) {
+  const auto found = view.header.find(entry.name);
+  if (found == view.header.end()) fail("{}: tensor {} is missing; was another model trained here?", path, entry.name);
+  const Json& item = *found;
+  const Json expected_shape = entry.shape;
+  if (!item.is_object() || item.value("dtype", Json()) != "F32" || item.value("shape", Json()) != expected_shape)
+    fail("{}: tensor {} is not F32 {}; was another model or dataset used?", path, entry.name, expected_shape.dump());
+  const Json offsets = item.value("data_offsets", Json());
+  if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
+      !offsets[1].is_number_unsigned())
+    fail("{}: tensor {} has no valid data_offsets; the file is damaged", path, entry.name);
+  const auto begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
+  if (begin > end || end > view.data_bytes || end - begin != entry.bytes())
+    fail("{}: tensor {} lies outside the file; the file is damaged or cut short", path, entry.name);
+  return view.data + begin;
+}
+
+}  // namespace
+
+void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata) {
+  const std::vector<Entry> entries = entries_of(parameters);
+  const std::string header = make_header(entries, metadata);
+  const std::uint64_t length = header.size();
+  if (length > kMaxHeader) fail("{}: the header would have {} bytes; shorten the names of columns", path, length);
+  OutputFile file(path);
+  file.write(&length, sizeof(length));
+  file.write(header);
+  for (const Entry& entry : entries)
+    for (std::int64_t r = 0; r < entry.rows; ++r)
+      file.write(entry.data + r * entry.stride, static_cast<std::size_t>(entry.width) * sizeof(float));
+  file.commit();
+}
+
+Metadata load_weights(const std::string& path, Parameters& parameters) {
+  const MappedFile file(path);
+  const View view = parse(path, file);
+  const Metadata metadata = metadata_of(path, view.header);
+  const std::vector<Entry> entries = entries_of(parameters);
+  if (view.header.size() != entries.size() + 1)
+    fail("{}: it holds {} tensors, the model has {}", path, view.header.size() - 1, entries.size());
+  for (const Entry& entry : entries) {
+    const std::byte* source = find_tensor(path, view, entry);
+    const std::size_t row_bytes = static_cast<std::size_t>(entry.width) * sizeof(float);
+    for (std::int64_t r = 0; r < entry.rows; ++r)
+      std::memcpy(entry.data + r * entry.stride, source + static_cast<std::size_t>(r) * row_bytes, row_bytes);
+  }
+  const auto expected = metadata.find(kChecksumKey);
+  if (expected == metadata.end() || expected->second != checksum(entries))
+    fail("{}: the checksum of its data is wrong; the file is damaged", path);
+  return metadata;
+}
+
+}  // namespace mal

@@ -1,0 +1,46 @@
+// One update of every parameter from the gradients of the last backward pass; MODELS.md §4.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/graph.h"
+#include "engine/optimizer_config.h"
+#include "engine/parameters.h"
+
+namespace mal {
+
+// Floats of optimiser state that a table row of width d needs; give it to Parameters.
+std::int32_t sparse_state_width(const Device& device, const SparseOptimizerConfig& config, std::int32_t width);
+
+class Optimizer {
+ public:
+  // Allocates the dense state. The tables of `parameters` were made with sparse_state_width().
+  Optimizer(const Device& device, Parameters& parameters, const DenseOptimizerConfig& dense,
+            const SparseOptimizerConfig& sparse, const ScheduleConfig& schedule);
+
+  // Throws Error, and changes nothing, if a gradient is not finite.
+  void step(const Graph& graph);
+
+  std::int64_t steps() const { return steps_; }
+  double gradient_norm() const { return norm_; }  // global, before clipping, of the last step
+  double rate_factor(std::int64_t step) const;    // of the schedule at `step` (from 1): 1 = the configured rates
+
+ private:
+  double global_norm(const Graph& graph);
+  kernels::OptimizerStep dense_step(double factor, double gradient_scale) const;
+  kernels::OptimizerStep sparse_step(double factor, double gradient_scale) const;
+
+  Device device_;
+  Parameters& parameters_;
+  DenseOptimizerConfig dense_;
+  SparseOptimizerConfig sparse_;
+  ScheduleConfig schedule_;
+  std::int64_t steps_ = 0;
+  double norm_ = 0;
+  std::vector<kernels::DenseTensor> dense_tensors_;
+  std::vector<kernels::SparseTensor> sparse_tensors_;
+  std::vector<kernels::Span> spans_;
+};
+
+}  // namespace mal
