@@ -1,0 +1,133 @@
+#include "model/trunk.h"
+
+#include <optional>
+
+#include "engine/error.h"
+#include "engine/ops.h"
+
+namespace mal {
+
+namespace {
+
+ops::Pooling pooling_of(SetPooling pooling) {
+  switch (pooling) {
+    case SetPooling::sum:
+      return ops::Pooling::sum;
+    case SetPooling::mean:
+      return ops::Pooling::mean;
+    case SetPooling::sqrtn:
+      return ops::Pooling::sqrtn;
+  }
+  return ops::Pooling::sum;
+}
+
+bool is_embedded(ColumnKind kind) {
+  return kind == ColumnKind::id || kind == ColumnKind::ids || kind == ColumnKind::sequence;
+}
+
+// The column whose embedding a sequence attends to: the id column named as the table, else the first that shares it.
+std::optional<std::size_t> target_of(const Schema& schema, const Column& sequence) {
+  std::optional<std::size_t> target;
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (column.kind != ColumnKind::id || column.table != sequence.table) continue;
+    if (column.name == sequence.table) return c;
+    if (!target) target = c;
+  }
+  return target;
+}
+
+bool attends(const Schema& schema, const Column& column, const ModelConfig& config) {
+  return column.kind == ColumnKind::sequence && config.interaction.attention == Attention::din &&
+         target_of(schema, column).has_value();
+}
+
+// Columns of the schema by index; invalid values for those that are not embedded.
+struct Embedded {
+  Value block;
+  std::vector<Value> columns;
+};
+
+Embedded embed(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
+               const ModelConfig& config) {
+  std::vector<ops::LookupSpec> specs;
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (!is_embedded(column.kind)) continue;
+    const TableSpec& spec = schema.tables[static_cast<std::size_t>(schema.table_index(column.table))];
+    EmbeddingTable& table =
+        parameters.table("embedding/" + spec.name, spec.rows, static_cast<std::int32_t>(config.embedding_dim),
+                         static_cast<float>(config.embedding_init_std));
+    const bool attention = attends(schema, column, config);
+    const ops::Pooling pooling = column.kind == ColumnKind::id    ? ops::Pooling::none
+                                 : column.kind == ColumnKind::ids ? pooling_of(column.pooling)
+                                 : attention                      ? ops::Pooling::none
+                                                                  : ops::Pooling::mean;
+    const std::int32_t length = column.kind == ColumnKind::id ? 1 : column.length;
+    specs.push_back({&table, inputs.columns[c], length, pooling, !attention});
+  }
+  const ops::LookupResult result = ops::embedding_lookup(graph, specs, "embedding");
+  Embedded embedded{result.block, std::vector<Value>(schema.columns.size())};
+  std::size_t next = 0;
+  for (std::size_t c = 0; c < schema.columns.size(); ++c)
+    if (is_embedded(schema.columns[c].kind)) embedded.columns[c] = result.features[next++];
+  return embedded;
+}
+
+Value build_simtier(Graph& graph, Parameters& parameters, const Column& column, Input scores,
+                    const SimTierConfig& config) {
+  const std::string name = "simtier/" + column.name;
+  if (config.mode == SimTier::count)
+    return ops::simtier_count(graph, scores, column.length, config.tiers, config.log1p, name);
+  return ops::simtier_embedding(graph, parameters, scores, column.length, config.tiers, config.dim, name);
+}
+
+}  // namespace
+
+ModelInputs add_inputs(Graph& graph, const Schema& schema) {
+  ModelInputs inputs;
+  for (const Column& column : schema.columns) {
+    const bool read = is_embedded(column.kind) || column.kind == ColumnKind::scores ||
+                      column.kind == ColumnKind::number || column.kind == ColumnKind::credit;
+    inputs.columns.push_back(read ? graph.add_input(column.name) : Input{});
+  }
+  return inputs;
+}
+
+void bind_batch(Graph& graph, const ModelInputs& inputs, const Schema& schema, const Batch& batch) {
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    if (inputs.columns[c].id < 0) continue;
+    const BatchColumn& column = batch.columns[c];
+    const bool ragged = schema.columns[c].kind != ColumnKind::id && !column.lengths.empty();
+    graph.bind(inputs.columns[c], {column.ids.data(), ragged ? column.lengths.data() : nullptr, column.values.data()});
+  }
+}
+
+Value build_trunk(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
+                  const ModelConfig& config) {
+  const Embedded embedded = embed(graph, parameters, schema, inputs, config);
+  std::vector<Value> parts;
+  if (embedded.block.valid()) parts.push_back(embedded.block);
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (!attends(schema, column, config)) continue;
+    const Value target = embedded.columns[*target_of(schema, column)];
+    parts.push_back(ops::din_attention(graph, parameters, embedded.columns[c], target, inputs.columns[c],
+                                       config.interaction.din_hidden, config.interaction.softmax,
+                                       "attention/" + column.name));
+  }
+  if (config.simtier.mode != SimTier::none)
+    for (const int c : schema.columns_of(ColumnKind::scores)) {
+      const auto index = static_cast<std::size_t>(c);
+      parts.push_back(build_simtier(graph, parameters, schema.columns[index], inputs.columns[index], config.simtier));
+    }
+  std::vector<Input> numbers;
+  for (const int c : schema.columns_of(ColumnKind::number))
+    numbers.push_back(inputs.columns[static_cast<std::size_t>(c)]);
+  if (!numbers.empty()) parts.push_back(ops::input_values(graph, numbers, "numbers"));
+  const Value z = ops::concat(graph, parts, "input");
+  if (!config.layer_norm) return z;
+  return ops::layer_norm(graph, parameters, z, static_cast<float>(config.layer_norm_eps), "input_norm");
+}
+
+}  // namespace mal
