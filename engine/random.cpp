@@ -23,27 +23,27 @@ std::uint64_t hash_name(std::string_view name) {
 
 }  // namespace
 
-Random::Random(std::uint64_t seed, std::string_view stream) {
-  const std::uint64_t name = hash_name(stream);
-  key_[0] = static_cast<std::uint32_t>(seed);
-  key_[1] = static_cast<std::uint32_t>(seed >> 32);
-  stream_[0] = static_cast<std::uint32_t>(name);
-  stream_[1] = static_cast<std::uint32_t>(name >> 32);
-}
-
-std::array<std::uint32_t, 4> Random::block(std::uint64_t index) const {
-  std::array<std::uint32_t, 4> c = {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
-                                    stream_[0], stream_[1]};
-  std::uint32_t k0 = key_[0], k1 = key_[1];
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < kRounds; ++round) {
     const std::uint64_t p0 = static_cast<std::uint64_t>(kMultiplier0) * c[0];
     const std::uint64_t p1 = static_cast<std::uint64_t>(kMultiplier1) * c[2];
-    c = {static_cast<std::uint32_t>(p1 >> 32) ^ c[1] ^ k0, static_cast<std::uint32_t>(p1),
-         static_cast<std::uint32_t>(p0 >> 32) ^ c[3] ^ k1, static_cast<std::uint32_t>(p0)};
-    k0 += kWeyl0;
-    k1 += kWeyl1;
+    c = {static_cast<std::uint32_t>(p1 >> 32) ^ c[1] ^ key[0], static_cast<std::uint32_t>(p1),
+         static_cast<std::uint32_t>(p0 >> 32) ^ c[3] ^ key[1], static_cast<std::uint32_t>(p0)};
+    key[0] += kWeyl0;
+    key[1] += kWeyl1;
   }
   return c;
+}
+
+Random::Random(std::uint64_t seed, std::string_view stream)
+    : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)} {
+  const std::uint64_t name = hash_name(stream);
+  stream_ = {static_cast<std::uint32_t>(name), static_cast<std::uint32_t>(name >> 32)};
+}
+
+std::array<std::uint32_t, 4> Random::block(std::uint64_t index) const {
+  return philox4x32(
+      {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), stream_[0], stream_[1]}, key_);
 }
 
 std::uint64_t Random::bits(std::uint64_t index) const {

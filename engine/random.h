@@ -8,6 +8,9 @@
 
 namespace mal {
 
+// The generator itself: ten rounds, counter and key as in the paper.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+
 class Random {
  public:
   // stream: a name such as a tensor's; two names give independent streams.
@@ -20,8 +23,8 @@ class Random {
   std::uint64_t below(std::uint64_t index, std::uint64_t n) const;  // in [0, n), n ≥ 1
 
  private:
-  std::uint32_t key_[2];
-  std::uint32_t stream_[2];
+  std::array<std::uint32_t, 2> key_;
+  std::array<std::uint32_t, 2> stream_;
 };
 
 }  // namespace mal

@@ -7,9 +7,9 @@
 //   wider matrix. Parameters are contiguous. Nothing here allocates: `workspace` holds at least the floats that the
 //   function of the same name with `_workspace` returns (0: may be null).
 //   `accumulate`: add to the gradient that is there already; otherwise overwrite it.
-//   Sums over rows have a fixed tree (blocks of kRowBlock rows, added in order), never one that depends on the number of
-//   threads: the result is the same bits for any number of them. B = 0 is valid everywhere and does nothing (parameter
-//   gradients are then zero).
+//   Sums over rows have a fixed tree (blocks of kRowBlock rows, added in order), never one that depends on the number
+//   of threads: the result is the same bits for any number of them. B = 0 is valid everywhere and does nothing
+//   (parameter gradients are then zero).
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,14 @@ enum class Pooling : std::int32_t { none, sum, mean, sqrtn };  // none: a single
 
 // One feature's part of the fused lookup. Ids are rows of its table: in [0, table rows), checked when data is loaded.
 struct Lookup {
-  const float* table;           // row r begins at table + r · row_stride; its first `width` floats are the weights
+  const float* table;  // row r begins at table + r · row_stride; its first `width` floats are the weights
   std::int64_t row_stride;
   const std::int32_t* ids;      // [B, length]
   const std::int32_t* lengths;  // [B] valid positions of each row, from 0; null: all `length` are valid
   std::int32_t length;
-  std::int32_t width;           // d
+  std::int32_t width;  // d
   Pooling pooling;
-  float* out;                   // pooled: [B, d]; none: [B, length · d], positions beyond the row's length are zeros
+  float* out;  // pooled: [B, d]; none: [B, length · d], positions beyond the row's length are zeros
   std::int64_t out_stride;
 };
 
@@ -53,12 +53,12 @@ struct LookupGradient {
 struct TableGradient {
   const LookupGradient* lookups;
   std::int32_t lookup_count;
-  std::int32_t width;           // d
+  std::int32_t width;  // d
   std::int64_t table_rows;
-  std::int32_t* rows;           // out [capacity]; capacity = Σ over lookups of B · length
-  float* values;                // out [capacity, d]
-  std::int64_t count;           // out: how many rows were touched
-  std::uint64_t* sort_space;    // [2 · capacity]
+  std::int32_t* rows;         // out [capacity]; capacity = Σ over lookups of B · length
+  float* values;              // out [capacity, d]
+  std::int64_t count;         // out: how many rows were touched
+  std::uint64_t* sort_space;  // [2 · capacity]
 };
 
 // Sort-based: (row, occurrence) pairs are sorted by row, equal rows form a segment, segments are summed. No atomics.
@@ -148,9 +148,9 @@ enum class Reduction : std::int32_t { mean, sum, weight_mean };
 // divided by B (mean), by 1 (sum), or by Σ w (weight_mean), times `scale` (λ).
 struct LossHead {
   HeadKind kind;
-  std::int32_t column;       // first column in the logit block
-  std::int32_t view_count;   // 1 for a view
-  std::int32_t views[12];    // columns of the credit block
+  std::int32_t column;      // first column in the logit block
+  std::int32_t view_count;  // 1 for a view
+  std::int32_t views[12];   // columns of the credit block
   float scale;
 };
 

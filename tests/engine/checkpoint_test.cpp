@@ -1,0 +1,100 @@
+#include "engine/checkpoint.h"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <filesystem>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+using namespace mal;
+
+void declare(Parameters& parameters) {
+  parameters.dense("layer/weight", {3, 4}, Initialiser::xavier_uniform());
+  parameters.dense("layer/bias", {4}, Initialiser::constant(0.5F));
+  parameters.table("embedding/item", 7, 5, 0.01F);
+}
+
+void write_bytes(const std::string& path, const std::string& bytes) {
+  OutputFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+// The message of the Error that loading gives, or "" if it loads.
+std::string refusal(const std::string& path) {
+  Parameters parameters(2);
+  declare(parameters);
+  try {
+    load_weights(path, parameters);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("weights come back to the bit, tables without their optimiser state", "[checkpoint]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors";
+  Parameters saved(1, [](std::int32_t width) { return 2 * width; });
+  declare(saved);
+  save_weights(path, saved, {{"model", "mal"}});
+
+  Parameters loaded(2);
+  declare(loaded);
+  const Metadata metadata = load_weights(path, loaded);
+  CHECK(metadata.at("model") == "mal");
+  for (std::size_t p = 0; p < 2; ++p) {
+    const Tensor &a = saved.all_dense()[p].value, &b = loaded.all_dense()[p].value;
+    CHECK(std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0);
+  }
+  for (std::int64_t r = 0; r < 7; ++r)
+    CHECK(std::memcmp(saved.all_tables()[0].row(r), loaded.all_tables()[0].row(r), 5 * sizeof(float)) == 0);
+}
+
+TEST_CASE("another model's weights are refused by name", "[checkpoint]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors";
+  Parameters other(1);
+  other.dense("layer/weight", {3, 4}, Initialiser::xavier_uniform());
+  other.dense("layer/bias", {5}, Initialiser::constant(0));
+  other.table("embedding/item", 7, 5, 0.01F);
+  save_weights(path, other, {});
+  CHECK(refusal(path).find("tensor layer/bias is not F32 [4]") != std::string::npos);
+
+  Parameters fewer(1);
+  fewer.dense("layer/weight", {3, 4}, Initialiser::xavier_uniform());
+  save_weights(path, fewer, {});
+  CHECK(refusal(path).find("it holds 1 tensors, the model has 3") != std::string::npos);
+}
+
+TEST_CASE("every flipped byte and every truncation of a weights file is refused or harmless", "[checkpoint]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors", broken = folder / "broken.safetensors";
+  Parameters parameters(1);
+  declare(parameters);
+  save_weights(path, parameters, {});
+  const std::string good = read_file(path);
+  std::uint64_t header = 0;
+  std::memcpy(&header, good.data(), sizeof(header));
+
+  std::size_t accepted_in_data = 0;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bytes = good;
+    bytes[i] = static_cast<char>(bytes[i] ^ 0x10);
+    write_bytes(broken, bytes);
+    const std::string message = refusal(broken);
+    if (i >= 8 + header && message.empty()) ++accepted_in_data;
+  }
+  CHECK(accepted_in_data == 0);
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    write_bytes(broken, good.substr(0, size));
+    INFO(size);
+    CHECK_FALSE(refusal(broken).empty());
+  }
+}
