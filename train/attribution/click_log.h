@@ -1,0 +1,64 @@
+// All clicks and conversions of one run, as integers: what every layout is read into and what the journeys are built
+// on. A click costs about 60 bytes here; the text of its other columns lies in a RowSpool on disk.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace mal {
+
+// Strings ↔ 0, 1, 2, … in the order of first appearance.
+class Interner {
+ public:
+  std::uint32_t intern(std::string_view text);
+  const std::string& name(std::uint32_t id) const { return names_[id]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(names_.size()); }
+
+ private:
+  std::deque<std::string> names_;  // a deque, so that the keys of ids_ stay where they are
+  std::unordered_map<std::string_view, std::uint32_t> ids_;
+};
+
+// Pairs of ids ↔ 0, 1, 2, …
+class PairInterner {
+ public:
+  std::uint32_t intern(std::uint32_t first, std::uint32_t second);
+  std::uint32_t size() const { return static_cast<std::uint32_t>(ids_.size()); }
+
+ private:
+  struct Hash {
+    std::size_t operator()(std::uint64_t pair) const;
+  };
+  std::unordered_map<std::uint64_t, std::uint32_t, Hash> ids_;
+};
+
+struct Conversion {
+  std::int64_t time;
+  std::uint32_t group;
+};
+
+// Columns of equal length, one entry a click in input order.
+struct ClickLog {
+  std::vector<std::int64_t> time;
+  std::vector<std::uint32_t> user;
+  std::vector<std::uint32_t> group;  // clicks that a conversion of the same group may be credited to: a (user, key)
+                                     // pair, or a journey that the input itself names
+  std::vector<std::uint32_t> channel;
+  std::vector<std::uint32_t> slice;                 // of --by; empty without it
+  std::vector<std::vector<std::uint32_t>> history;  // [history column][click]: ids of the values
+  std::vector<Conversion> conversions;
+
+  Interner users, keys, channels, slices;
+  std::vector<Interner> history_values;
+  std::uint32_t groups = 0;
+  std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
+
+  std::size_t size() const { return time.size(); }
+};
+
+}  // namespace mal

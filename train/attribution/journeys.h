@@ -1,0 +1,55 @@
+// Which clicks belong to which conversion.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "train/attribution/click_log.h"
+#include "train/attribution/mechanisms.h"
+
+namespace mal {
+
+// The clicks in time order (ties: input order), and the same grouped: all clicks of group 0 in time order, group 1, …
+struct ClickOrder {
+  std::vector<std::uint32_t> by_time;      // click indices
+  std::vector<std::uint32_t> by_group;     // click indices
+  std::vector<std::uint32_t> group_begin;  // groups + 1 positions in by_group
+};
+
+ClickOrder order_clicks(const ClickLog& log);
+
+// Clicks by_group[begin, end) and what came of them.
+struct JourneyRange {
+  std::uint32_t begin, end;
+  std::int64_t conversion_time;  // of a converting journey
+};
+
+struct Journeys {
+  std::vector<JourneyRange> converting;
+  std::uint64_t conversions_without_clicks = 0;
+};
+
+// A conversion's journey: the clicks of its group with conversion − window ≤ time ≤ conversion. A click may be in
+// several journeys, if its group converts more than once. Events at or after `until` are as if they did not exist.
+Journeys build_journeys(const ClickLog& log, const ClickOrder& order, std::int64_t window, std::int64_t until);
+
+// Clicks before `until` that are in no converting journey, as journeys that did not convert: the last such click of a
+// group closes one that reaches back over `window`, the last one before that closes the next.
+std::vector<JourneyRange> build_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
+                                               std::int64_t window, std::int64_t until);
+
+// The clicks of one journey, gathered. The spans live until the next load().
+class JourneyView {
+ public:
+  JourneyView(const ClickLog& log, const ClickOrder& order) : log_(log), order_(order) {}
+  Journey load(const JourneyRange& range);
+
+ private:
+  const ClickLog& log_;
+  const ClickOrder& order_;
+  std::vector<std::int64_t> times_;
+  std::vector<std::uint32_t> channels_;
+};
+
+}  // namespace mal

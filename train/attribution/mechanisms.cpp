@@ -1,0 +1,118 @@
+#include "train/attribution/mechanisms.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "engine/error.h"
+#include "train/attribution/text.h"
+
+namespace mal {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Mechanism>, 6> kMechanisms = {{{"last", Mechanism::last},
+                                                                                {"first", Mechanism::first},
+                                                                                {"linear", Mechanism::linear},
+                                                                                {"time_decay", Mechanism::time_decay},
+                                                                                {"position", Mechanism::position},
+                                                                                {"shapley", Mechanism::shapley}}};
+
+void divide_by_sum(std::span<double> weights) {
+  double sum = 0;
+  for (const double weight : weights) sum += weight;
+  for (double& weight : weights) weight /= sum;
+}
+
+void credit_linear(std::span<double> credits) {
+  std::fill(credits.begin(), credits.end(), 1.0 / static_cast<double>(credits.size()));
+}
+
+void credit_time_decay(const Journey& journey, double half_life, std::span<double> credits) {
+  // Measured from the last click: the conversion's time cancels out, and the largest weight is 1, so nothing underflows
+  // to a sum of 0.
+  const auto last = static_cast<double>(journey.times.back());
+  for (std::size_t k = 0; k < credits.size(); ++k)
+    credits[k] = std::exp2((static_cast<double>(journey.times[k]) - last) / half_life);
+  divide_by_sum(credits);
+}
+
+void credit_position(std::span<double> credits) {
+  const std::size_t n = credits.size();
+  if (n <= 2) return credit_linear(credits);
+  std::fill(credits.begin(), credits.end(), 0.2 / static_cast<double>(n - 2));
+  credits.front() = credits.back() = 0.4;
+}
+
+void credit_by_channel(const Journey& journey, std::span<const double> values, std::span<double> credits) {
+  bool any = false;
+  for (std::size_t k = 0; k < credits.size(); ++k) {
+    credits[k] = std::max(0.0, values[journey.channels[k]]);
+    any = any || credits[k] > 0;
+  }
+  if (any)
+    divide_by_sum(credits);
+  else
+    credit_linear(credits);
+}
+
+std::string known_mechanisms() {
+  std::string names;
+  for (const auto& [name, mechanism] : kMechanisms) names += std::string(name) + ", ";
+  return names + "mta";
+}
+
+Mechanism find_mechanism(std::string_view name) {
+  std::vector<std::string> names = {"mta"};
+  for (const auto& [known, mechanism] : kMechanisms) {
+    if (known == name) return mechanism;
+    names.emplace_back(known);
+  }
+  fail_usage("unknown mechanism '{}'{}; there are {}", name, did_you_mean(name, names), known_mechanisms());
+}
+
+}  // namespace
+
+void credit_journey(Mechanism mechanism, const Journey& journey, const MechanismParameters& parameters,
+                    std::span<double> credits) {
+  switch (mechanism) {
+    case Mechanism::last:
+      std::fill(credits.begin(), credits.end(), 0.0);
+      credits.back() = 1;
+      return;
+    case Mechanism::first:
+      std::fill(credits.begin(), credits.end(), 0.0);
+      credits.front() = 1;
+      return;
+    case Mechanism::linear:
+      return credit_linear(credits);
+    case Mechanism::time_decay:
+      return credit_time_decay(journey, parameters.half_life_seconds, credits);
+    case Mechanism::position:
+      return credit_position(credits);
+    case Mechanism::shapley:
+      return credit_by_channel(journey, parameters.channel_values, credits);
+  }
+}
+
+bool needs_fit(Mechanism mechanism) {
+  return mechanism == Mechanism::shapley;
+}
+
+std::vector<NamedMechanism> parse_mechanisms(std::span<const std::string> names, std::string_view mta) {
+  const Mechanism chosen = find_mechanism(mta);
+  if (!needs_fit(chosen))
+    fail_usage("--mta {}: the MTA view is a data-driven mechanism; choose shapley, or ask for {} by its own name", mta,
+               mta);
+  std::vector<NamedMechanism> mechanisms;
+  for (const std::string& name : names) {
+    for (const NamedMechanism& earlier : mechanisms)
+      if (earlier.name == name) fail_usage("mechanism '{}' is given twice: it would be one column twice", name);
+    mechanisms.push_back({name, name == "mta" ? chosen : find_mechanism(name)});
+  }
+  if (mechanisms.empty()) fail_usage("no mechanism given; choose some of {}", known_mechanisms());
+  return mechanisms;
+}
+
+}  // namespace mal

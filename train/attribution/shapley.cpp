@@ -1,0 +1,142 @@
+#include "train/attribution/shapley.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "engine/random.h"
+
+namespace mal {
+
+namespace {
+
+// v(S), from the coalition's hash and the product of its channels' 1 − v({i}).
+class Game {
+ public:
+  Game(const CoalitionTable& table, double prior_journeys) : table_(table), prior_journeys_(prior_journeys) {
+    const CoalitionCount& total = table.total();
+    const double rate =
+        total.journeys == 0 ? 0.0 : static_cast<double>(total.conversions) / static_cast<double>(total.journeys);
+    for (const CoalitionCount& single : table.singles()) single_.push_back(smoothed(single, rate));
+  }
+
+  double single(std::uint32_t channel) const { return single_[channel]; }
+  double value(std::uint64_t coalition, double none_converts) const {
+    return smoothed(table_.count(coalition), 1 - none_converts);
+  }
+
+ private:
+  double smoothed(const CoalitionCount& count, double prior) const {
+    const double journeys = static_cast<double>(count.journeys) + prior_journeys_;
+    if (journeys == 0) return prior;
+    return (static_cast<double>(count.conversions) + prior_journeys_ * prior) / journeys;
+  }
+
+  const CoalitionTable& table_;
+  double prior_journeys_;
+  std::vector<double> single_;
+};
+
+// v of every subset, by bit mask.
+std::vector<double> all_values(const Game& game, std::uint32_t channels) {
+  const std::size_t subsets = std::size_t{1} << channels;
+  std::vector<double> value(subsets, 0.0), none_converts(subsets, 1.0);
+  std::vector<std::uint64_t> hash(subsets, 0);
+  for (std::size_t set = 1; set < subsets; ++set) {
+    const auto lowest = static_cast<std::uint32_t>(std::countr_zero(set));
+    const std::size_t rest = set & (set - 1);
+    hash[set] = hash[rest] ^ CoalitionTable::channel_hash(lowest);
+    none_converts[set] = none_converts[rest] * (1 - game.single(lowest));
+    value[set] = rest == 0 ? game.single(lowest) : game.value(hash[set], none_converts[set]);
+  }
+  return value;
+}
+
+std::vector<double> exact_values(const Game& game, std::uint32_t channels) {
+  const std::vector<double> value = all_values(game, channels);
+  // weight[s] = s! (N−s−1)! / N!
+  std::vector<double> weight(channels);
+  for (std::uint32_t s = 0; s < channels; ++s) {
+    double choose = 1;  // N−1 over s
+    for (std::uint32_t k = 1; k <= s; ++k) choose = choose * (channels - k) / k;
+    weight[s] = 1 / (choose * channels);
+  }
+  std::vector<double> phi(channels, 0.0);
+  for (std::size_t set = 0; set < value.size(); ++set)
+    for (std::uint32_t i = 0; i < channels; ++i)
+      if ((set >> i & 1U) == 0)
+        phi[i] +=
+            weight[static_cast<std::size_t>(std::popcount(set))] * (value[set | std::size_t{1} << i] - value[set]);
+  return phi;
+}
+
+// Adds the marginal contribution of every channel along one order.
+void walk(const Game& game, std::span<const std::uint32_t> order, std::span<double> phi) {
+  std::uint64_t hash = 0;
+  double none_converts = 1, before = 0;
+  for (const std::uint32_t channel : order) {
+    hash ^= CoalitionTable::channel_hash(channel);
+    none_converts *= 1 - game.single(channel);
+    const double after =
+        hash == CoalitionTable::channel_hash(channel) ? game.single(channel) : game.value(hash, none_converts);
+    phi[channel] += after - before;
+    before = after;
+  }
+}
+
+std::vector<double> sampled_values(const Game& game, std::uint32_t channels, const ShapleyOptions& options) {
+  const Random random(options.seed, "attribution: shapley orders");
+  std::vector<double> phi(channels, 0.0);
+  std::vector<std::uint32_t> order(channels);
+  std::iota(order.begin(), order.end(), 0U);
+  std::uint64_t draw = 0;
+  for (std::uint32_t sample = 0; sample < options.permutations; ++sample) {
+    for (std::uint32_t i = channels; i > 1; --i) std::swap(order[i - 1], order[random.below(draw++, i)]);
+    walk(game, order, phi);
+    // The same order backwards: a channel early in one is late in the other, which halves the variance for free.
+    std::reverse(order.begin(), order.end());
+    walk(game, order, phi);
+  }
+  for (double& value : phi) value /= 2.0 * options.permutations;
+  return phi;
+}
+
+}  // namespace
+
+std::uint64_t CoalitionTable::channel_hash(std::uint32_t channel) {
+  // splitmix64
+  std::uint64_t z = (std::uint64_t{channel} + 1) * 0x9E3779B97F4A7C15;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return z ^ (z >> 31);
+}
+
+void CoalitionTable::add(std::span<const std::uint32_t> journey_channels, bool converted) {
+  scratch_.assign(journey_channels.begin(), journey_channels.end());
+  std::sort(scratch_.begin(), scratch_.end());
+  scratch_.erase(std::unique(scratch_.begin(), scratch_.end()), scratch_.end());
+  std::uint64_t coalition = 0;
+  for (const std::uint32_t channel : scratch_) coalition ^= channel_hash(channel);
+  const auto tally = [converted](CoalitionCount& count) {
+    ++count.journeys;
+    count.conversions += converted ? 1 : 0;
+  };
+  tally(counts_[coalition]);
+  tally(total_);
+  if (scratch_.size() == 1) tally(single_[scratch_.front()]);
+}
+
+CoalitionCount CoalitionTable::count(std::uint64_t coalition) const {
+  const auto found = counts_.find(coalition);
+  return found == counts_.end() ? CoalitionCount{} : found->second;
+}
+
+ShapleyFit fit_shapley(const CoalitionTable& table, const ShapleyOptions& options) {
+  const Game game(table, options.prior_journeys);
+  const std::uint32_t channels = table.channels();
+  // 2^24 coalitions of doubles is the most that is ever enumerated, whatever is asked for.
+  if (channels <= std::min(options.exact_channels, 24U)) return {exact_values(game, channels), true};
+  return {sampled_values(game, channels, options), false};
+}
+
+}  // namespace mal

@@ -1,0 +1,112 @@
+#include "train/attribution/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace mal {
+
+namespace {
+
+template <typename Number>
+bool parse_whole(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty();
+}
+
+// Levenshtein distance.
+std::size_t edits(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::int64_t parse_duration(std::string_view text, std::string_view option) {
+  std::string_view digits = text;
+  double unit = 1;
+  if (!text.empty() && text.back() > '9') {
+    const char letter = text.back();
+    unit = letter == 'd' ? 86400 : letter == 'h' ? 3600 : letter == 'm' ? 60 : letter == 's' ? 1 : 0;
+    digits.remove_suffix(1);
+  }
+  double number = 0;
+  const bool good = unit > 0 && parse_whole(digits, number);
+  const double seconds = number * unit;
+  if (!good || !(seconds >= 1) || seconds > 1e10)
+    fail_usage("{} {}: not a length of time; write 30d, 12h, 90m or a number of seconds, at least 1", option, text);
+  return static_cast<std::int64_t>(seconds);
+}
+
+std::int64_t parse_time(std::string_view text, std::string_view option, std::int64_t utc_offset) {
+  std::int64_t seconds = 0;
+  if (parse_whole(text, seconds)) return seconds;
+  int year = 0;
+  unsigned month = 0, day = 0;
+  const bool shaped = text.size() == 10 && text[4] == '-' && text[7] == '-' && parse_whole(text.substr(0, 4), year) &&
+                      parse_whole(text.substr(5, 2), month) && parse_whole(text.substr(8, 2), day);
+  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}};
+  if (!shaped || !date.ok())
+    fail_usage("{} {}: not a time; write Unix seconds or a date such as 2017-12-03", option, text);
+  return std::int64_t{std::chrono::sys_days(date).time_since_epoch().count()} * 86400 - utc_offset;
+}
+
+std::string date_of(std::int64_t unix_seconds) {
+  const std::int64_t days = unix_seconds >= 0 ? unix_seconds / 86400 : -((86399 - unix_seconds) / 86400);
+  const std::int64_t second = unix_seconds - days * 86400;
+  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days}}};
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
+                     second / 60 % 60, second % 60);
+}
+
+std::string did_you_mean(std::string_view name, std::span<const std::string> names) {
+  const std::string* nearest = nullptr;
+  std::size_t least = std::numeric_limits<std::size_t>::max();
+  for (const std::string& candidate : names) {
+    const std::size_t distance = edits(name, candidate);
+    if (distance < least) {
+      least = distance;
+      nearest = &candidate;
+    }
+  }
+  if (nearest == nullptr || least > std::max<std::size_t>(2, nearest->size() / 3)) return "";
+  return fmt::format(" (did you mean '{}'?)", *nearest);
+}
+
+void append_field(std::string& row, std::string_view field) {
+  if (field.find_first_of(",\"\n\r") == std::string_view::npos) {
+    row += field;
+    return;
+  }
+  row += '"';
+  for (const char c : field) {
+    if (c == '"') row += '"';
+    row += c;
+  }
+  row += '"';
+}
+
+void append_number(std::string& row, float number) {
+  std::array<char, 32> text;
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
+  row.append(text.data(), end);
+}
+
+}  // namespace mal
