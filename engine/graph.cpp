@@ -39,7 +39,7 @@ Value Graph::add_value(std::int64_t width, bool needs_gradient, std::string name
   const auto storage = static_cast<std::int32_t>(storages_.size());
   Storage& added = storages_.emplace_back();
   added.width = width;
-  values_.push_back({storage, 0, width, needs_gradient && training_, false, std::move(name)});
+  values_.push_back({storage, 0, width, needs_gradient && training_, false, false, std::move(name)});
   return {static_cast<std::int32_t>(values_.size() - 1)};
 }
 
@@ -48,8 +48,8 @@ Value Graph::add_view(Value of, std::int64_t first_column, std::int64_t width, b
   if (first_column < 0 || width < 1 || first_column + width > base.width)
     fail("graph: {} takes columns {} to {} of {}, which has {}", name, first_column, first_column + width, base.name,
          base.width);
-  values_.push_back(
-      {base.storage, base.column + first_column, width, needs_gradient && base.needs_gradient, false, std::move(name)});
+  values_.push_back({base.storage, base.column + first_column, width, needs_gradient && base.needs_gradient, false,
+                     base.detached, std::move(name)});
   return {static_cast<std::int32_t>(values_.size() - 1)};
 }
 

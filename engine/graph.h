@@ -114,6 +114,9 @@ class Graph {
 
   // ---- looking
   std::int64_t width(Value value) const { return values_[static_cast<std::size_t>(value.id)].width; }
+  // The numbers of a value that learns, seen without its gradient; must not become part of something that has one.
+  bool detached(Value value) const { return values_[static_cast<std::size_t>(value.id)].detached; }
+  void set_detached(Value value) { values_[static_cast<std::size_t>(value.id)].detached = true; }
   bool needs_gradient(Value value) const { return values_[static_cast<std::size_t>(value.id)].needs_gradient; }
   const std::string& name(Value value) const { return values_[static_cast<std::size_t>(value.id)].name; }
   const std::vector<std::string>& input_names() const { return input_names_; }
@@ -132,7 +135,7 @@ class Graph {
   struct ValueInfo {
     std::int32_t storage;
     std::int64_t column, width;
-    bool needs_gradient, kept = false;
+    bool needs_gradient, kept = false, detached = false;
     std::string name;
   };
   struct Storage {

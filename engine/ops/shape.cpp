@@ -85,7 +85,9 @@ Value slice(Graph& graph, Value x, std::int64_t first_column, std::int64_t width
 }
 
 Value detach(Graph& graph, Value x) {
-  return graph.add_view(x, 0, graph.width(x), false, graph.name(x) + "/detached");
+  const Value view = graph.add_view(x, 0, graph.width(x), false, graph.name(x) + "/detached");
+  graph.set_detached(view);
+  return view;
 }
 
 Value concat(Graph& graph, const std::vector<Value>& parts, const std::string& name) {
@@ -99,7 +101,10 @@ Value concat(Graph& graph, const std::vector<Value>& parts, const std::string& n
   std::int64_t column = 0;
   for (const Value part : parts) {
     const std::int64_t part_width = graph.width(part);
-    if (!graph.move_into(part, whole, column)) {
+    // A detached part shares its memory, and would share its gradient's: it may only move where there is none.
+    const bool movable = !(graph.detached(part) && needs_gradient);
+    if (graph.detached(part) && movable) graph.set_detached(whole);
+    if (!movable || !graph.move_into(part, whole, column)) {
       const Value place = graph.add_view(whole, column, part_width, graph.needs_gradient(part), name + "/part");
       OpInfo info;
       info.name = name;

@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/cpu/parallel.h"
+#include "kernels/kernels.h"
+
+namespace mal::kernels {
+
+namespace {
+
+std::int64_t tier_of(float score, std::int64_t tiers) {
+  const float clamped = std::clamp(score, -1.0F, 1.0F);
+  const auto tier = static_cast<std::int64_t>((clamped + 1.0F) * static_cast<float>(tiers) / 2.0F);
+  return std::min(tiers - 1, tier);
+}
+
+// n_t of one row into counts[T].
+void count_tiers(const float* scores, std::int64_t length, const std::int32_t* lengths, std::int64_t row, float* counts,
+                 std::int64_t tiers) {
+  std::fill_n(counts, tiers, 0.0F);
+  const std::int64_t valid = lengths == nullptr ? length : lengths[row];
+  for (std::int64_t j = 0; j < valid; ++j) counts[tier_of(scores[row * length + j], tiers)] += 1.0F;
+}
+
+}  // namespace
+
+void simtier_count_forward(const float* scores, std::int64_t length, const std::int32_t* lengths, float* out,
+                           std::int64_t ldout, std::int64_t rows, std::int64_t tiers, bool log1p) {
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t r = first; r < last; ++r) {
+      float* counts = out + r * ldout;
+      count_tiers(scores, length, lengths, r, counts, tiers);
+      if (log1p)
+        for (std::int64_t t = 0; t < tiers; ++t) counts[t] = std::log1p(counts[t]);
+    }
+  });
+}
+
+void simtier_embedding_forward(const float* scores, std::int64_t length, const std::int32_t* lengths,
+                               const float* table, float* out, std::int64_t ldout, std::int64_t rows,
+                               std::int64_t tiers, std::int64_t width) {
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    std::vector<float> counts(static_cast<std::size_t>(tiers));
+    for (std::int64_t r = first; r < last; ++r) {
+      count_tiers(scores, length, lengths, r, counts.data(), tiers);
+      float* row = out + r * ldout;
+      for (std::int64_t t = 0; t < tiers; ++t) {
+        const float count = counts[static_cast<std::size_t>(t)];
+        const float weight = count == 0 ? 0.0F : std::log2(1.0F + count);
+        for (std::int64_t q = 0; q < width; ++q) row[t * width + q] = weight * table[t * width + q];
+      }
+    }
+  });
+}
+
+void simtier_embedding_backward(const float* scores, std::int64_t length, const std::int32_t* lengths,
+                                const float* dout, std::int64_t lddout, float* dtable, std::int64_t rows,
+                                std::int64_t tiers, std::int64_t width, float* workspace) {
+  const std::int64_t size = tiers * width;
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    std::vector<float> counts(static_cast<std::size_t>(tiers));
+    float* partial = workspace + first / kRowBlock * size;
+    std::fill_n(partial, size, 0.0F);
+    for (std::int64_t r = first; r < last; ++r) {
+      count_tiers(scores, length, lengths, r, counts.data(), tiers);
+      for (std::int64_t t = 0; t < tiers; ++t) {
+        const float count = counts[static_cast<std::size_t>(t)];
+        if (count == 0) continue;
+        const float weight = std::log2(1.0F + count);
+        for (std::int64_t q = 0; q < width; ++q) partial[t * width + q] += weight * dout[r * lddout + t * width + q];
+      }
+    }
+  });
+  std::fill_n(dtable, size, 0.0F);
+  for (std::int64_t block = 0; block < (rows + kRowBlock - 1) / kRowBlock; ++block)
+    for (std::int64_t i = 0; i < size; ++i) dtable[i] += workspace[block * size + i];
+}
+
+std::int64_t simtier_embedding_backward_workspace(std::int64_t rows, std::int64_t tiers, std::int64_t width) {
+  return (rows + kRowBlock - 1) / kRowBlock * tiers * width;
+}
+
+}  // namespace mal::kernels

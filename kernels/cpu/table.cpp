@@ -1,0 +1,35 @@
+#include "kernels/kernels.h"
+
+namespace mal::kernels {
+
+const KernelTable& cpu_kernels() {
+  static constexpr KernelTable kTable = {
+      .embedding_forward = embedding_forward,
+      .embedding_backward = embedding_backward,
+      .linear_forward = linear_forward,
+      .linear_backward = linear_backward,
+      .linear_backward_workspace = linear_backward_workspace,
+      .layer_norm_forward = layer_norm_forward,
+      .layer_norm_backward = layer_norm_backward,
+      .layer_norm_backward_workspace = layer_norm_backward_workspace,
+      .din_forward = din_forward,
+      .din_backward = din_backward,
+      .din_backward_workspace = din_backward_workspace,
+      .simtier_count_forward = simtier_count_forward,
+      .simtier_embedding_forward = simtier_embedding_forward,
+      .simtier_embedding_backward = simtier_embedding_backward,
+      .simtier_embedding_backward_workspace = simtier_embedding_backward_workspace,
+      .multi_view_loss = multi_view_loss,
+      .multi_view_loss_workspace = multi_view_loss_workspace,
+      .add_forward = add_forward,
+      .copy = copy,
+      .fill = fill,
+      .sum_of_squares = sum_of_squares,
+      .dense_update = dense_update,
+      .sparse_update = sparse_update,
+      .sparse_state_width = sparse_state_width,
+  };
+  return kTable;
+}
+
+}  // namespace mal::kernels

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs what is missing to build MAL (Debian or Ubuntu packages). Called by the other scripts; harmless to run again.
+#   scripts/setup.sh           what the build and the demo need
+#   scripts/setup.sh --test    and the tools of scripts/test.sh
+set -euo pipefail
+
+packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
+  libxxhash-dev libopenblas-openmp-dev zlib1g-dev)
+if [[ ${1:-} == --test ]]; then packages+=(clang-format clang-tidy); fi
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "setup: not root and no sudo; install these yourself: ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  echo "setup: installing ${missing[*]}"
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  install() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  }
+  install >"$log" 2>&1 || { tail -n 20 "$log" >&2; echo "setup: the installation failed (above)" >&2; exit 1; }
+fi
+
+version=$(cmake --version | sed -n 's/^cmake version //p')
+if [[ $(printf '%s\n' 3.25 "$version" | sort -V | head -n 1) != 3.25 ]]; then
+  echo "setup: CMake $version is too old; 3.25 or later is needed" >&2
+  exit 1
+fi

@@ -1,0 +1,67 @@
+#include "train/trainer/network.h"
+
+#include <fmt/format.h>
+
+#include "engine/ops.h"
+
+namespace mal {
+
+Network::Network(const Device& device, Parameters& parameters, const Schema& network_schema, const ModelConfig& config,
+                 std::int64_t max_rows, bool training, kernels::Reduction reduction)
+    : schema(network_schema),
+      graph(device, max_rows, training),
+      model(build_model(graph, parameters, network_schema, config)) {
+  if (training) ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, losses);
+  graph.plan();
+}
+
+void Network::forward(const Batch& batch) {
+  bind_batch(graph, model.inputs, schema, batch);
+  graph.forward(batch.rows);
+}
+
+void Network::backward(const Batch& batch) { graph.backward(batch.rows); }
+
+double Network::total_loss() const {
+  double total = 0;
+  for (std::size_t h = 0; h < losses.size(); ++h) total += model.heads[h].scale * losses[h];
+  return total;
+}
+
+namespace {
+
+std::string mebibytes(double bytes) { return fmt::format("{:.1f} MiB", bytes / (1 << 20)); }
+
+std::string describe_tables(const Parameters& parameters) {
+  std::string text = fmt::format("{:<28} {:>12} {:>8} {:>14}\n", "table", "rows", "width", "parameters");
+  for (const EmbeddingTable& table : parameters.all_tables())
+    text += fmt::format("{:<28} {:>12} {:>8} {:>14}\n", table.name(), table.rows(), table.width(),
+                        table.rows() * table.width());
+  return text;
+}
+
+}  // namespace
+
+std::string describe(const Network& training, const Parameters& parameters, std::int64_t dataset_rows) {
+  std::string text = describe_tables(parameters);
+  text += fmt::format("\n{:<28} {:<46} {:>10} {:>12}\n", "layer", "what", "parameters", "flops a row");
+  double flops = 0;
+  for (const OpInfo& op : training.graph.ops()) {
+    text += fmt::format("{:<28} {:<46} {:>10} {:>12.0f}\n", op.name, op.kind, op.parameters, op.flops);
+    flops += op.flops;
+  }
+  double table_bytes = 0;
+  for (const EmbeddingTable& table : parameters.all_tables())
+    table_bytes += static_cast<double>(table.rows() * table.row_stride()) * sizeof(float);
+  text += fmt::format("\nparameters: {} in layers, {} in tables\n", parameters.dense_count(), parameters.table_count());
+  text += fmt::format("flops: {:.3f} M a row forward, about {:.3f} M trained\n", flops / 1e6, 3 * flops / 1e6);
+  text += fmt::format("memory: tables with optimiser state {}, activations {} (without sharing {})\n",
+                      mebibytes(table_bytes), mebibytes(static_cast<double>(training.graph.arena_bytes())),
+                      mebibytes(static_cast<double>(training.graph.unplanned_bytes())));
+  const std::int64_t batch = training.graph.max_rows();
+  text += fmt::format("data: {} training rows, {} steps of {} an epoch\n", dataset_rows,
+                      (dataset_rows + batch - 1) / batch, batch);
+  return text;
+}
+
+}  // namespace mal
