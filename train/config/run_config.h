@@ -1,0 +1,52 @@
+// What a training run is told: the configuration file after defaults and --set. docs/configuration.md describes each key.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/optimizer_config.h"
+#include "model/model_config.h"
+
+namespace mal {
+
+struct DataConfig {
+  std::string path;           // a dataset of `mal_data prepare`
+  std::int64_t prefetch = 3;  // batches prepared ahead
+};
+
+struct TrainConfig {
+  std::int64_t epochs = 1;
+  std::int64_t batch_size = 1024;
+  kernels::Reduction reduction = kernels::Reduction::mean;
+  std::int64_t threads = 0;  // 0: all cores
+  std::int64_t log_every = 100;
+  std::int64_t eval_batch_size = 8192;
+};
+
+struct EvalConfig {
+  std::vector<std::string> slices;  // slice columns reported beside the whole test set
+  std::string baseline;             // id column whose average rate is the baseline; empty: the first id of the ad's side
+};
+
+struct RunConfig {
+  std::string name;  // shown in reports; the model's type unless given
+  std::uint64_t seed = 1;
+  DataConfig data;
+  ModelConfig model;
+  TrainConfig train;
+  ScheduleConfig schedule;  // train.schedule, train.warmup_steps, train.clip_norm; total_steps is the trainer's
+  DenseOptimizerConfig dense;
+  SparseOptimizerConfig sparse;
+  EvalConfig eval;
+  std::string output;  // the run directory
+};
+
+// Reads a configuration file strictly. overrides: "train.batch_size=512" as given to --set.
+// Throws Error (exit code 2) with file:line, or naming --set.
+RunConfig parse_run_config(const std::string& path, const std::vector<std::string>& overrides);
+
+// Every key with its value; parse_run_config of it gives the same configuration.
+std::string to_yaml(const RunConfig& config);
+
+}  // namespace mal
