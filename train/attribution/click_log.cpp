@@ -2,6 +2,18 @@
 
 namespace mal {
 
+namespace {
+
+template <typename T>
+void filter(std::vector<T>& values, const std::vector<bool>& keep) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (keep[i]) values[kept++] = values[i];
+  values.resize(kept);
+}
+
+}  // namespace
+
 std::uint32_t Interner::intern(std::string_view text) {
   const auto found = ids_.find(text);
   if (found != ids_.end()) return found->second;
@@ -18,6 +30,19 @@ std::size_t PairInterner::Hash::operator()(std::uint64_t pair) const {
 
 std::uint32_t PairInterner::intern(std::uint32_t first, std::uint32_t second) {
   return ids_.try_emplace(std::uint64_t{first} << 32 | second, size()).first->second;
+}
+
+std::uint64_t ClickLog::keep_only(const std::vector<bool>& keep) {
+  const std::size_t before = size();
+  filter(time, keep);
+  filter(user, keep);
+  filter(group, keep);
+  filter(channel, keep);
+  filter(row, keep);
+  filter(slice, keep);
+  filter(truth, keep);
+  for (std::vector<std::uint32_t>& values : history) filter(values, keep);
+  return before - size();
 }
 
 }  // namespace mal

@@ -49,16 +49,21 @@ struct ClickLog {
   std::vector<std::uint32_t> group;  // clicks that a conversion of the same group may be credited to: a (user, key)
                                      // pair, or a journey that the input itself names
   std::vector<std::uint32_t> channel;
+  std::vector<std::uint64_t> row;                   // of its other columns, in the RowSpool
   std::vector<std::uint32_t> slice;                 // of --by; empty without it
+  std::vector<float> truth;                         // of --truth; empty without it
   std::vector<std::vector<std::uint32_t>> history;  // [history column][click]: ids of the values
   std::vector<Conversion> conversions;
 
   Interner users, keys, channels, slices;
   std::vector<Interner> history_values;
   std::uint32_t groups = 0;
-  std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
+  std::uint64_t rows = 0;             // read, of all files
+  std::uint64_t dropped_touches = 0;  // cut off by --truncate
+  std::uint64_t skipped_rows = 0;     // rows that are neither click nor conversion, or were filtered out
 
   std::size_t size() const { return time.size(); }
+  std::uint64_t keep_only(const std::vector<bool>& keep);  // one flag a click; returns how many went
 };
 
 }  // namespace mal

@@ -1,0 +1,189 @@
+#include "train/attribution/attribute.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/attribution/credits.h"
+#include "train/attribution/read_clicks.h"
+#include "train/attribution/sample_writer.h"
+#include "train/attribution/text.h"
+#include "train/config/progress.h"
+
+namespace mal {
+
+namespace {
+
+constexpr const char* kMarker = "attribution.json";
+
+ReadProgress reading_progress(bool shown) {
+  if (!shown) return [](const TextTable&) {};
+  // One line a file: a new one begins where the path changes.
+  struct Line {
+    std::string path;
+    std::unique_ptr<Progress> progress;
+  };
+  return [line = std::make_shared<Line>()](const TextTable& table) {
+    if (line->path != table.path()) {
+      if (line->progress) line->progress->finish();
+      line->path = table.path();
+      line->progress = std::make_unique<Progress>("read " + line->path, table.bytes_total());
+    }
+    line->progress->update(table.bytes_read());
+  };
+}
+
+// The first moment of the test period.
+std::int64_t find_test_start(const AttributeOptions& options, const AttributeReport& report) {
+  if (!options.test_from.empty()) {
+    const std::int64_t start = parse_time(options.test_from, "--test-from", options.utc_offset);
+    if (start <= report.first_time || start > report.last_time)
+      fail_usage("--test-from {}: the clicks are from {} to {}, so {} would be empty", options.test_from,
+                 date_of(report.first_time), date_of(report.last_time),
+                 start <= report.first_time ? "train.csv" : "test.csv");
+    return start;
+  }
+  const std::int64_t last_day = (report.last_time + options.utc_offset) / 86400;
+  const std::int64_t start = (last_day - options.test_days + 1) * 86400 - options.utc_offset;
+  if (start <= report.first_time)
+    fail_usage("--test-days {}: the clicks are from {} to {}, so train.csv would be empty", options.test_days,
+               date_of(report.first_time), date_of(report.last_time));
+  return start;
+}
+
+void describe_clicks(const ClickLog& log, AttributeReport& report) {
+  report.rows = log.rows;
+  report.skipped_rows = log.skipped_rows;
+  report.dropped_touches = log.dropped_touches;
+  report.clicks = log.size();
+  report.conversions = log.conversions.size();
+  const auto [first, last] = std::minmax_element(log.time.begin(), log.time.end());
+  report.first_time = *first;
+  report.last_time = *last;
+  std::vector<bool> seen(log.users.size(), false);
+  for (const std::uint32_t user : log.user) seen[user] = true;
+  report.users = static_cast<std::uint64_t>(std::count(seen.begin(), seen.end(), true));
+}
+
+void describe_journeys(const Journeys& journeys, const Credits& credits, AttributeReport& report) {
+  report.conversions_without_clicks = journeys.conversions_without_clicks;
+  report.journeys = journeys.converting.size();
+  for (const JourneyRange& journey : journeys.converting) {
+    const std::uint64_t clicks = journey.end - journey.begin;
+    report.journey_clicks += clicks;
+    report.single_click_journeys += clicks == 1 ? 1 : 0;
+    report.longest_journey = std::max(report.longest_journey, clicks);
+  }
+  report.clicks_in_several_journeys = credits.clicks_in_several_journeys;
+  report.last_positives = static_cast<std::uint64_t>(std::count(credits.is_last.begin(), credits.is_last.end(), true));
+  for (const std::uint32_t length : credits.path_length) report.clicks_in_journeys += length > 0 ? 1 : 0;
+}
+
+void describe_mechanisms(const ClickLog& log, const Credits& credits, const std::vector<NamedMechanism>& mechanisms,
+                         AttributeReport& report) {
+  for (std::size_t m = 0; m < mechanisms.size(); ++m) {
+    MechanismReport entry;
+    entry.name = mechanisms[m].name;
+    double error = 0;
+    std::uint64_t compared = 0;
+    for (std::size_t click = 0; click < log.size(); ++click) {
+      const float credit = credits.views[m][click];
+      entry.credit += static_cast<double>(credit);
+      if (credit > 0) {
+        ++entry.positives;
+        if (report.split && log.time[click] >= report.test_start) ++entry.test_positives;
+      }
+      if (log.truth.empty() || (credit == 0 && log.truth[click] == 0)) continue;
+      error += std::abs(static_cast<double>(credit) - static_cast<double>(log.truth[click]));
+      ++compared;
+    }
+    if (compared > 0) entry.truth_error = error / static_cast<double>(compared);
+    report.mechanisms.push_back(entry);
+  }
+}
+
+void describe_slices(const ClickLog& log, const Credits& credits, AttributeReport& report) {
+  if (log.slice.empty()) return;
+  report.slices.resize(log.slices.size());
+  for (std::uint32_t s = 0; s < log.slices.size(); ++s) {
+    report.slices[s].value = log.slices.name(s);
+    report.slices[s].positives.resize(credits.views.size());
+  }
+  for (std::size_t click = 0; click < log.size(); ++click) {
+    SliceReport& slice = report.slices[log.slice[click]];
+    ++slice.clicks;
+    slice.last += credits.is_last[click] ? 1 : 0;
+    for (std::size_t m = 0; m < credits.views.size(); ++m) slice.positives[m] += credits.views[m][click] > 0 ? 1 : 0;
+  }
+  std::stable_sort(report.slices.begin(), report.slices.end(),
+                   [](const SliceReport& a, const SliceReport& b) { return a.clicks > b.clicks; });
+}
+
+std::vector<double> fit_channels(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
+                                 AttributeReport& report) {
+  const std::int64_t until = report.split ? report.test_start : std::numeric_limits<std::int64_t>::max();
+  const CoalitionTable table = observe_coalitions(log, order, options.window, until);
+  ShapleyOptions shapley;
+  shapley.seed = options.seed;
+  shapley.exact_channels = options.exact_channels;
+  const ShapleyFit fit = fit_shapley(table, shapley);
+  report.fitted = true;
+  report.fit_exact = fit.exact;
+  report.fit_total = table.total();
+  report.fit_coalitions = table.coalitions();
+  for (std::uint32_t c = 0; c < table.channels(); ++c)
+    report.channels.push_back({log.channels.name(c), 0, table.singles()[c], fit.values[c]});
+  for (const std::uint32_t channel : log.channel) ++report.channels[channel].clicks;
+  std::stable_sort(report.channels.begin(), report.channels.end(),
+                   [](const ChannelReport& a, const ChannelReport& b) { return a.value > b.value; });
+  return fit.values;
+}
+
+}  // namespace
+
+AttributeReport attribute(const AttributeOptions& options) {
+  check_layout_options(options);
+  const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
+  OutputFolder folder(options.out, kMarker);
+  RowSpool spool(folder.path() + "/rows.spool");
+  ClickLog log;
+  const std::vector<std::string> passed = read_clicks(options, log, spool, reading_progress(options.progress));
+  spool.finish();
+
+  AttributeReport report;
+  report.columns = sample_columns(options, passed);
+  describe_clicks(log, report);
+  report.split = !options.test_from.empty() || options.test_days > 0;
+  if (report.split) report.test_start = find_test_start(options, report);
+
+  const ClickOrder order = order_clicks(log);
+  MechanismParameters parameters;
+  parameters.half_life_seconds = static_cast<double>(options.half_life);
+  std::vector<double> channel_values;
+  if (std::any_of(mechanisms.begin(), mechanisms.end(), [](const auto& m) { return needs_fit(m.mechanism); }))
+    channel_values = fit_channels(options, log, order, report);
+  parameters.channel_values = channel_values;
+  const Journeys journeys = build_journeys(log, order, options.window, std::numeric_limits<std::int64_t>::max());
+  const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters);
+
+  const auto before_test = [&](std::uint32_t click) { return !report.split || log.time[click] < report.test_start; };
+  report.train_clicks = static_cast<std::uint64_t>(
+      std::partition_point(order.by_time.begin(), order.by_time.end(), before_test) - order.by_time.begin());
+  describe_journeys(journeys, credits, report);
+  describe_mechanisms(log, credits, mechanisms, report);
+  describe_slices(log, credits, report);
+
+  SampleWriter writer(options, log, order, credits, spool);
+  writer.write(folder.path() + "/train.csv", report.columns, 0, report.train_clicks);
+  if (report.split) writer.write(folder.path() + "/test.csv", report.columns, report.train_clicks, log.size());
+  spool.remove();
+  OutputFile json(folder.path() + "/" + kMarker);
+  json.write(to_json(options, report));
+  json.commit();
+  folder.commit();
+  return report;
+}
+
+}  // namespace mal

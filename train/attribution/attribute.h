@@ -1,0 +1,88 @@
+// Raw journeys → samples with credits: what `mal_data attribute` does. Formats and formulas: docs/attribution.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/attribution/shapley.h"
+
+namespace mal {
+
+struct AttributeOptions {
+  std::vector<std::string> inputs;       // clicks, or event logs
+  std::vector<std::string> conversions;  // csv without an event column
+  std::string out;
+  std::string format = "csv";  // csv, criteo, journeys
+  std::vector<std::string> mechanisms = {"last", "first", "linear", "mta"};
+  std::string mta = "shapley";
+  std::int64_t window = 30 * 86400;    // seconds
+  std::int64_t half_life = 7 * 86400;  // seconds
+
+  // Column names; empty: the format's own.
+  std::string user, time, key, channel, conversion_id, journey, conversion;
+  std::string event;  // csv: its presence makes the inputs event logs
+  std::string click_event = "click", conversion_event = "conversion";
+  std::vector<std::string> columns;     // of inputs without a header line
+  std::vector<std::string> keep, drop;  // columns passed through; empty keep: all that do not tell the outcome
+  std::vector<std::string> history;     // columns that get a <column>_seq of the user's earlier clicks
+  int history_length = 20;
+  bool derive_hour = false;     // adds hour (0–23) and weekday (0 = Monday)
+  std::int64_t utc_offset = 0;  // seconds, for hour, weekday, days and dates
+
+  std::string from, to;       // keep events with from ≤ time < to; Unix seconds or a date
+  std::string test_from;      // Unix seconds or a date
+  int test_days = 0;          // or: the last days that have clicks
+  std::int64_t truncate = 0;  // journeys: seconds kept before the last touch; 0: all
+  std::string by;             // a column: positives by its values
+  std::string truth;          // a column of true credits: each mechanism's distance from it
+  std::uint64_t seed = 1;
+  std::uint32_t exact_channels = 12;
+  bool progress = true;
+};
+
+struct MechanismReport {
+  std::string name;
+  std::uint64_t positives = 0;       // clicks with credit > 0
+  std::uint64_t test_positives = 0;  // of them in test.csv
+  double credit = 0;                 // summed over all clicks
+  double truth_error = 0;            // mean |credit − truth| over clicks where one of them is > 0
+};
+
+struct SliceReport {
+  std::string value;
+  std::uint64_t clicks = 0, last = 0;    // last: clicks that are the last of a journey
+  std::vector<std::uint64_t> positives;  // one a mechanism
+};
+
+struct ChannelReport {
+  std::string name;
+  std::uint64_t clicks = 0;
+  CoalitionCount alone;  // journeys of the fit that touch no other channel
+  double value = 0;      // φ
+};
+
+struct AttributeReport {
+  std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0;
+  std::int64_t first_time = 0, last_time = 0, test_start = 0;  // test_start: only with a split
+  bool split = false;
+  std::uint64_t conversions = 0, conversions_without_clicks = 0;
+  std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;
+  std::uint64_t clicks_in_journeys = 0, clicks_in_several_journeys = 0, last_positives = 0;
+  std::vector<MechanismReport> mechanisms;
+  std::vector<SliceReport> slices;  // of --by, by falling number of clicks
+  bool fitted = false, fit_exact = true;
+  CoalitionCount fit_total;  // journeys the fit saw, and those that converted
+  std::uint64_t fit_coalitions = 0;
+  std::vector<ChannelReport> channels;  // by falling value; empty without a fit
+  std::vector<std::string> columns;     // of the files written
+};
+
+// Writes DIR/train.csv, DIR/test.csv (with a split) and DIR/attribution.json; all of them or none. Throws Error.
+AttributeReport attribute(const AttributeOptions& options);
+
+std::string summary(const AttributeReport& report);  // for people, several lines
+std::string to_json(const AttributeOptions& options, const AttributeReport& report);
+
+}  // namespace mal

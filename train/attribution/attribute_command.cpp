@@ -1,0 +1,100 @@
+#include "train/attribution/attribute_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "engine/error.h"
+#include "train/attribution/attribute.h"
+#include "train/attribution/text.h"
+
+namespace mal {
+
+namespace {
+
+struct CommandLine {
+  AttributeOptions options;
+  std::string window = "30d", half_life = "7d", truncate, derive;
+  double utc_offset_hours = 0;
+};
+
+void add_input_options(CLI::App& command, CommandLine& line) {
+  AttributeOptions& o = line.options;
+  command.add_option("--in", o.inputs, "Clicks, or event logs with --event: CSV or TSV, plain or gzip")->required();
+  command.add_option("--conversions", o.conversions, "Conversions, for --in files that hold clicks only");
+  command
+      .add_option("--format", o.format, "csv; criteo: the public Criteo attribution layout; journeys: named journeys")
+      ->capture_default_str();
+  command.add_option("--user", o.user, "Column of the user [user; criteo: uid]");
+  command.add_option("--time", o.time, "Column of the time in Unix seconds [time; else timestamp]");
+  command.add_option("--key", o.key, "Column that a click and its conversion share [advertiser; else campaign]");
+  command.add_option("--channel", o.channel, "Column of the channel [channel if there is one, else the key]");
+  command.add_option("--conversion-id", o.conversion_id, "Column of the conversion's id [conversion_id]");
+  command.add_option("--journey", o.journey, "journeys: column of the journey's name [journey]");
+  command.add_option("--conversion", o.conversion, "journeys: column with 1 if the journey converted [conversion]");
+  command.add_option("--event", o.event,
+                     "Column that says what happened: the input is a log of clicks and conversions");
+  command.add_option("--click-event", o.click_event, "Its value for a click")->capture_default_str();
+  command.add_option("--conversion-event", o.conversion_event, "Its value for a conversion")->capture_default_str();
+  command.add_option("--columns", o.columns, "Names of the columns, for --in files without a header")->delimiter(',');
+  command.add_option("--from", o.from, "Leave out earlier rows: Unix seconds or a date such as 2017-12-03");
+  command.add_option("--to", o.to, "Leave out rows at this time and later");
+  command.add_option("--truncate", line.truncate, "journeys: keep this time before the last touch, drop lone touches");
+}
+
+void add_output_options(CLI::App& command, CommandLine& line) {
+  AttributeOptions& o = line.options;
+  command.add_option("--out", o.out, "Folder to write train.csv, test.csv and attribution.json to")->required();
+  command.add_option("--mechanisms", o.mechanisms, "last, first, linear, time_decay, position, shapley, mta")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for")->capture_default_str();
+  command.add_option("--window", line.window, "How far a journey reaches back from its conversion")
+      ->capture_default_str();
+  command.add_option("--half-life", line.half_life, "Of time_decay")->capture_default_str();
+  command.add_option("--keep", o.keep, "Columns to pass through [all that do not tell the outcome]")->delimiter(',');
+  command.add_option("--drop", o.drop, "Columns not to pass through")->delimiter(',');
+  command.add_option("--history", o.history, "Columns that get a <column>_seq of the user's earlier clicks")
+      ->delimiter(',');
+  command.add_option("--history-length", o.history_length, "Clicks in such a sequence")->capture_default_str();
+  command.add_option("--derive", line.derive, "hour: add columns hour and weekday (0 = Monday)")
+      ->check(CLI::IsMember({"hour"}));
+  command.add_option("--utc-offset", line.utc_offset_hours, "Hours east of Greenwich, for hours, days and dates")
+      ->capture_default_str();
+  command.add_option("--test-from", o.test_from, "Clicks from here on go to test.csv: Unix seconds or a date");
+  command.add_option("--test-days", o.test_days, "Or: the last days that have clicks go to test.csv");
+  command.add_option("--by", o.by, "Count positives by the values of this column, too");
+  command.add_option("--truth", o.truth, "Column of true credits: print each mechanism's distance from them");
+  command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
+      ->check(CLI::Range(1, 24))
+      ->capture_default_str();
+  command.add_option("--seed", o.seed, "Of that sampling")->capture_default_str();
+}
+
+}  // namespace
+
+void add_attribute_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("attribute", "Give the credit of every conversion to its clicks");
+  const auto line = std::make_shared<CommandLine>();
+  add_input_options(*command, *line);
+  add_output_options(*command, *line);
+  command->callback([line] {
+    AttributeOptions& options = line->options;
+    options.window = parse_duration(line->window, "--window");
+    options.half_life = parse_duration(line->half_life, "--half-life");
+    if (!line->truncate.empty()) options.truncate = parse_duration(line->truncate, "--truncate");
+    options.derive_hour = line->derive == "hour";
+    if (!(std::abs(line->utc_offset_hours) <= 24))
+      fail_usage("--utc-offset {}: hours from -24 to 24 are possible", line->utc_offset_hours);
+    options.utc_offset = std::lround(line->utc_offset_hours * 3600);
+    const AttributeReport report = attribute(options);
+    fmt::print("{}\nwritten to {}\n", summary(report), options.out);
+    std::fflush(stdout);
+  });
+}
+
+}  // namespace mal

@@ -1,0 +1,103 @@
+#include "train/attribution/click_sink.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "engine/error.h"
+#include "train/attribution/text.h"
+
+namespace mal {
+
+namespace {
+
+constexpr std::int64_t kYear2100 = 4102444800;
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<int> require_all(const TextTable& table, const std::vector<std::string>& names) {
+  std::vector<int> columns;
+  for (const std::string& name : names) columns.push_back(table.require(name));
+  return columns;
+}
+
+std::string_view history_value(const TextTable& table, int column) {
+  const std::string_view value = table.field(column);
+  if (value.find('|') != std::string_view::npos)
+    fail("{}: '{}' holds a '|', which separates the values of a sequence; leave the column out of --history",
+         table.where(column), value);
+  return value;
+}
+
+}  // namespace
+
+std::int64_t checked_time(const TextTable& table, int column) {
+  const std::int64_t time = table.integer(column);
+  if (time < 0) fail("{}: time {} is negative; Unix seconds are wanted", table.where(column), time);
+  if (time >= kYear2100)
+    fail("{}: time {} is after the year 2100; Unix seconds are wanted (is it in milliseconds?)", table.where(column),
+         time);
+  return time;
+}
+
+ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
+    : options_(options), names_(std::move(names)), log_(log), spool_(spool) {
+  if (!options.from.empty()) from_ = parse_time(options.from, "--from", options.utc_offset);
+  if (!options.to.empty()) to_ = parse_time(options.to, "--to", options.utc_offset);
+  log_.history.resize(options.history.size());
+  log_.history_values.resize(options.history.size());
+}
+
+void ClickSink::choose_columns(const TextTable& table) {
+  if (!options_.keep.empty()) {
+    passed_names_ = options_.keep;
+    return;
+  }
+  for (const std::string& name : options_.drop) table.require(name);
+  for (const std::string& name : table.columns())
+    if (!contains(options_.drop, name) && !contains(names_.hidden, name)) passed_names_.push_back(name);
+  if (passed_names_.empty()) fail_usage("--drop leaves no column of {}; keep at least one", table.path());
+}
+
+void ClickSink::open(const TextTable& table) {
+  user_ = table.require(names_.user);
+  time_ = table.require(names_.time);
+  key_ = table.require(names_.key);
+  channel_ = names_.channel.empty() ? key_ : table.require(names_.channel);
+  if (!options_.by.empty()) slice_ = table.require(options_.by);
+  if (!options_.truth.empty()) truth_ = table.require(options_.truth);
+  history_ = require_all(table, options_.history);
+  if (passed_names_.empty()) choose_columns(table);
+  passed_ = require_all(table, passed_names_);
+}
+
+std::optional<std::int64_t> ClickSink::time(const TextTable& table) const {
+  const std::int64_t time = checked_time(table, time_);
+  if ((from_ && time < *from_) || (to_ && time >= *to_)) return std::nullopt;
+  return time;
+}
+
+void ClickSink::add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group) {
+  // 2^32 − 2 clicks are what 32-bit positions can name.
+  if (log_.size() >= std::numeric_limits<std::uint32_t>::max() - 1)
+    fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), log_.size());
+  log_.time.push_back(time);
+  log_.user.push_back(user);
+  log_.group.push_back(group);
+  log_.channel.push_back(log_.channels.intern(table.field(channel_)));
+  if (slice_ >= 0) log_.slice.push_back(log_.slices.intern(table.field(slice_)));
+  if (truth_ >= 0) log_.truth.push_back(static_cast<float>(table.number(truth_)));
+  for (std::size_t h = 0; h < history_.size(); ++h)
+    log_.history[h].push_back(log_.history_values[h].intern(history_value(table, history_[h])));
+  row_.clear();
+  for (const int column : passed_) {
+    append_field(row_, table.field(column));
+    row_ += ',';
+  }
+  if (!row_.empty()) row_.pop_back();
+  log_.row.push_back(spool_.append(row_));
+}
+
+}  // namespace mal

@@ -1,0 +1,55 @@
+// What every layout does with a row once it knows that the row is a click: check the time, intern the ids, spool the
+// columns that are passed through.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/attribution/attribute.h"
+#include "train/attribution/click_log.h"
+#include "train/attribution/row_spool.h"
+#include "train/data/text_table.h"
+
+namespace mal {
+
+// A layout's column names, after the options had their say.
+struct ColumnNames {
+  std::string user, time, key;
+  std::string channel;              // empty: the key
+  std::vector<std::string> hidden;  // tell the outcome: not passed through unless asked for by --keep
+};
+
+class ClickSink {
+ public:
+  ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool);
+
+  void open(const TextTable& table);  // before the rows of a file
+
+  // nullopt: outside --from … --to. Throws on text, and on times before 1970 or after 2100.
+  std::optional<std::int64_t> time(const TextTable& table) const;
+  std::uint32_t user(const TextTable& table) { return log_.users.intern(table.field(user_)); }
+  std::uint32_t key(const TextTable& table) { return log_.keys.intern(table.field(key_)); }
+  void add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group);
+
+  const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
+
+ private:
+  void choose_columns(const TextTable& table);
+
+  const AttributeOptions& options_;
+  ColumnNames names_;
+  ClickLog& log_;
+  RowSpool& spool_;
+  std::optional<std::int64_t> from_, to_;
+  std::vector<std::string> passed_names_;
+  int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1;
+  std::vector<int> history_, passed_;
+  std::string row_;
+};
+
+// Unix seconds of a field; throws on text and on absurd values.
+std::int64_t checked_time(const TextTable& table, int column);
+
+}  // namespace mal

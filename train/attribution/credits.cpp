@@ -1,0 +1,51 @@
+#include "train/attribution/credits.h"
+
+#include <algorithm>
+
+namespace mal {
+
+Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
+                        const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters) {
+  Credits credits;
+  credits.views.assign(mechanisms.size(), std::vector<float>(log.size(), 0.0F));
+  credits.path_length.assign(log.size(), 0);
+  credits.is_last.assign(log.size(), false);
+  std::vector<bool> in_several(log.size(), false);
+  JourneyView view(log, order);
+  std::vector<double> shares;
+  for (const JourneyRange& range : journeys.converting) {
+    const Journey journey = view.load(range);
+    const std::uint32_t clicks = range.end - range.begin;
+    shares.resize(clicks);
+    for (std::size_t m = 0; m < mechanisms.size(); ++m) {
+      credit_journey(mechanisms[m].mechanism, journey, parameters, shares);
+      std::vector<float>& column = credits.views[m];
+      for (std::uint32_t k = 0; k < clicks; ++k) {
+        float& credit = column[order.by_group[range.begin + k]];
+        credit = std::min(1.0F, static_cast<float>(credit + shares[k]));
+      }
+    }
+    for (std::uint32_t k = 0; k < clicks; ++k) {
+      const std::uint32_t click = order.by_group[range.begin + k];
+      if (credits.path_length[click] > 0) in_several[click] = true;
+      credits.path_length[click] = std::max(credits.path_length[click], clicks);
+    }
+    credits.is_last[order.by_group[range.end - 1]] = true;
+  }
+  credits.clicks_in_several_journeys =
+      static_cast<std::uint64_t>(std::count(in_several.begin(), in_several.end(), true));
+  return credits;
+}
+
+CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, std::int64_t window,
+                                  std::int64_t until) {
+  CoalitionTable table(log.channels.size());
+  const Journeys journeys = build_journeys(log, order, window, until);
+  JourneyView view(log, order);
+  for (const JourneyRange& range : journeys.converting) table.add(view.load(range).channels, true);
+  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, window, until))
+    table.add(view.load(range).channels, false);
+  return table;
+}
+
+}  // namespace mal

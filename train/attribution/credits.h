@@ -1,0 +1,30 @@
+// From a click log to one credit a click and mechanism.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "train/attribution/attribute.h"
+#include "train/attribution/click_log.h"
+#include "train/attribution/journeys.h"
+#include "train/attribution/mechanisms.h"
+
+namespace mal {
+
+struct Credits {
+  std::vector<std::vector<float>> views;   // [mechanism][click], in [0, 1]
+  std::vector<std::uint32_t> path_length;  // clicks of the longest journey the click is in; 0: in none
+  std::vector<bool> is_last;               // of some journey
+  std::uint64_t clicks_in_several_journeys = 0;
+};
+
+// A click that is in several journeys gets min(1, Σ).
+Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
+                        const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters);
+
+// The conversion rates of coalitions as they could be observed at `until`: from clicks and conversions before it alone.
+CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, std::int64_t window,
+                                  std::int64_t until = std::numeric_limits<std::int64_t>::max());
+
+}  // namespace mal

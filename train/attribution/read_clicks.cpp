@@ -1,0 +1,60 @@
+#include "train/attribution/read_clicks.h"
+
+#include <fmt/format.h>
+
+#include "engine/error.h"
+#include "train/attribution/text.h"
+
+namespace mal {
+
+std::string name_or(const std::string& given, const char* layout_default) {
+  return given.empty() ? layout_default : given;
+}
+
+bool time_to_report(std::uint64_t rows) {
+  return (rows & 0xFFFF) == 1;
+}
+
+std::string file_list(const std::vector<std::string>& files) {
+  if (files.empty()) return "no file";
+  return files.size() == 1 ? files.front() : fmt::format("{} and {} more", files.front(), files.size() - 1);
+}
+
+void check_layout_options(const AttributeOptions& options) {
+  const std::vector<std::string> formats = {"csv", "criteo", "journeys"};
+  if (options.inputs.empty()) fail_usage("no input: give --in FILE");
+  if (options.out.empty()) fail_usage("no output: give --out DIR");
+  if (options.format == "csv") {
+    if (options.event.empty() && options.conversions.empty())
+      fail_usage("no conversions: give --conversions FILE, or --event COLUMN if {} holds clicks and conversions",
+                 file_list(options.inputs));
+    if (!options.event.empty() && !options.conversions.empty())
+      fail_usage("--event and --conversions exclude each other: an event log holds its own conversions");
+  } else if (options.format == "criteo" || options.format == "journeys") {
+    if (!options.conversions.empty() || !options.event.empty())
+      fail_usage("--conversions and --event are for --format csv; {} has its conversions in its rows", options.format);
+  } else {
+    fail_usage("unknown format '{}'{}; there are csv, criteo, journeys", options.format,
+               did_you_mean(options.format, formats));
+  }
+  if (options.truncate != 0 && options.format != "journeys") fail_usage("--truncate is for --format journeys");
+  if (!options.test_from.empty() && options.test_days != 0)
+    fail_usage("--test-from and --test-days exclude each other");
+  if (options.test_days < 0) fail_usage("--test-days {}: at least 1 is wanted", options.test_days);
+  if (options.history_length < 1 || options.history_length > 1000)
+    fail_usage("--history-length {}: 1 to 1000 are possible", options.history_length);
+}
+
+std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+                                     const ReadProgress& progress) {
+  std::vector<std::string> columns;
+  if (options.format == "criteo")
+    columns = read_criteo(options, log, spool, progress);
+  else if (options.format == "journeys")
+    columns = read_journeys(options, log, spool, progress);
+  else
+    columns = read_csv(options, log, spool, progress);
+  return columns;
+}
+
+}  // namespace mal

@@ -1,0 +1,42 @@
+// The input layouts, each read into a ClickLog. docs/attribution.md describes them for users.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "train/attribution/attribute.h"
+#include "train/attribution/click_log.h"
+#include "train/attribution/row_spool.h"
+#include "train/data/text_table.h"
+
+namespace mal {
+
+// Called now and then while a file is read.
+using ReadProgress = std::function<void(const TextTable& table)>;
+
+// Reads options.inputs (and options.conversions) by options.format. Returns the names of the columns in the spool.
+// Errors name file:line:column; input without any click is one.
+std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+                                     const ReadProgress& progress);
+
+// Throws a usage Error for options that do not go together.
+void check_layout_options(const AttributeOptions& options);
+
+// The layouts. Each opens every input and adds its clicks, conversions and groups to the log.
+std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+                                  const ReadProgress& progress);
+std::vector<std::string> read_criteo(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+                                     const ReadProgress& progress);
+std::vector<std::string> read_journeys(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+                                       const ReadProgress& progress);
+
+// `given`, or the layout's own name where the user gave none.
+std::string name_or(const std::string& given, const char* layout_default);
+// True on the first row and then every 64 Ki rows.
+bool time_to_report(std::uint64_t rows);
+// "a.csv" or "a.csv and 2 more"
+std::string file_list(const std::vector<std::string>& files);
+
+}  // namespace mal

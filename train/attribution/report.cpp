@@ -1,0 +1,175 @@
+// What attribute() found, for people and as attribution.json.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "train/attribution/attribute.h"
+#include "train/attribution/text.h"
+
+namespace mal {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kLinesShown = 20;  // of slices and of channels; the JSON has all
+
+double ratio(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string plural(std::uint64_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string counts_text(const AttributeReport& r) {
+  std::string text = fmt::format("{} of {}, {} to {}\n", plural(r.clicks, "click"), plural(r.users, "user"),
+                                 date_of(r.first_time), date_of(r.last_time));
+  if (r.skipped_rows > 0)
+    text += fmt::format("{} of {} rows are neither click nor conversion, or left out\n", r.skipped_rows, r.rows);
+  if (r.dropped_touches > 0) text += fmt::format("{} touches cut off by --truncate\n", r.dropped_touches);
+  text += fmt::format("{}, {} of them without a click in the window\n", plural(r.conversions, "conversion"),
+                      r.conversions_without_clicks);
+  text += fmt::format("{}: {:.2f} clicks on average, {:.1f} % of one click, longest {}; {} in more than one journey\n",
+                      plural(r.journeys, "journey"), ratio(r.journey_clicks, r.journeys),
+                      100 * ratio(r.single_click_journeys, r.journeys), r.longest_journey,
+                      plural(r.clicks_in_several_journeys, "click"));
+  if (r.split)
+    text += fmt::format("train.csv {}, test.csv {} from {} on\n", plural(r.train_clicks, "click"),
+                        plural(r.clicks - r.train_clicks, "click"), date_of(r.test_start));
+  return text;
+}
+
+std::string mechanisms_text(const AttributeReport& r, bool with_truth) {
+  std::string text = fmt::format("\n{:<12} {:>10} {:>9} {:>14}{}\n", "mechanism", "positives", "of clicks",
+                                 "ratio to last", with_truth ? "  distance from truth" : "");
+  for (const MechanismReport& m : r.mechanisms) {
+    text += fmt::format("{:<12} {:>10} {:>8.2f}% {:>14.3f}", m.name, m.positives, 100 * ratio(m.positives, r.clicks),
+                        ratio(m.positives, r.last_positives));
+    text += with_truth ? fmt::format("  {:>19.4f}\n", m.truth_error) : "\n";
+  }
+  return text;
+}
+
+std::string slices_text(const AttributeReport& r) {
+  std::string text = fmt::format("\n{:<20} {:>9} {:>8}", "slice", "clicks", "last");
+  for (const MechanismReport& m : r.mechanisms) text += fmt::format(" {:>10}", m.name + "/last");
+  text += '\n';
+  for (std::size_t s = 0; s < std::min(kLinesShown, r.slices.size()); ++s) {
+    const SliceReport& slice = r.slices[s];
+    text += fmt::format("{:<20} {:>9} {:>8}", slice.value, slice.clicks, slice.last);
+    for (const std::uint64_t positives : slice.positives)
+      text += fmt::format(" {:>10.3f}", ratio(positives, slice.last));
+    text += '\n';
+  }
+  if (r.slices.size() > kLinesShown)
+    text += fmt::format("… and {} more in attribution.json\n", r.slices.size() - kLinesShown);
+  return text;
+}
+
+std::string channels_text(const AttributeReport& r) {
+  std::string text = fmt::format("\n{:<20} {:>9} {:>14} {:>11} {:>14}\n", "channel", "clicks", "journeys alone",
+                                 "converting", "Shapley value");
+  for (std::size_t c = 0; c < std::min(kLinesShown, r.channels.size()); ++c) {
+    const ChannelReport& channel = r.channels[c];
+    text +=
+        fmt::format("{:<20} {:>9} {:>14} {:>10.2f}% {:>14.6f}\n", channel.name, channel.clicks, channel.alone.journeys,
+                    100 * ratio(channel.alone.conversions, channel.alone.journeys), channel.value);
+  }
+  if (r.channels.size() > kLinesShown)
+    text += fmt::format("… and {} more in attribution.json\n", r.channels.size() - kLinesShown);
+  text +=
+      fmt::format("fitted on {}, {} of them converting, {} ({})\n", plural(r.fit_total.journeys, "journey"),
+                  r.fit_total.conversions, plural(r.fit_coalitions, "coalition"), r.fit_exact ? "exact" : "sampled");
+  return text;
+}
+
+ordered_json parameters_json(const AttributeOptions& o) {
+  ordered_json json = {{"format", o.format},
+                       {"in", o.inputs},
+                       {"conversions", o.conversions},
+                       {"mechanisms", o.mechanisms},
+                       {"mta", o.mta},
+                       {"window_seconds", o.window},
+                       {"half_life_seconds", o.half_life},
+                       {"seed", o.seed}};
+  if (!o.from.empty()) json["from"] = o.from;
+  if (!o.to.empty()) json["to"] = o.to;
+  if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
+  if (!o.history.empty()) json["history"] = {{"columns", o.history}, {"length", o.history_length}};
+  if (o.utc_offset != 0) json["utc_offset_seconds"] = o.utc_offset;
+  return json;
+}
+
+ordered_json counts_json(const AttributeReport& r) {
+  return {{"rows", r.rows},
+          {"skipped_rows", r.skipped_rows},
+          {"dropped_touches", r.dropped_touches},
+          {"clicks", r.clicks},
+          {"users", r.users},
+          {"train_clicks", r.train_clicks},
+          {"test_clicks", r.clicks - r.train_clicks},
+          {"first_time", r.first_time},
+          {"last_time", r.last_time},
+          {"test_start", r.split ? ordered_json(r.test_start) : ordered_json(nullptr)},
+          {"conversions", r.conversions},
+          {"conversions_without_clicks", r.conversions_without_clicks},
+          {"journeys", r.journeys},
+          {"journey_clicks", r.journey_clicks},
+          {"single_click_journeys", r.single_click_journeys},
+          {"longest_journey", r.longest_journey},
+          {"clicks_in_journeys", r.clicks_in_journeys},
+          {"clicks_in_several_journeys", r.clicks_in_several_journeys},
+          {"last_positives", r.last_positives}};
+}
+
+ordered_json fit_json(const AttributeReport& r) {
+  ordered_json channels = ordered_json::array();
+  for (const ChannelReport& c : r.channels)
+    channels.push_back({{"channel", c.name},
+                        {"clicks", c.clicks},
+                        {"journeys_alone", c.alone.journeys},
+                        {"conversions_alone", c.alone.conversions},
+                        {"shapley_value", c.value}});
+  return {{"exact", r.fit_exact},
+          {"journeys", r.fit_total.journeys},
+          {"conversions", r.fit_total.conversions},
+          {"coalitions", r.fit_coalitions},
+          {"channels", channels}};
+}
+
+}  // namespace
+
+std::string summary(const AttributeReport& report) {
+  const bool with_truth =
+      std::any_of(report.mechanisms.begin(), report.mechanisms.end(), [](const auto& m) { return m.truth_error > 0; });
+  std::string text = counts_text(report) + mechanisms_text(report, with_truth);
+  if (!report.slices.empty()) text += slices_text(report);
+  if (report.fitted) text += channels_text(report);
+  return text;
+}
+
+std::string to_json(const AttributeOptions& options, const AttributeReport& report) {
+  ordered_json json = {{"parameters", parameters_json(options)}, {"counts", counts_json(report)}};
+  for (const MechanismReport& m : report.mechanisms) {
+    ordered_json entry = {{"positives", m.positives},
+                          {"test_positives", m.test_positives},
+                          {"ratio_to_last", ratio(m.positives, report.last_positives)},
+                          {"credit", m.credit}};
+    if (!options.truth.empty()) entry["distance_from_truth"] = m.truth_error;
+    json["mechanisms"][m.name] = entry;
+  }
+  for (const SliceReport& slice : report.slices) {
+    ordered_json entry = {{"clicks", slice.clicks}, {"last", slice.last}};
+    for (std::size_t m = 0; m < slice.positives.size(); ++m)
+      entry["ratio_to_last"][report.mechanisms[m].name] = ratio(slice.positives[m], slice.last);
+    json["by"][options.by][slice.value] = entry;
+  }
+  if (report.fitted) json["fit"] = fit_json(report);
+  json["columns"] = report.columns;
+  // Names come from the input and may be anything but UTF-8.
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace mal
