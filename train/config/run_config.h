@@ -1,4 +1,5 @@
-// What a training run is told: the configuration file after defaults and --set. docs/configuration.md describes each key.
+// What a training run is told: the configuration file after defaults and --set. docs/configuration.md describes each
+// key.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct TrainConfig {
 
 struct EvalConfig {
   std::vector<std::string> slices;  // slice columns reported beside the whole test set
-  std::string baseline;             // id column whose average rate is the baseline; empty: the first id of the ad's side
+  std::string baseline;  // id column whose average rate is the baseline; empty: the first id of the ad's side
 };
 
 struct RunConfig {

@@ -1,0 +1,265 @@
+#include "train/data/text_table.h"
+
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <system_error>
+
+#include "engine/error.h"
+#include "train/config/suggest.h"
+
+namespace mal {
+
+namespace {
+
+constexpr std::size_t kBlock = 1 << 20;
+constexpr std::size_t kMaxLine = 16 << 20;
+
+// zlib reads plain files as they are and gzip (several members too) decompressed.
+class ByteSource {
+ public:
+  explicit ByteSource(const std::string& path) : path_(path) {
+    struct stat status = {};
+    if (stat(path.c_str(), &status) != 0) fail("cannot open {}: {}", path, std::generic_category().message(errno));
+    if (!S_ISREG(status.st_mode)) fail("cannot read {}: it is not a regular file", path);
+    total_ = static_cast<std::uint64_t>(status.st_size);
+    file_ = gzopen(path.c_str(), "rb");
+    if (file_ == nullptr) fail("cannot open {}: {}", path, std::generic_category().message(errno));
+    gzbuffer(file_, 1 << 18);
+  }
+  ~ByteSource() { gzclose(file_); }
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+
+  // Bytes read; 0 at the end. line: for the message.
+  std::size_t read(char* out, std::size_t bytes, std::int64_t line) {
+    const int got = gzread(file_, out, static_cast<unsigned>(bytes));
+    int code = Z_OK;
+    const char* message = gzerror(file_, &code);
+    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
+      const bool cut = code == Z_BUF_ERROR;
+      fail("{}:{}: the gzip data is {} here; get the file again", path_, line,
+           cut ? "cut short" : std::string("damaged (") + message + ")");
+    }
+    return static_cast<std::size_t>(got);
+  }
+
+  std::uint64_t position() const { return static_cast<std::uint64_t>(std::max<z_off_t>(0, gzoffset(file_))); }
+  std::uint64_t total() const { return total_; }
+
+ private:
+  std::string path_;
+  gzFile file_;
+  std::uint64_t total_;
+};
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 30;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > kShown ? text + ", …" : text;
+}
+
+}  // namespace
+
+struct TextTable::State {
+  State(const std::string& file, TextTableOptions given) : path(file), options(std::move(given)), source(file) {}
+
+  bool read_line();
+  void split();
+  void unquote(std::size_t& at);
+  void add_field(std::size_t begin, std::size_t end) { fields.emplace_back(begin, end); }
+
+  std::string path;
+  TextTableOptions options;
+  ByteSource source;
+  std::vector<std::string> columns;
+  std::vector<char> buffer;
+  std::size_t next_byte = 0, filled = 0;
+  bool at_end = false;
+  char* line = nullptr;  // of the current row, in the buffer; quotes are removed in place
+  std::size_t length = 0;
+  std::int64_t line_number = 0;
+  std::vector<std::pair<std::size_t, std::size_t>> fields;
+  char delimiter = ',';
+};
+
+// Finds the next line in the buffer, reading more where needed. Empty lines at the end of a file are passed over.
+bool TextTable::State::read_line() {
+  std::size_t searched = next_byte;
+  while (true) {
+    const void* found = filled > searched ? std::memchr(buffer.data() + searched, '\n', filled - searched) : nullptr;
+    if (found != nullptr || (at_end && next_byte < filled)) {
+      line = buffer.data() + next_byte;
+      const std::size_t end =
+          found != nullptr ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data()) : filled;
+      length = end - next_byte;
+      next_byte = std::min(filled, end + 1);
+      ++line_number;
+      if (length > 0 && line[length - 1] == '\r') --length;
+      return true;
+    }
+    if (at_end) return false;
+    if (filled - next_byte > kMaxLine)
+      fail("{}:{}: a line is longer than 16 MiB; is this a text table?", path, line_number + 1);
+    std::memmove(buffer.data(), buffer.data() + next_byte, filled - next_byte);
+    filled -= next_byte;
+    searched = filled;
+    next_byte = 0;
+    if (buffer.size() < filled + kBlock) buffer.resize(filled + kBlock);
+    const std::size_t got = source.read(buffer.data() + filled, kBlock, line_number + 1);
+    filled += got;
+    at_end = got == 0;
+  }
+}
+
+// A quoted field from its opening quote; moves its text to the left over the quotes.
+void TextTable::State::unquote(std::size_t& at) {
+  const std::size_t begin = at;
+  std::size_t out = at;
+  for (++at; at < length; ++at) {
+    if (line[at] != '"') {
+      line[out++] = line[at];
+    } else if (at + 1 < length && line[at + 1] == '"') {
+      line[out++] = line[at++];
+    } else {
+      ++at;
+      if (at < length && line[at] != delimiter)
+        fail("{}:{}: text follows a closing quote; write \"\" for a quote inside a quoted field", path, line_number);
+      add_field(begin, out);
+      return;
+    }
+  }
+  fail("{}:{}: a quoted field does not end on its line; line breaks inside fields are not supported", path,
+       line_number);
+}
+
+void TextTable::State::split() {
+  fields.clear();
+  if (std::memchr(line, '\0', length) != nullptr)
+    fail("{}:{}: the line holds a zero byte; is this a text table?", path, line_number);
+  std::size_t at = 0;
+  while (true) {
+    if (at < length && line[at] == '"') {
+      unquote(at);
+    } else {
+      const void* found = at < length ? std::memchr(line + at, delimiter, length - at) : nullptr;
+      const std::size_t end =
+          found != nullptr ? static_cast<std::size_t>(static_cast<const char*>(found) - line) : length;
+      add_field(at, end);
+      at = end;
+    }
+    if (at >= length) return;
+    ++at;  // the delimiter
+  }
+}
+
+TextTable::TextTable(const std::string& path, TextTableOptions options)
+    : state_(std::make_unique<State>(path, std::move(options))) {
+  State& s = *state_;
+  if (!s.read_line()) fail("{}: the file is empty; it needs a header line and rows", path);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (std::string_view(s.line, s.length).starts_with(kByteOrderMark)) {
+    s.line += kByteOrderMark.size();
+    s.length -= kByteOrderMark.size();
+  }
+  s.delimiter = s.options.delimiter;
+  if (s.delimiter == 0) s.delimiter = std::memchr(s.line, '\t', s.length) != nullptr ? '\t' : ',';
+  if (!s.options.columns.empty()) {
+    s.columns = s.options.columns;
+    // The line is a row: read it again.
+    s.next_byte = static_cast<std::size_t>(s.line - s.buffer.data());
+    --s.line_number;
+  } else {
+    s.split();
+    for (const auto& [begin, end] : s.fields) s.columns.emplace_back(s.line + begin, end - begin);
+  }
+  for (std::size_t c = 0; c < s.columns.size(); ++c) {
+    if (s.columns[c].empty()) fail("{}:1: column {} of the header has no name", path, c + 1);
+    if (std::find(s.columns.begin(), s.columns.begin() + static_cast<std::ptrdiff_t>(c), s.columns[c]) !=
+        s.columns.begin() + static_cast<std::ptrdiff_t>(c))
+      fail("{}:1: column '{}' stands twice in the header", path, s.columns[c]);
+  }
+}
+
+TextTable::~TextTable() = default;
+TextTable::TextTable(TextTable&&) noexcept = default;
+TextTable& TextTable::operator=(TextTable&&) noexcept = default;
+
+const std::string& TextTable::path() const {
+  return state_->path;
+}
+const std::vector<std::string>& TextTable::columns() const {
+  return state_->columns;
+}
+
+std::optional<int> TextTable::find(std::string_view column) const {
+  const auto found = std::ranges::find(state_->columns, column);
+  if (found == state_->columns.end()) return std::nullopt;
+  return static_cast<int>(found - state_->columns.begin());
+}
+
+int TextTable::require(std::string_view column) const {
+  if (const auto index = find(column)) return *index;
+  const std::string near = nearest(column, state_->columns);
+  fail("{}:1: there is no column '{}'{}; the file has: {}", state_->path, column,
+       near.empty() ? "" : "; did you mean '" + near + "'?", quoted_list(state_->columns));
+}
+
+bool TextTable::next() {
+  State& s = *state_;
+  do {
+    if (!s.read_line()) return false;
+  } while (s.length == 0 && s.columns.size() > 1);
+  s.split();
+  if (s.fields.size() != s.columns.size())
+    fail("{}:{}: the row has {} fields, the header has {}; quote fields that contain the delimiter", s.path,
+         s.line_number, s.fields.size(), s.columns.size());
+  return true;
+}
+
+std::string_view TextTable::field(int column) const {
+  const auto& [begin, end] = state_->fields[static_cast<std::size_t>(column)];
+  return {state_->line + begin, end - begin};
+}
+
+std::int64_t TextTable::line() const {
+  return state_->line_number;
+}
+std::uint64_t TextTable::bytes_read() const {
+  return state_->source.position();
+}
+std::uint64_t TextTable::bytes_total() const {
+  return state_->source.total();
+}
+
+std::string TextTable::where(int column) const {
+  return fmt::format("{}:{}:{}", state_->path, state_->line_number, state_->columns[static_cast<std::size_t>(column)]);
+}
+
+double TextTable::number(int column) const {
+  const std::string_view text = field(column);
+  double value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size())
+    fail("{}: '{}' is not a number", where(column), text.substr(0, 40));
+  if (!std::isfinite(value)) fail("{}: {} is not a finite number", where(column), text);
+  return value;
+}
+
+std::int64_t TextTable::integer(int column) const {
+  const std::string_view text = field(column);
+  std::int64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size())
+    fail("{}: '{}' is not a whole number{}", where(column), text.substr(0, 40),
+         code == std::errc::result_out_of_range ? " of 64 bits" : "");
+  return value;
+}
+
+}  // namespace mal

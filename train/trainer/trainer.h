@@ -1,0 +1,23 @@
+// One training run: batches in time order → steps → test metrics → weights and log in a run directory.
+#pragma once
+
+#include <string>
+
+#include "train/config/run_config.h"
+#include "train/metrics/metrics.h"
+
+namespace mal {
+
+struct TrainOptions {
+  std::string device = "auto";
+  bool overwrite = false;  // replace an earlier run of the same output
+};
+
+// Writes into config.output: config.yaml, metrics.jsonl, model.safetensors. Returns the test metrics.
+// A loss or gradient that is not finite stops the run with an Error before any parameter has changed by it.
+Metrics train(const RunConfig& config, const TrainOptions& options);
+
+// The resolved configuration, layers with parameters and flops, tables, memory; nothing is trained or written.
+void dry_run(const RunConfig& config, const TrainOptions& options);
+
+}  // namespace mal
