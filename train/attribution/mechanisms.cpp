@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "train/attribution/text.h"
+#include "train/config/suggest.h"
 
 namespace mal {
 
@@ -69,7 +69,9 @@ Mechanism find_mechanism(std::string_view name) {
     if (known == name) return mechanism;
     names.emplace_back(known);
   }
-  fail_usage("unknown mechanism '{}'{}; there are {}", name, did_you_mean(name, names), known_mechanisms());
+  const std::string near = nearest(name, names);
+  fail_usage("unknown mechanism '{}'{}; there are {}", name,
+             near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), known_mechanisms());
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.h"
-#include "train/attribution/text.h"
+#include "train/config/suggest.h"
 
 namespace mal {
 
@@ -34,8 +34,9 @@ void check_layout_options(const AttributeOptions& options) {
     if (!options.conversions.empty() || !options.event.empty())
       fail_usage("--conversions and --event are for --format csv; {} has its conversions in its rows", options.format);
   } else {
+    const std::string near = nearest(options.format, formats);
     fail_usage("unknown format '{}'{}; there are csv, criteo, journeys", options.format,
-               did_you_mean(options.format, formats));
+               near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
   }
   if (options.truncate != 0 && options.format != "journeys") fail_usage("--truncate is for --format journeys");
   if (!options.test_from.empty() && options.test_days != 0)

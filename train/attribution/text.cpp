@@ -1,12 +1,8 @@
 #include "train/attribution/text.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <limits>
-#include <numeric>
-#include <vector>
 
 #include "engine/error.h"
 
@@ -18,22 +14,6 @@ template <typename Number>
 bool parse_whole(std::string_view text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
-// Levenshtein distance.
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -74,20 +54,6 @@ std::string date_of(std::int64_t unix_seconds) {
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", static_cast<int>(date.year()),
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
                      second / 60 % 60, second % 60);
-}
-
-std::string did_you_mean(std::string_view name, std::span<const std::string> names) {
-  const std::string* nearest = nullptr;
-  std::size_t least = std::numeric_limits<std::size_t>::max();
-  for (const std::string& candidate : names) {
-    const std::size_t distance = edits(name, candidate);
-    if (distance < least) {
-      least = distance;
-      nearest = &candidate;
-    }
-  }
-  if (nearest == nullptr || least > std::max<std::size_t>(2, nearest->size() / 3)) return "";
-  return fmt::format(" (did you mean '{}'?)", *nearest);
 }
 
 void append_field(std::string& row, std::string_view field) {

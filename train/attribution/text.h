@@ -1,8 +1,7 @@
-// Small text work shared by the readers and writers of this folder: durations, times, nearest names, CSV fields.
+// Small text work shared by the readers and writers of this folder: durations, times, CSV fields and numbers.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,9 +15,6 @@ std::int64_t parse_duration(std::string_view text, std::string_view option);
 std::int64_t parse_time(std::string_view text, std::string_view option, std::int64_t utc_offset = 0);
 
 std::string date_of(std::int64_t unix_seconds);  // "2017-12-03 17:05:00" in UTC
-
-// " (did you mean 'linear'?)" for the nearest of `names`, nothing if none is near.
-std::string did_you_mean(std::string_view name, std::span<const std::string> names);
 
 // Appends a CSV field, quoted where it has to be.
 void append_field(std::string& row, std::string_view field);
