@@ -15,7 +15,7 @@ using std::chrono::duration;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTerminalInterval{100}, kPlainInterval{10'000};
-constexpr milliseconds kCheckInterval{5};          // the clock is read about this often
+constexpr milliseconds kCheckInterval{5};         // the clock is read about this often
 constexpr std::uint32_t kMaxCallsBetween = 1024;  // a loop that suddenly slows down is noticed within these
 
 // 1234567 → "1.23M"; whole numbers below a thousand.
@@ -40,7 +40,9 @@ std::string short_time(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
-double rate_of(std::uint64_t done, double seconds) { return static_cast<double>(done) / std::max(seconds, 1e-9); }
+double rate_of(std::uint64_t done, double seconds) {
+  return static_cast<double>(done) / std::max(seconds, 1e-9);
+}
 
 }  // namespace
 

@@ -70,6 +70,8 @@ class YamlNode {
   void finish() const;
 
  private:
+  friend void apply_override(YamlNode& root, std::string_view assignment);
+  void override_with(std::string_view assignment);
   bool given() const;  // present, or there without a value: `key:` is not a default but a mistake
   std::string child_path(std::string_view key) const;
   YamlValue& map() const;

@@ -12,9 +12,12 @@ namespace {
 // Names are short; anything longer is not a slip of the fingers, and the distance is quadratic.
 constexpr std::size_t kMaxLength = 200;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
-// Damerau-Levenshtein distance in its optimal string alignment form (no substring is edited twice), three rows at a time.
+// Damerau-Levenshtein distance in its optimal string alignment form (no substring is edited twice), three rows at a
+// time.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;

@@ -7,9 +7,8 @@
 
 namespace mal {
 
-// The candidate that the fewest typing slips away from `word` lie (insertions, deletions, substitutions, swapped
-// neighbours; upper and lower case count as the same letter); the first of several. "" if none is near: more slips than
-// a third of the letters, or an exact match of nothing.
+// The candidate with the fewest typing slips (insertions, deletions, substitutions, swapped neighbours; upper and lower
+// case count as the same letter); the first of several. "" if none is near: more slips than a third of the letters.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 // "; did you mean 'attention'?", or "; valid keys: a, b" (what = "valid keys") where no candidate is near.

@@ -1,16 +1,14 @@
 #include "train/config/yaml_tree.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <istream>
 #include <streambuf>
+#include <unordered_map>
 
 #include "engine/error.h"
-
-// yaml-cpp's own node tree forgets duplicate keys, so the tree is built from the parser's events.
-#include <yaml-cpp/eventhandler.h>
 
 namespace mal {
 
@@ -23,7 +21,7 @@ struct Location {
 };
 
 [[noreturn]] void fail_parse(const Location& location, int line, std::string_view message) {
-  fail_usage("{}: {}", location.at(line), message);
+  fail_yaml(location.at(line), message);
 }
 
 // Bytes that one UTF-8 sequence at `text` takes; 0: not UTF-8.
@@ -42,7 +40,8 @@ std::size_t utf8_length(std::string_view text) {
 // yaml-cpp guesses UTF-16 and UTF-32, stops at byte 4 as if the file ended, and takes some tabs for spaces: all of that
 // is refused before it sees the text.
 void check_text(std::string_view text, const Location& location) {
-  if (text.size() > kYamlMaxBytes) fail_usage("{}: {} bytes are too many, the limit is 1 MiB", location.name, text.size());
+  if (text.size() > kYamlMaxBytes)
+    fail_yaml(location.name, fmt::format("{} bytes are too many, the limit is 1 MiB", text.size()));
   int line = 1;
   bool indentation = true;
   for (std::size_t i = 0; i < text.size();) {
@@ -64,12 +63,15 @@ void check_text(std::string_view text, const Location& location) {
   }
 }
 
+// yaml-cpp's own node tree forgets duplicate keys, so the tree is built from the parser's events.
 class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(const Location& location, YamlValue& root) : location_(location), root_(root) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ > 0) fail_parse(location_, mark.line + 1, "a second YAML document ('---'); keep one a file");
+    if (documents_++ == 0) return;
+    fail_parse(location_, mark.line + 1,
+               location_.lines ? "a second YAML document ('---'); keep one a file" : "text after the end of the value");
   }
   void OnDocumentEnd() override {}
 
@@ -103,7 +105,8 @@ class TreeBuilder : public YAML::EventHandler {
  private:
   struct Level {
     YamlValue* value;
-    YamlValue* pending = nullptr;  // a map's key that waits for its value
+    YamlValue* pending = nullptr;               // a map's key that waits for its value
+    std::unordered_map<std::string, int> keys;  // of a map: the line of each
   };
 
   [[noreturn]] void refuse_anchor(const YAML::Mark& mark) const {
@@ -124,9 +127,10 @@ class TreeBuilder : public YAML::EventHandler {
     Level& level = open_.back();
     const int line = mark.line + 1;
     if (key.empty()) fail_parse(location_, line, "a key without a name");
-    // A hash of the keys would be faster, but a map of a configuration has a dozen and the size is limited anyway.
-    if (const YamlValue* first = level.value->find(key))
-      fail_parse(location_, line, fmt::format("key '{}{}' is given twice, first on line {}", prefix(), key, first->line));
+    const auto [first, added] = level.keys.emplace(key, line);
+    if (!added)
+      fail_parse(location_, line,
+                 fmt::format("key '{}{}' is given twice, first on line {}", prefix(), key, first->second));
     auto value = std::make_unique<YamlValue>();
     value->key = key;
     value->line = line;
@@ -134,13 +138,17 @@ class TreeBuilder : public YAML::EventHandler {
     level.value->items.push_back(std::move(value));
   }
 
-  // "model.mal." of the maps that are open.
+  // "model.mal." or "columns[3]." of the maps and lists that are open.
   std::string prefix() const {
     std::string path;
-    for (std::size_t i = 0; i + 1 < open_.size(); ++i)
-      path += open_[i].pending != nullptr ? open_[i].pending->key + "."
-                                          : fmt::format("[{}].", open_[i].value->items.size() - 1);
-    return path;
+    for (std::size_t i = 0; i + 1 < open_.size(); ++i) {
+      const YamlValue& value = *open_[i].value;
+      if (value.kind == YamlValue::Kind::list)
+        path += fmt::format("[{}]", value.items.size() - 1);
+      else
+        path += (path.empty() ? "" : ".") + value.items.back()->key;
+    }
+    return path.empty() ? path : path + ".";
   }
 
   YamlValue& add(const YAML::Mark& mark, YamlValue::Kind kind) {
@@ -157,10 +165,12 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void open(const YAML::Mark& mark, YamlValue::Kind kind) {
-    if (expects_key()) fail_parse(location_, mark.line + 1, "a key must be plain text, not a list or a map");
+    if (expects_key())
+      fail_parse(location_, mark.line + 1,
+                 "a key must be plain text, not a list or a map (or a bracket is not closed)");
     if (open_.size() >= kYamlMaxDepth)
       fail_parse(location_, mark.line + 1, fmt::format("nested deeper than {} levels", kYamlMaxDepth));
-    open_.push_back({&add(mark, kind)});
+    open_.push_back({&add(mark, kind), nullptr, {}});
   }
 
   const Location& location_;
@@ -179,6 +189,13 @@ class ViewBuffer : public std::streambuf {
 };
 
 }  // namespace
+
+void fail_yaml(std::string_view where, std::string_view message) {
+  std::string line = fmt::format("{}: {}", where, message);
+  std::ranges::replace_if(
+      line, [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; }, ' ');
+  throw Error(line, 2);
+}
 
 YamlValue* YamlValue::find(std::string_view name) const {
   const auto found = std::ranges::find_if(items, [&](const auto& item) { return item->key == name; });

@@ -13,10 +13,10 @@ struct YamlValue {
   enum class Kind { absent, null, scalar, list, map };
 
   Kind kind = Kind::absent;
-  std::string key;       // of a map's value
-  std::string text;      // of a scalar
-  bool quoted = false;   // a quoted scalar is text, never a number or a bool
-  int line = 0;          // 1-based: of the key for a map's value, else of the value itself
+  std::string key;            // of a map's value
+  std::string text;           // of a scalar
+  bool quoted = false;        // a quoted scalar is text, never a number or a bool
+  int line = 0;               // 1-based: of the key for a map's value, else of the value itself
   std::string override_text;  // "train.batch_size=512" where --set made this value
   bool asked = false;
   std::vector<std::unique_ptr<YamlValue>> items;  // of a list or map, in the document's order; owned, never moved
@@ -31,6 +31,9 @@ struct YamlDocument {
 
 inline constexpr int kYamlMaxDepth = 32;
 inline constexpr std::size_t kYamlMaxBytes = std::size_t{1} << 20;
+
+// Throws Error with exit code 2: "where: message" in one line, whatever the names and values in it hold.
+[[noreturn]] void fail_yaml(std::string_view where, std::string_view message);
 
 // Throws Error (exit code 2). location: what stands before a line number, "configs/mal.yaml"; lines: false leaves the
 // number out, for text that is not in a file.
