@@ -1,0 +1,237 @@
+#include "train/simulate/user_path.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "train/simulate/intent.h"
+
+namespace mal {
+
+namespace {
+
+constexpr double kDay = 86400;
+constexpr double kClicksPerSession = 2.5;
+constexpr double kOrganicPerDay = 0.0015;  // conversions a user and day that no click caused
+constexpr double kRevisitScale = 0.25;     // of all industries' revisit weights
+constexpr double kAfterPurchase = 0.1;     // how much of the pull of an advertiser a purchase leaves
+constexpr double kSameAd = 0.5;            // of returns: to the very ad that was clicked before
+constexpr int kCandidates = 4;             // ads that compete for a fresh click
+constexpr std::array<double, 24> kHours = {2, 1, 1, 1, 1, 1, 2, 3, 5, 6, 6, 6, 7, 6, 5, 5, 5, 5, 6, 8, 10, 11, 9, 5};
+
+// What a user has with one advertiser.
+struct Relation {
+  std::uint32_t advertiser, last_ad;
+  double intent = 0;  // at last_time
+  double pull = 1;    // scales the return weight
+  std::int64_t last_time = 0;
+  std::int64_t conversion = std::numeric_limits<std::int64_t>::max();  // sampled at last_time, if no click comes before
+  struct Contribution {
+    std::size_t click;  // index into clicks
+    double weight;
+  };
+  std::vector<Contribution> contributions;  // since the last conversion
+};
+
+class UserPath {
+ public:
+  UserPath(const World& world, std::uint32_t user_id, int days, const Random& behaviour, const Random& profiles,
+           std::vector<SimulatedClick>& clicks, std::vector<SimulatedConversion>& conversions)
+      : world_(world),
+        user_id_(user_id),
+        user_(make_user(world, profiles, user_id)),
+        days_(days),
+        end_(kSimulationStart + std::int64_t{days + kMaturityDays} * 86400),
+        draws_(behaviour, user_id),
+        clicks_(clicks),
+        conversions_(conversions) {}
+
+  void run() {
+    for (int day = 0; day < days_; ++day) run_day(day);
+    for (Relation& relation : relations_) settle(relation, end_);
+    const int organic = draws_.poisson(kOrganicPerDay * days_);
+    for (int i = 0; i < organic; ++i) buy_unprompted();
+  }
+
+ private:
+  void run_day(int day) {
+    const double weekend = day % 7 >= 5 ? 1.2 : 0.92;
+    std::vector<std::int64_t> starts;
+    const int sessions = draws_.poisson(static_cast<double>(user_.activity) * weekend);
+    for (int s = 0; s < sessions; ++s) {
+      const double hour = static_cast<double>(draws_.choose(kHours)) + draws_.uniform();
+      starts.push_back(kSimulationStart + std::int64_t{day} * 86400 + static_cast<std::int64_t>(hour * 3600));
+    }
+    std::sort(starts.begin(), starts.end());
+    for (const std::int64_t start : starts) run_session(start);
+  }
+
+  void run_session(std::int64_t start) {
+    std::int64_t time = std::max(start, last_click_ + 1);
+    // A session that would run past midnight of the last day is cut: every click is inside the days.
+    const std::int64_t close = kSimulationStart + std::int64_t{days_} * 86400;
+    do {
+      if (time >= close) return;
+      click(time);
+      time += 5 + static_cast<std::int64_t>(90 * draws_.exponential());
+    } while (draws_.uniform() < 1 - 1 / kClicksPerSession);
+  }
+
+  void click(std::int64_t time) {
+    last_click_ = time;
+    std::vector<double> weights = {1.0};  // of something new
+    for (Relation& relation : relations_) {
+      settle(relation, time);
+      weights.push_back(return_weight(relation, time));
+    }
+    const std::size_t chosen = draws_.choose(weights);
+    std::uint32_t ad = 0;
+    if (chosen == 0)
+      ad = fresh_ad();
+    else
+      ad = returned_ad(relations_[chosen - 1]);
+    expose(ad, time);
+    forget(time);
+  }
+
+  double return_weight(const Relation& relation, std::int64_t time) const {
+    const Industry& industry = industries()[world_.advertisers[relation.advertiser].industry];
+    // One remembers for longer than one intends to buy.
+    const double memory = kDay * (0.5 + industry.half_life_days);
+    return kRevisitScale * industry.revisit * relation.pull *
+           decayed(1.0, static_cast<double>(time - relation.last_time), memory);
+  }
+
+  std::uint32_t fresh_ad() {
+    std::array<double, kIndustries> weights = {};
+    for (std::size_t i = 0; i < kIndustries; ++i)
+      weights[i] = industries()[i].share * std::exp(static_cast<double>(user_.interest[i]));
+    const std::size_t industry = draws_.choose(weights);
+    const std::vector<double>& popularity = world_.popularity[industry];
+    std::array<std::uint32_t, kCandidates> candidates = {};
+    std::array<double, kCandidates> suits = {};
+    for (std::size_t c = 0; c < kCandidates; ++c) {
+      const double where = draws_.uniform() * popularity.back();
+      const auto found = std::upper_bound(popularity.begin(), popularity.end() - 1, where);
+      candidates[c] = world_.industry_ads[industry][static_cast<std::size_t>(found - popularity.begin())];
+      suits[c] = std::exp(match_score(world_, user_, user_id_, world_.ads[candidates[c]]));
+    }
+    return candidates[draws_.choose(suits)];
+  }
+
+  std::uint32_t returned_ad(const Relation& relation) {
+    if (draws_.uniform() < kSameAd) return relation.last_ad;
+    const Advertiser& advertiser = world_.advertisers[relation.advertiser];
+    return advertiser.first_ad + static_cast<std::uint32_t>(draws_.below(advertiser.ads));
+  }
+
+  // The click happens: it raises the intent, and a new time of conversion is drawn.
+  void expose(std::uint32_t ad_id, std::int64_t time) {
+    const Ad& ad = world_.ads[ad_id];
+    const Industry& industry = industries()[ad.industry];
+    const auto found = std::find_if(relations_.begin(), relations_.end(),
+                                    [&ad](const Relation& r) { return r.advertiser == ad.advertiser; });
+    const bool back = found != relations_.end();
+    if (!back)
+      relations_.push_back({.advertiser = ad.advertiser, .last_ad = ad_id, .last_time = time, .contributions = {}});
+    Relation& relation = back ? *found : relations_.back();
+    const std::size_t channel = choose_channel(back);
+    const double match = std::exp(match_score(world_, user_, user_id_, ad) - kMatchMean);
+    const double weight = channels()[channel].effect * match * static_cast<double>(ad.quality) * mood(time);
+    clicks_.push_back({time, user_id_, ad_id, static_cast<std::uint32_t>(channel), 0.0F});
+
+    const double half_life = industry.half_life_days * kDay;
+    relation.intent = decayed(relation.intent, static_cast<double>(time - relation.last_time), half_life) + weight;
+    relation.last_time = time;
+    relation.last_ad = ad_id;
+    relation.pull = back ? relation.pull : std::min(2.0, match);
+    relation.contributions.push_back({clicks_.size() - 1, weight});
+    draw_conversion(relation, industry, time);
+  }
+
+  void draw_conversion(Relation& relation, const Industry& industry, std::int64_t time) {
+    const double half_life = industry.half_life_days * kDay;
+    const Hazard hazard = {half_life,
+                           industry.conversion * static_cast<double>(user_.propensity) * std::numbers::ln2 / half_life};
+    const double wait = sample_conversion(hazard, relation.intent, static_cast<double>(end_ - time), draws_);
+    // Rounded up: a conversion comes after the click that caused it.
+    relation.conversion = std::isfinite(wait) ? time + 1 + static_cast<std::int64_t>(wait) : kNever;
+  }
+
+  // If the drawn conversion happens before `now`, it happens.
+  void settle(Relation& relation, std::int64_t now) {
+    if (relation.conversion >= now) return;
+    const std::uint32_t industry = world_.advertisers[relation.advertiser].industry;
+    const double half_life = industries()[industry].half_life_days * kDay;
+    std::vector<double> contributions, shares(relation.contributions.size());
+    for (const Relation::Contribution& c : relation.contributions)
+      contributions.push_back(
+          decayed(c.weight, static_cast<double>(relation.conversion - clicks_[c.click].time), half_life));
+    shapley_shares(contributions, shares);
+    for (std::size_t k = 0; k < shares.size(); ++k) {
+      float& oracle = clicks_[relation.contributions[k].click].oracle;
+      oracle = std::min(1.0F, oracle + static_cast<float>(shares[k]));
+    }
+    record(relation.conversion, relation.advertiser, world_.ads[relation.last_ad]);
+    relation.intent = 0;
+    relation.pull *= kAfterPurchase;
+    relation.conversion = kNever;
+    relation.contributions.clear();
+  }
+
+  void record(std::int64_t time, std::uint32_t advertiser, const Ad& ad) {
+    conversions_.push_back({time, user_id_, advertiser,
+                            static_cast<float>(static_cast<double>(ad.price) * std::exp(0.2 * draws_.normal()))});
+  }
+
+  void buy_unprompted() {
+    const std::uint32_t ad = fresh_ad();
+    const auto time = kSimulationStart + static_cast<std::int64_t>(draws_.uniform() * days_ * kDay);
+    record(time, world_.ads[ad].advertiser, world_.ads[ad]);
+  }
+
+  std::size_t choose_channel(bool back) {
+    std::array<double, kChannels> weights = {};
+    for (std::size_t c = 0; c < kChannels; ++c) weights[c] = back ? channels()[c].back : channels()[c].fresh;
+    return draws_.choose(weights);
+  }
+
+  static double mood(std::int64_t time) {
+    const std::int64_t hour = time / 3600 % 24;
+    const bool weekend = (time - kSimulationStart) / 86400 % 7 >= 5;
+    return (hour >= 19 && hour < 23 ? 1.15 : hour < 7 ? 0.85 : 1.0) * (weekend ? 1.1 : 1.0);
+  }
+
+  // Relations that can neither convert nor draw the user back any more.
+  void forget(std::int64_t time) {
+    std::erase_if(relations_,
+                  [&](const Relation& r) { return r.conversion == kNever && return_weight(r, time) < 1e-4; });
+  }
+
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  // Clicked ads suit better than random ones: this brings their mean match near 1.
+  static constexpr double kMatchMean = 1.0;
+
+  const World& world_;
+  std::uint32_t user_id_;
+  User user_;
+  int days_;
+  std::int64_t end_;
+  Draws draws_;
+  std::vector<SimulatedClick>& clicks_;
+  std::vector<SimulatedConversion>& conversions_;
+  std::vector<Relation> relations_;
+  std::int64_t last_click_ = 0;
+};
+
+}  // namespace
+
+void simulate_user(const World& world, std::uint32_t user_id, int days, std::vector<SimulatedClick>& clicks,
+                   std::vector<SimulatedConversion>& conversions) {
+  const Random behaviour(world.seed, "simulate: behaviour"), profiles(world.seed, "simulate: users");
+  UserPath(world, user_id, days, behaviour, profiles, clicks, conversions).run();
+}
+
+}  // namespace mal

@@ -1,0 +1,31 @@
+// What one user does over the days: sessions, clicks, conversions. Depends on the world, the seed and the user alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "train/simulate/world.h"
+
+namespace mal {
+
+inline constexpr std::int64_t kSimulationStart = 1704067200;  // Monday 2024-01-01 00:00:00 UTC
+inline constexpr int kMaturityDays = 30;  // conversions are watched so long after the last click day
+
+struct SimulatedClick {
+  std::int64_t time;
+  std::uint32_t user, ad;
+  std::uint32_t channel;
+  float oracle;  // true causal credit
+};
+
+struct SimulatedConversion {
+  std::int64_t time;
+  std::uint32_t user, advertiser;
+  float value;
+};
+
+// Appends the user's clicks in strictly rising time, and the conversions in no particular order.
+void simulate_user(const World& world, std::uint32_t user_id, int days, std::vector<SimulatedClick>& clicks,
+                   std::vector<SimulatedConversion>& conversions);
+
+}  // namespace mal
