@@ -16,7 +16,9 @@ AppendLog::AppendLog(std::string path)
   if (descriptor_ < 0) fail("cannot create {}: {}", path_, std::generic_category().message(errno));
 }
 
-AppendLog::~AppendLog() { ::close(descriptor_); }
+AppendLog::~AppendLog() {
+  ::close(descriptor_);
+}
 
 void AppendLog::line(std::string_view text) {
   std::string bytes(text);

@@ -20,7 +20,9 @@ void Network::forward(const Batch& batch) {
   graph.forward(batch.rows);
 }
 
-void Network::backward(const Batch& batch) { graph.backward(batch.rows); }
+void Network::backward(const Batch& batch) {
+  graph.backward(batch.rows);
+}
 
 double Network::total_loss() const {
   double total = 0;
@@ -30,7 +32,9 @@ double Network::total_loss() const {
 
 namespace {
 
-std::string mebibytes(double bytes) { return fmt::format("{:.1f} MiB", bytes / (1 << 20)); }
+std::string mebibytes(double bytes) {
+  return fmt::format("{:.1f} MiB", bytes / (1 << 20));
+}
 
 std::string describe_tables(const Parameters& parameters) {
   std::string text = fmt::format("{:<28} {:>12} {:>8} {:>14}\n", "table", "rows", "width", "parameters");

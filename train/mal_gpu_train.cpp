@@ -1,0 +1,78 @@
+// mal_gpu_train: trains, evaluates and compares models. Parses, calls, reports.
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "train/config/program.h"
+#include "train/report/report.h"
+#include "train/trainer/evaluate_run.h"
+#include "train/trainer/trainer.h"
+
+namespace {
+
+constexpr const char* kDescription =
+    "Trains conversion-rate models from several attribution mechanisms.\n"
+    "  mal_gpu_train train/configs/mal.yaml --set train.batch_size=512\n"
+    "  mal_gpu_train eval build/demo/runs/mal --data build/demo/dataset\n"
+    "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html";
+
+struct TrainCommand {
+  std::string config;
+  std::vector<std::string> overrides;
+  mal::TrainOptions options;
+  bool dry_run = false;
+
+  void add(CLI::App& app) {
+    app.add_option("config", config, "Configuration file (YAML); docs/configuration.md lists every key");
+    app.add_option("--set", overrides, "KEY=VALUE: replaces a value of the configuration; can be repeated")
+        ->allow_extra_args(false);
+    app.add_option("--device", options.device, "auto, cpu or cuda[:k]")->capture_default_str();
+    app.add_flag("--dry-run", dry_run, "Print the resolved configuration, layers and memory, and stop");
+    app.add_flag("--overwrite", options.overwrite, "Replace an earlier run in the same output folder");
+  }
+
+  void run() const {
+    const mal::RunConfig resolved = mal::parse_run_config(config, overrides);
+    if (dry_run)
+      mal::dry_run(resolved, options);
+    else
+      mal::train(resolved, options);
+  }
+};
+
+void add_eval(CLI::App& app, mal::EvaluateOptions& options) {
+  CLI::App* eval = app.add_subcommand("eval", "Evaluate a finished run on a data set");
+  eval->add_option("run", options.run, "The run's folder")->required();
+  eval->add_option("--data", options.dataset, "Data set; the one of the run unless given");
+  eval->add_option("--split", options.split, "test or train")->capture_default_str();
+  eval->add_option("--slice", options.slices, "Also by this slice column; can be repeated")->allow_extra_args(false);
+  eval->add_option("--device", options.device, "auto, cpu or cuda[:k]")->capture_default_str();
+  eval->add_option("--json", options.json, "Write the metrics to this file too");
+  eval->callback([&options] { mal::evaluate_run(options); });
+}
+
+void add_report(CLI::App& app, mal::ReportOptions& options) {
+  CLI::App* report = app.add_subcommand("report", "Compare runs: a table here, pictures in an HTML file");
+  report->add_option("runs", options.runs, "Run folders; the first is the one that the others are compared with")
+      ->required();
+  report->add_option("--out", options.output, "HTML file to write");
+  report->callback([&options] { mal::write_report(options); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(kDescription, "mal_gpu_train");
+  TrainCommand train;
+  mal::EvaluateOptions evaluate;
+  mal::ReportOptions report;
+  train.add(app);
+  add_eval(app, evaluate);
+  add_report(app, report);
+  app.final_callback([&] {
+    if (!app.get_subcommands().empty()) return;
+    if (train.config.empty()) throw CLI::RequiredError("CONFIG, or a command");
+    train.run();
+  });
+  return mal::run_program("mal_gpu_train", app, argc, argv);
+}

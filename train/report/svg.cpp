@@ -1,0 +1,186 @@
+#include "train/report/svg.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace mal {
+
+namespace {
+
+constexpr double kWidth = 640, kHeight = 340, kLeft = 70, kRight = 20, kTop = 36, kBottom = 52;
+// Told apart by people who confuse red and green too (Okabe and Ito's palette).
+constexpr std::array kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
+
+const char* colour(std::size_t series) {
+  return kColours[series % kColours.size()];
+}
+
+// Maps data to pixels on one axis.
+struct Axis {
+  double low, high, from, to;
+  bool logarithmic = false;
+
+  double place(double value) const {
+    const double a = scaled(low), b = scaled(high);
+    return from + (scaled(value) - a) / (b - a) * (to - from);
+  }
+  double scaled(double value) const { return logarithmic ? std::log10(value) : value; }
+
+  std::vector<double> ticks() const {
+    std::vector<double> values;
+    if (logarithmic) {
+      for (double decade = std::floor(std::log10(low)); decade <= std::log10(high); ++decade)
+        for (const double step : {1.0, 2.0, 5.0})
+          if (const double tick = step * std::pow(10, decade); tick >= low && tick <= high) values.push_back(tick);
+      return values;
+    }
+    const double raw = (high - low) / 5;
+    const double unit = std::pow(10, std::floor(std::log10(raw)));
+    const double step = unit * (raw / unit < 1.5 ? 1 : raw / unit < 3.5 ? 2 : raw / unit < 7.5 ? 5 : 10);
+    // Whole multiples, so that 0 is exactly 0.
+    for (double k = std::ceil(low / step); k * step <= high + step * 1e-9; ++k) values.push_back(k * step);
+    return values;
+  }
+};
+
+Axis make_axis(double low, double high, double from, double to, bool logarithmic) {
+  if (!(high > low)) {
+    low -= 0.5 * std::abs(low) + 1e-3;
+    high += 0.5 * std::abs(high) + 1e-3;
+  }
+  if (logarithmic) low = std::max(low, 1e-9);
+  return {low, high, from, to, logarithmic};
+}
+
+std::string text_at(double x, double y, const std::string& anchor, const std::string& text) {
+  return fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>)", x, y, anchor, escape_html(text));
+}
+
+std::string line_between(double x1, double y1, double x2, double y2, const char* css) {
+  return fmt::format(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="{}"/>)", x1, y1, x2, y2, css);
+}
+
+std::string frame(const Axis* x, const Axis& y, const std::string& title, const std::string& x_label,
+                  const std::string& y_label) {
+  std::string svg = fmt::format("<text x=\"{}\" y=\"18\" class=\"title\">{}</text>", kLeft, escape_html(title));
+  for (const double tick : y.ticks()) {
+    svg += line_between(kLeft, y.place(tick), kWidth - kRight, y.place(tick), "grid");
+    svg += text_at(kLeft - 6, y.place(tick) + 4, "end", fmt::format("{:.4g}", tick));
+  }
+  if (x != nullptr)
+    for (const double tick : x->ticks()) {
+      svg += line_between(x->place(tick), kTop, x->place(tick), kHeight - kBottom, "grid");
+      svg += text_at(x->place(tick), kHeight - kBottom + 16, "middle", fmt::format("{:.4g}", tick));
+    }
+  svg += text_at((kLeft + kWidth - kRight) / 2, kHeight - 4, "middle", x_label);
+  svg += fmt::format(R"svg(<text transform="translate(14 {:.1f}) rotate(-90)" text-anchor="middle">{}</text>)svg",
+                     (kTop + kHeight - kBottom) / 2, escape_html(y_label));
+  return svg;
+}
+
+std::string legend(const std::vector<std::string>& names) {
+  std::string svg;
+  double x = kWidth - kRight;
+  for (std::size_t i = names.size(); i-- > 0;) {
+    svg += text_at(x, 18, "end", names[i]);
+    x -= 8.0 * static_cast<double>(names[i].size()) + 6;
+    svg += fmt::format(R"(<rect x="{:.1f}" y="9" width="10" height="10" fill="{}"/>)", x - 10, colour(i));
+    x -= 24;
+  }
+  return svg;
+}
+
+std::string wrap(const std::string& content) {
+  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\">{}</svg>\n", kWidth, kHeight, content);
+}
+
+}  // namespace
+
+std::string escape_html(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string line_chart(const std::vector<Series>& series, const ChartOptions& options) {
+  double x_low = INFINITY, x_high = -INFINITY, y_low = INFINITY, y_high = -INFINITY;
+  for (const Series& s : series)
+    for (const auto& [x, y] : s.points) {
+      if (options.logarithmic && (x <= 0 || y <= 0)) continue;
+      x_low = std::min(x_low, x), x_high = std::max(x_high, x);
+      y_low = std::min(y_low, y), y_high = std::max(y_high, y);
+    }
+  if (!std::isfinite(x_low)) return wrap(text_at(kWidth / 2, kHeight / 2, "middle", options.title + ": no data"));
+  if (options.diagonal) x_low = y_low = std::min(x_low, y_low), x_high = y_high = std::max(x_high, y_high);
+  const Axis x = make_axis(x_low, x_high, kLeft, kWidth - kRight, options.logarithmic);
+  const Axis y = make_axis(y_low, y_high, kHeight - kBottom, kTop, options.logarithmic);
+  std::string svg = frame(&x, y, options.title, options.x_label, options.y_label);
+  if (options.diagonal) svg += line_between(x.place(x.low), y.place(y.low), x.place(x.high), y.place(y.high), "ideal");
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    names.push_back(series[i].name);
+    std::string path;
+    for (const auto& [px, py] : series[i].points) {
+      if (options.logarithmic && (px <= 0 || py <= 0)) continue;
+      path += fmt::format("{:.1f},{:.1f} ", x.place(px), y.place(py));
+      if (options.markers)
+        svg +=
+            fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="3.5" fill="{}"/>)", x.place(px), y.place(py), colour(i));
+    }
+    svg += fmt::format(R"(<polyline points="{}" fill="none" stroke="{}" stroke-width="1.8"/>)", path, colour(i));
+  }
+  return wrap(svg + legend(names));
+}
+
+std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std::string>& series,
+                      const std::string& title, const std::string& y_label) {
+  if (groups.empty() || series.empty()) return wrap(text_at(kWidth / 2, kHeight / 2, "middle", title + ": no data"));
+  double low = 0, high = 0;
+  for (const BarGroup& group : groups)
+    for (const double value : group.values) {
+      if (!std::isfinite(value)) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  const Axis y = make_axis(low, high, kHeight - kBottom, kTop, false);
+  std::string svg = frame(nullptr, y, title, "", y_label);
+  const double slot = (kWidth - kLeft - kRight) / static_cast<double>(groups.size());
+  const double bar = slot * 0.7 / static_cast<double>(series.size());
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const double left = kLeft + slot * (static_cast<double>(g) + 0.15);
+    for (std::size_t s = 0; s < groups[g].values.size(); ++s) {
+      const double value = groups[g].values[s];
+      if (!std::isfinite(value)) continue;
+      const double top = std::min(y.place(value), y.place(0));
+      svg +=
+          fmt::format(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>)",
+                      left + bar * static_cast<double>(s), top, bar, std::abs(y.place(value) - y.place(0)), colour(s));
+    }
+    svg += fmt::format(R"svg(<text transform="translate({:.1f} {:.1f}) rotate(-20)" text-anchor="end">{}</text>)svg",
+                       left + slot * 0.45, kHeight - kBottom + 16, escape_html(groups[g].label));
+  }
+  svg += line_between(kLeft, y.place(0), kWidth - kRight, y.place(0), "axis");
+  return wrap(svg + legend(series));
+}
+
+}  // namespace mal

@@ -1,0 +1,34 @@
+// Small charts as inline SVG.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mal {
+
+struct Series {
+  std::string name;
+  std::vector<std::pair<double, double>> points;
+};
+
+struct ChartOptions {
+  std::string title, x_label, y_label;
+  bool diagonal = false;     // y = x, for a reliability diagram
+  bool markers = false;      // dots at the points
+  bool logarithmic = false;  // both axes
+};
+
+std::string line_chart(const std::vector<Series>& series, const ChartOptions& options);
+
+// One group a label, one bar a series; values may be negative.
+struct BarGroup {
+  std::string label;
+  std::vector<double> values;
+};
+std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std::string>& series,
+                      const std::string& title, const std::string& y_label);
+
+std::string escape_html(const std::string& text);
+
+}  // namespace mal
