@@ -25,11 +25,11 @@ for model in base mal; do
   cmp runs/$model-1/model.safetensors runs/$model-2/model.safetensors || die "$model: 1 and 2 threads differ"
   cmp runs/$model-2/model.safetensors runs/$model-again/model.safetensors || die "$model: two runs differ"
   for key in auc gauc logloss pcoc ece rows users; do
-    grep '"event":"test"' runs/$model-1/metrics.jsonl | grep -q "\"$key\":" || die "metrics.jsonl has no $key"
+    grep '"event": "test"' runs/$model-1/metrics.jsonl | grep -q "\"$key\": " || die "metrics.jsonl has no $key"
   done
   # eval reads the weights back: the same numbers as at the end of training.
   "$bin/mal_gpu_train" eval runs/$model-1 --data dataset1 --device cpu --json eval.json >/dev/null
-  expected=$(grep '"event":"test"' runs/$model-1/metrics.jsonl | grep -o '"auc":[0-9.]*')
+  expected=$(grep '"event": "test"' runs/$model-1/metrics.jsonl | grep -o '"auc": [0-9.]*' | head -n 1)
   grep -q "$expected" eval.json || die "$model: eval gives another AUC than training: $expected, $(cat eval.json)"
 done
 

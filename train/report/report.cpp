@@ -98,7 +98,7 @@ std::string reliability_chart(const std::vector<RunLog>& runs) {
   std::vector<Series> series;
   for (const RunLog& run : runs) {
     Series& points = series.emplace_back(Series{run.name, {}});
-    for (const ReliabilityBin& bin : run.reliability) points.points.emplace_back(bin.predicted, bin.observed);
+    for (const ReliabilityPoint& bin : run.reliability) points.points.emplace_back(bin.predicted, bin.observed);
   }
   return line_chart(series, {"Reliability on the test set, 20 bins of equal mass", "predicted rate", "observed rate",
                              true, true, true});

@@ -14,7 +14,7 @@ struct MetricValues {
   double rows = 0, users = 0, positives = 0;
 };
 
-struct ReliabilityBin {
+struct ReliabilityPoint {
   double predicted = 0, observed = 0, rows = 0;
 };
 
@@ -28,7 +28,7 @@ struct RunLog {
   double seed = 0;
   std::vector<std::pair<double, double>> losses;  // step, mean loss of the primary view since the last log line
   MetricValues test;
-  std::vector<ReliabilityBin> reliability;
+  std::vector<ReliabilityPoint> reliability;
   std::vector<SliceValues> slices;
   std::string baseline_column;  // empty: no baseline was logged
   MetricValues baseline;

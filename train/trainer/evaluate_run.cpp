@@ -1,0 +1,40 @@
+#include "train/trainer/evaluate_run.h"
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/trainer/evaluator.h"
+#include "train/trainer/network.h"
+#include "train/trainer/run_directory.h"
+#include "train/trainer/test_report.h"
+
+namespace mal {
+
+void evaluate_run(const EvaluateOptions& options) {
+  if (options.split != "test" && options.split != "train")
+    fail_usage("--split {}: it must be test or train", options.split);
+  const Split split = options.split == "test" ? Split::test : Split::train;
+  const SavedRun run = open_run(options.run);
+  const RunConfig& config = run.config;
+  const std::string path = options.dataset.empty() ? config.data.path : options.dataset;
+  const std::vector<std::string>& slices = options.slices.empty() ? config.eval.slices : options.slices;
+
+  const Device device = select_device(options.device, static_cast<int>(config.train.threads));
+  if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
+  const Dataset dataset = Dataset::open(path);
+  Parameters parameters(config.seed);
+  // Recording the model declares its parameters; the weights then have places to go to.
+  { const Network declared(device, parameters, dataset.schema(), config.model, 1, false); }
+  load_run_weights(run, path, parameters);
+
+  const ScoredSplit scored =
+      score_split(device, parameters, config.model, dataset, split, config.train.eval_batch_size, slices);
+  const Metrics metrics = evaluate(scored.scored);
+  const std::vector<SliceTable> tables = slice_tables(dataset, scored, slices);
+  print_metrics(fmt::format("{} on {} rows of {}", config.name, options.split, path), metrics, tables);
+  if (options.json.empty()) return;
+  OutputFile file(options.json);
+  file.write(test_line(metrics, tables, 0) + "\n");
+  file.commit();
+}
+
+}  // namespace mal

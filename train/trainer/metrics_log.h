@@ -1,0 +1,34 @@
+// The lines of metrics.jsonl. One object a line, each with `event` and `step`; undefined metrics are null.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/config/run_config.h"
+#include "train/metrics/metrics.h"
+
+namespace mal {
+
+struct TrainLine {
+  std::int64_t step = 0, epoch = 0, rows = 0;
+  double loss = 0;  // Σ λ · loss, mean since the last line; the losses likewise
+  std::vector<std::string> heads;
+  std::vector<double> losses;
+  double gradient_norm = 0, samples_per_second = 0;
+};
+
+// A column's slices: its values' names by code.
+struct SliceTable {
+  std::string column;
+  std::vector<SliceMetrics> metrics;
+  std::vector<std::string> names;
+};
+
+std::string start_line(const RunConfig& config, const std::string& device, std::int64_t train_rows,
+                       std::int64_t test_rows, std::int64_t parameters);
+std::string train_line(const TrainLine& line);
+std::string test_line(const Metrics& metrics, const std::vector<SliceTable>& slices, std::int64_t step);
+std::string baseline_line(const Metrics& metrics, const std::string& column, std::int64_t step);
+
+}  // namespace mal
