@@ -10,26 +10,28 @@ namespace mal {
 
 namespace {
 
-// v(S), from the coalition's hash and the product of its channels' 1 − v({i}).
+// v(S), from the coalition's hash and the mean of its channels' v({i}).
 class Game {
  public:
-  Game(const CoalitionTable& table, double prior_journeys) : table_(table), prior_journeys_(prior_journeys) {
+  Game(const CoalitionTable& table, const ShapleyOptions& options)
+      : table_(table), prior_journeys_(options.prior_journeys) {
     const CoalitionCount& total = table.total();
     const double rate =
         total.journeys == 0 ? 0.0 : static_cast<double>(total.conversions) / static_cast<double>(total.journeys);
-    for (const CoalitionCount& single : table.singles()) single_.push_back(smoothed(single, rate));
+    for (const CoalitionCount& single : table.singles())
+      single_.push_back(smoothed(single, rate, options.single_prior_journeys));
   }
 
   double single(std::uint32_t channel) const { return single_[channel]; }
-  double value(std::uint64_t coalition, double none_converts) const {
-    return smoothed(table_.count(coalition), 1 - none_converts);
+  double value(std::uint64_t coalition, double mean_of_singles) const {
+    return smoothed(table_.count(coalition), mean_of_singles, prior_journeys_);
   }
 
  private:
-  double smoothed(const CoalitionCount& count, double prior) const {
-    const double journeys = static_cast<double>(count.journeys) + prior_journeys_;
+  static double smoothed(const CoalitionCount& count, double prior, double prior_journeys) {
+    const double journeys = static_cast<double>(count.journeys) + prior_journeys;
     if (journeys == 0) return prior;
-    return (static_cast<double>(count.conversions) + prior_journeys_ * prior) / journeys;
+    return (static_cast<double>(count.conversions) + prior_journeys * prior) / journeys;
   }
 
   const CoalitionTable& table_;
@@ -40,14 +42,14 @@ class Game {
 // v of every subset, by bit mask.
 std::vector<double> all_values(const Game& game, std::uint32_t channels) {
   const std::size_t subsets = std::size_t{1} << channels;
-  std::vector<double> value(subsets, 0.0), none_converts(subsets, 1.0);
+  std::vector<double> value(subsets, 0.0), singles(subsets, 0.0);
   std::vector<std::uint64_t> hash(subsets, 0);
   for (std::size_t set = 1; set < subsets; ++set) {
     const auto lowest = static_cast<std::uint32_t>(std::countr_zero(set));
     const std::size_t rest = set & (set - 1);
     hash[set] = hash[rest] ^ CoalitionTable::channel_hash(lowest);
-    none_converts[set] = none_converts[rest] * (1 - game.single(lowest));
-    value[set] = rest == 0 ? game.single(lowest) : game.value(hash[set], none_converts[set]);
+    singles[set] = singles[rest] + game.single(lowest);
+    value[set] = rest == 0 ? game.single(lowest) : game.value(hash[set], singles[set] / std::popcount(set));
   }
   return value;
 }
@@ -73,12 +75,12 @@ std::vector<double> exact_values(const Game& game, std::uint32_t channels) {
 // Adds the marginal contribution of every channel along one order.
 void walk(const Game& game, std::span<const std::uint32_t> order, std::span<double> phi) {
   std::uint64_t hash = 0;
-  double none_converts = 1, before = 0;
+  double singles = 0, before = 0, size = 0;
   for (const std::uint32_t channel : order) {
     hash ^= CoalitionTable::channel_hash(channel);
-    none_converts *= 1 - game.single(channel);
-    const double after =
-        hash == CoalitionTable::channel_hash(channel) ? game.single(channel) : game.value(hash, none_converts);
+    singles += game.single(channel);
+    size += 1;
+    const double after = size == 1 ? game.single(channel) : game.value(hash, singles / size);
     phi[channel] += after - before;
     before = after;
   }
@@ -132,7 +134,7 @@ CoalitionCount CoalitionTable::count(std::uint64_t coalition) const {
 }
 
 ShapleyFit fit_shapley(const CoalitionTable& table, const ShapleyOptions& options) {
-  const Game game(table, options.prior_journeys);
+  const Game game(table, options);
   const std::uint32_t channels = table.channels();
   // 2^24 coalitions of doubles is the most that is ever enumerated, whatever is asked for.
   if (channels <= std::min(options.exact_channels, 24U)) return {exact_values(game, channels), true};

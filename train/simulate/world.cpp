@@ -9,30 +9,30 @@ namespace {
 
 // Long-path industries first, short-path ones last.
 constexpr std::array<Industry, kIndustries> kIndustryTable = {{
-    {"large_appliances", 5.0, 0.90, 0.060, 0.7, 7.5},
-    {"jewellery", 4.5, 0.85, 0.060, 0.6, 7.0},
-    {"sports", 4.0, 0.80, 0.070, 1.0, 5.5},
-    {"electronics", 2.5, 0.50, 0.070, 1.2, 6.5},
-    {"home", 2.0, 0.45, 0.080, 1.1, 5.0},
-    {"clothing", 1.5, 0.45, 0.080, 1.8, 4.8},
-    {"beauty", 1.5, 0.45, 0.090, 1.3, 4.5},
-    {"baby", 1.5, 0.40, 0.090, 0.8, 4.6},
-    {"food", 1.0, 0.35, 0.100, 1.2, 3.5},
-    {"toys", 0.6, 0.30, 0.100, 0.8, 4.0},
-    {"pet", 0.5, 0.30, 0.110, 0.7, 4.0},
-    {"flowers", 0.3, 0.30, 0.110, 0.4, 4.2},
+    {"large_appliances", 5.0, 0.09, 0.060, 0.7, 7.5},
+    {"jewellery", 4.5, 0.09, 0.060, 0.6, 7.0},
+    {"sports", 4.0, 0.09, 0.070, 1.0, 5.5},
+    {"electronics", 2.5, 0.09, 0.070, 1.2, 6.5},
+    {"home", 2.0, 0.09, 0.080, 1.1, 5.0},
+    {"clothing", 1.5, 0.09, 0.080, 1.8, 4.8},
+    {"beauty", 1.5, 0.09, 0.090, 1.3, 4.5},
+    {"baby", 1.5, 0.09, 0.090, 0.8, 4.6},
+    {"food", 1.0, 0.09, 0.100, 1.2, 3.5},
+    {"toys", 0.6, 0.09, 0.100, 0.8, 4.0},
+    {"pet", 0.5, 0.09, 0.110, 0.7, 4.0},
+    {"flowers", 0.3, 0.12, 0.110, 0.4, 4.2},
 }};
 
 constexpr std::array<Channel, kChannels> kChannelTable = {{
-    {"search", 1.6, 0.22, 0.30},
-    {"recommend", 1.0, 0.25, 0.22},
-    {"live", 1.2, 0.08, 0.05},
-    {"feed", 0.5, 0.25, 0.13},
-    {"banner", 0.03, 0.20, 0.12},
-    {"retarget", 0.1, 0.00, 0.18},
+    {"search", 1.7, 0.24, 0.22},
+    {"recommend", 1.0, 0.20, 0.16},
+    {"live", 1.2, 0.06, 0.04},
+    {"feed", 0.1, 0.27, 0.20},
+    {"banner", 0.03, 0.23, 0.14},
+    {"retarget", 0.1, 0.00, 0.24},
 }};
 
-constexpr double kAdvertisersAtShareOne = 60;
+constexpr double kAdvertisersAtShareOne = 120;
 constexpr double kImageWeight = 1.6, kTextWeight = 1.2, kInterestWeight = 0.5, kPriceWeight = 0.5, kBrandWeight = 0.4;
 
 ModalVector normalized(ModalVector v) {
@@ -97,7 +97,7 @@ void add_advertiser(World& world, std::uint32_t industry, const Styles& styles, 
   Advertiser advertiser = {};
   advertiser.industry = industry;
   advertiser.first_ad = static_cast<std::uint32_t>(world.ads.size());
-  advertiser.ads = 6 + static_cast<std::uint32_t>(draws.below(25));
+  advertiser.ads = 4 + static_cast<std::uint32_t>(draws.below(17));
   advertiser.first_campaign = world.campaigns;
   advertiser.campaigns = 1 + static_cast<std::uint32_t>(draws.below(3));
   // A brand may have more than one shop.
