@@ -250,6 +250,9 @@ bool YamlNode::as<bool>() const {
 template <>
 std::string YamlNode::as<std::string>() const {
   if (value_->kind != Kind::scalar) fail_type(*this, *value_, "text");
+  // "\n" or "\0" in quotes: no name or path of ours has one, and a NUL would cut a path short.
+  if (std::ranges::any_of(value_->text, [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; }))
+    fail_type(*this, *value_, "text without control characters");
   return value_->text;
 }
 

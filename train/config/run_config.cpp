@@ -1,0 +1,84 @@
+#include "train/config/run_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "train/config/config_keys.h"
+#include "train/config/strict_yaml.h"
+
+namespace mal {
+
+namespace {
+
+constexpr std::size_t kMaxLayers = 16;
+constexpr std::int64_t kMaxWidth = 65'536;
+
+class ConfigReader : public ConfigVisitor {
+ public:
+  explicit ConfigReader(YamlNode node) : node_(std::move(node)) {}
+
+  void section(std::string_view key, const std::function<void(ConfigVisitor&)>& body) override {
+    ConfigReader below(node_.child(key));
+    body(below);
+  }
+  void integer(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max) override {
+    value = node_.integer(key, value, min, max);
+  }
+  void number(std::string_view key, double& value, double min, double max) override {
+    value = node_.number(key, value, min, max);
+  }
+  void flag(std::string_view key, bool& value) override { value = node_.get(key, value); }
+  void text(std::string_view key, std::string& value) override { value = node_.get(key, value); }
+
+  void names(std::string_view key, std::vector<std::string>& value) override {
+    value = node_.get(key, value);
+    for (auto name = value.begin(); name != value.end(); ++name) {
+      if (name->empty()) node_.fail_at(key, "an empty name");
+      if (std::find(value.begin(), name, *name) != name) node_.fail_at(key, fmt::format("'{}' is named twice", *name));
+    }
+  }
+
+  void widths(std::string_view key, std::vector<std::int64_t>& value, std::size_t min_layers) override {
+    value = node_.get(key, value);
+    if (value.size() < min_layers) node_.fail_at(key, "at least one layer is needed, such as [128]");
+    if (value.size() > kMaxLayers)
+      node_.fail_at(key, fmt::format("{} layers are too many, the limit is {}", value.size(), kMaxLayers));
+    for (const std::int64_t width : value)
+      if (width < 1 || width > kMaxWidth)
+        node_.fail_at(key, fmt::format("a layer's width must be from 1 to {}, not {}", kMaxWidth, width));
+  }
+
+  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices,
+              const std::vector<std::string>& later) override {
+    const auto given = node_.get<std::string>(key, choices.at(index));
+    if (std::ranges::find(later, given) != later.end())
+      node_.fail_at(key, fmt::format("{} is not in this version, which has: {}", given, fmt::join(choices, ", ")));
+    const std::string name = node_.choice(key, choices, choices.at(index));
+    index = static_cast<std::size_t>(std::ranges::find(choices, name) - choices.begin());
+  }
+
+  void check(bool ok, std::string_view key, const std::string& message) override {
+    if (!ok) node_.fail_at(key, message);
+  }
+  void refuse(std::string_view key, const std::string& why) override {
+    if (node_.has(key)) node_.fail_at(key, why);
+  }
+
+ private:
+  YamlNode node_;
+};
+
+}  // namespace
+
+RunConfig parse_run_config(const std::string& path, const std::vector<std::string>& overrides) {
+  YamlNode root = parse_yaml_file(path);
+  for (const std::string& assignment : overrides) apply_override(root, assignment);
+  RunConfig config;
+  ConfigReader reader(root);
+  visit_config(config, reader);
+  root.finish();
+  return config;
+}
+
+}  // namespace mal
