@@ -11,8 +11,8 @@
 namespace mal {
 
 struct TextTableOptions {
-  char delimiter = 0;                 // 0: a tab if the first line has one, else a comma
-  std::vector<std::string> columns;   // names for a file without a header line; empty: the first line is the header
+  char delimiter = 0;                // 0: a tab if the first line has one, else a comma
+  std::vector<std::string> columns;  // names for a file without a header line; empty: the first line is the header
 };
 
 // Every error names the place as file:line:column, and says what to do. Errors: no such file, empty file, truncated or
@@ -29,15 +29,15 @@ class TextTable {
   std::optional<int> find(std::string_view column) const;
   int require(std::string_view column) const;  // throws: no such column, the nearest name, and the names there are
 
-  bool next();                                  // to the next row; false at the end of the file
-  std::string_view field(int column) const;     // of the current row; valid until next(); quotes removed
-  std::int64_t line() const;                    // 1-based line number of the current row in the (uncompressed) file
-  std::uint64_t bytes_read() const;             // of the file as it is on disk, for progress
+  bool next();                               // to the next row; false at the end of the file
+  std::string_view field(int column) const;  // of the current row; valid until next(); quotes removed
+  std::int64_t line() const;                 // 1-based line number of the current row in the (uncompressed) file
+  std::uint64_t bytes_read() const;          // of the file as it is on disk, for progress
   std::uint64_t bytes_total() const;
 
-  std::string where(int column) const;          // "clicks.csv:17:price"
-  double number(int column) const;              // throws on text, empty, trailing characters, NaN and infinity
-  std::int64_t integer(int column) const;       // throws likewise
+  std::string where(int column) const;     // "clicks.csv:17:price"
+  double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity
+  std::int64_t integer(int column) const;  // throws likewise
 
  private:
   struct State;

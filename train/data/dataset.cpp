@@ -1,0 +1,219 @@
+#include "train/data/dataset.h"
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/data/dataset_layout.h"
+#include "train/data/schema_yaml.h"
+
+namespace mal {
+
+namespace {
+
+struct Shard {
+  std::vector<ColumnReader> values;                    // one a column
+  std::vector<std::unique_ptr<ColumnReader>> lengths;  // null where a column has none
+  std::int64_t rows = 0;
+};
+
+Shard open_shard(const Schema& schema, const std::string& folder) {
+  Shard shard;
+  for (const Column& column : schema.columns) {
+    shard.values.emplace_back(values_file(folder, column), stored_type(column.kind), stored_width(column));
+    shard.lengths.push_back(has_lengths(column.kind)
+                                ? std::make_unique<ColumnReader>(lengths_file(folder, column), ColumnType::int32, 1)
+                                : nullptr);
+    shard.rows = shard.values.front().rows();
+    const bool lengths_differ = shard.lengths.back() && shard.lengths.back()->rows() != shard.rows;
+    if (shard.values.back().rows() != shard.rows || lengths_differ)
+      fail("{}: it has {} rows, other columns of its shard have {}; prepare again", shard.values.back().path(),
+           shard.values.back().rows(), shard.rows);
+  }
+  return shard;
+}
+
+std::vector<std::string> read_slice_names(const std::string& path) {
+  const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
+  if (!json.is_array()) fail("{}: it is not a JSON list; prepare again", path);
+  std::vector<std::string> names;
+  for (const auto& name : json) {
+    if (!name.is_string()) fail("{}: it holds something else than names; prepare again", path);
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
+template <typename T>
+void copy_rows(const ColumnReader& reader, std::int64_t first, std::int64_t count, std::int64_t width,
+               std::vector<T>& out, std::int64_t at) {
+  std::memcpy(out.data() + at * width, reader.values<T>() + first * width,
+              static_cast<std::size_t>(count * width) * sizeof(T));
+}
+
+}  // namespace
+
+struct Dataset::State {
+  std::string path;
+  Schema schema;
+  std::vector<Shard> shards[2];
+  std::int64_t rows[2] = {0, 0};
+  std::vector<std::vector<std::string>> slices;  // one a column
+  std::vector<std::int64_t> id_limits;           // of each column: ids are below; 0 where it has none
+
+  void open_shards(Split split);
+  void copy_column(const Shard& shard, std::size_t column, std::int64_t first, std::int64_t count, BatchColumn& out,
+                   std::int64_t at) const;
+  void check(const Batch& batch, const Shard& shard, std::size_t column, std::int64_t first, std::int64_t at,
+             std::int64_t count) const;
+};
+
+void Dataset::State::open_shards(Split split) {
+  const auto s = static_cast<std::size_t>(split);
+  for (std::int64_t shard = 0;; ++shard) {
+    const std::string folder = shard_folder(path, split, shard);
+    if (!std::filesystem::is_directory(folder)) return;
+    shards[s].push_back(open_shard(schema, folder));
+    rows[s] += shards[s].back().rows;
+  }
+}
+
+Dataset::Dataset(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Dataset::Dataset(Dataset&&) noexcept = default;
+Dataset& Dataset::operator=(Dataset&&) noexcept = default;
+Dataset::~Dataset() = default;
+
+Dataset Dataset::open(const std::string& path) {
+  if (!std::filesystem::exists(path + kSchemaFile))
+    fail("{} is not a data set: it has no schema.yaml; make one with mal_data prepare", path);
+  auto state = std::make_unique<State>();
+  state->path = path;
+  state->schema = parse_schema(read_file(path + kSchemaFile), path + kSchemaFile);
+  for (std::size_t c = 0; c < state->schema.columns.size(); ++c) {
+    const Column& column = state->schema.columns[c];
+    state->slices.emplace_back();
+    if (column.kind == ColumnKind::slice)
+      state->slices.back() = read_slice_names(fmt::format("{}/vocab/slice.{}.json", path, column.name));
+    std::int64_t limit = static_cast<std::int64_t>(state->slices.back().size());
+    if (!column.table.empty())
+      limit = state->schema.tables[static_cast<std::size_t>(state->schema.table_index(column.table))].rows;
+    state->id_limits.push_back(limit);
+  }
+  state->open_shards(Split::train);
+  state->open_shards(Split::test);
+  return Dataset(std::move(state));
+}
+
+const std::string& Dataset::path() const {
+  return state_->path;
+}
+const Schema& Dataset::schema() const {
+  return state_->schema;
+}
+std::int64_t Dataset::rows(Split split) const {
+  return state_->rows[static_cast<std::size_t>(split)];
+}
+
+const std::vector<std::string>& Dataset::slice_names(int column) const {
+  return state_->slices.at(static_cast<std::size_t>(column));
+}
+
+void Dataset::verify() const {
+  for (const auto& split : state_->shards)
+    for (const Shard& shard : split) {
+      for (const ColumnReader& reader : shard.values) reader.verify();
+      for (const auto& reader : shard.lengths)
+        if (reader) reader->verify();
+    }
+}
+
+void Dataset::State::copy_column(const Shard& shard, std::size_t column, std::int64_t first, std::int64_t count,
+                                 BatchColumn& out, std::int64_t at) const {
+  const Column& spec = schema.columns[column];
+  const auto width = static_cast<std::int64_t>(stored_width(spec));
+  switch (stored_type(spec.kind)) {
+    case ColumnType::int32:
+      copy_rows(shard.values[column], first, count, width, out.ids, at);
+      break;
+    case ColumnType::float32:
+      copy_rows(shard.values[column], first, count, width, out.values, at);
+      break;
+    case ColumnType::int64:
+      copy_rows(shard.values[column], first, count, width, out.keys, at);
+      break;
+  }
+  if (shard.lengths[column]) copy_rows(*shard.lengths[column], first, count, 1, out.lengths, at);
+}
+
+// Nothing that the kernels index with, and no number that would spoil a model, passes unchecked.
+void Dataset::State::check(const Batch& batch, const Shard& shard, std::size_t column, std::int64_t first,
+                           std::int64_t at, std::int64_t count) const {
+  const Column& spec = schema.columns[column];
+  const BatchColumn& data = batch.columns[column];
+  const auto width = static_cast<std::int64_t>(stored_width(spec));
+  const auto damaged = [&](std::int64_t row, const std::string& what) {
+    fail("{}: row {}: {}; the file is damaged, prepare again", shard.values[column].path(), first + row, what);
+  };
+  if (id_limits[column] > 0 || spec.kind == ColumnKind::slice)
+    for (std::int64_t i = 0; i < count * width; ++i)
+      if (const std::int32_t id = data.ids[static_cast<std::size_t>(at * width + i)]; id < 0 || id >= id_limits[column])
+        damaged(i / width, fmt::format("id {} is not in [0, {})", id, id_limits[column]));
+  if (shard.lengths[column])
+    for (std::int64_t i = 0; i < count; ++i)
+      if (const std::int32_t length = data.lengths[static_cast<std::size_t>(at + i)]; length < 0 || length > width)
+        damaged(i, fmt::format("length {} is not in [0, {}]", length, width));
+  const float low = spec.kind == ColumnKind::credit ? 0.0F : spec.kind == ColumnKind::scores ? -1.0F : -INFINITY;
+  const float high = spec.kind == ColumnKind::number ? INFINITY : 1.0F;
+  if (stored_type(spec.kind) == ColumnType::float32)
+    for (std::int64_t i = 0; i < count * width; ++i)
+      if (const float value = data.values[static_cast<std::size_t>(at * width + i)];
+          !(value >= low && value <= high) || std::isinf(value))
+        damaged(i / width, fmt::format("{} is not a valid {}", value, to_string(spec.kind)));
+}
+
+void Dataset::read(Split split, std::int64_t first, std::int64_t count, Batch& batch) const {
+  const State& s = *state_;
+  if (first < 0 || count < 0 || first + count > rows(split))
+    fail("{}: rows {} to {} are asked for, there are {}", s.path, first, first + count, rows(split));
+  batch.rows = count;
+  batch.first_row = first;
+  batch.columns.resize(s.schema.columns.size());
+  for (std::size_t c = 0; c < s.schema.columns.size(); ++c) {
+    const Column& column = s.schema.columns[c];
+    const auto cells = static_cast<std::size_t>(count) * stored_width(column);
+    BatchColumn& out = batch.columns[c];
+    switch (stored_type(column.kind)) {
+      case ColumnType::int32:
+        out.ids.resize(cells);
+        break;
+      case ColumnType::float32:
+        out.values.resize(cells);
+        break;
+      case ColumnType::int64:
+        out.keys.resize(cells);
+        break;
+    }
+    if (has_lengths(column.kind)) out.lengths.resize(static_cast<std::size_t>(count));
+  }
+  std::int64_t done = 0;
+  for (const Shard& shard : s.shards[static_cast<std::size_t>(split)]) {
+    if (first >= shard.rows) {
+      first -= shard.rows;
+      continue;
+    }
+    if (done == count) return;
+    const std::int64_t part = std::min(count - done, shard.rows - first);
+    for (std::size_t c = 0; c < s.schema.columns.size(); ++c) {
+      s.copy_column(shard, c, first, part, batch.columns[c], done);
+      s.check(batch, shard, c, first, done, part);
+    }
+    done += part;
+    first = 0;
+  }
+}
+
+}  // namespace mal

@@ -1,0 +1,55 @@
+// Which files a column of the schema has in a shard, and their names. Shared by writer and reader.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <string>
+
+#include "model/schema.h"
+#include "train/data/column_file.h"
+#include "train/data/dataset.h"
+
+namespace mal {
+
+inline constexpr std::int64_t kShardRows = std::int64_t{1} << 20;
+inline constexpr const char* kSchemaFile = "/schema.yaml";
+inline constexpr const char* kStatsFile = "/stats.json";
+
+inline std::string shard_folder(const std::string& dataset, Split split, std::int64_t shard) {
+  return fmt::format("{}/{}-{:05}", dataset, split == Split::train ? "train" : "test", shard);
+}
+inline std::string values_file(const std::string& shard, const Column& column) {
+  return shard + "/" + column.name + ".bin";
+}
+inline std::string lengths_file(const std::string& shard, const Column& column) {
+  return shard + "/" + column.name + ".length.bin";
+}
+
+inline ColumnType stored_type(ColumnKind kind) {
+  switch (kind) {
+    case ColumnKind::id:
+    case ColumnKind::ids:
+    case ColumnKind::sequence:
+    case ColumnKind::slice:
+      return ColumnType::int32;
+    case ColumnKind::scores:
+    case ColumnKind::number:
+    case ColumnKind::credit:
+      return ColumnType::float32;
+    case ColumnKind::group:
+    case ColumnKind::time:
+      return ColumnType::int64;
+  }
+  return ColumnType::int32;
+}
+
+// Lists are padded to the column's length, so that a batch of rows is one copy; their true lengths lie beside them.
+inline bool has_lengths(ColumnKind kind) {
+  return kind == ColumnKind::ids || kind == ColumnKind::sequence || kind == ColumnKind::scores;
+}
+inline std::uint64_t stored_width(const Column& column) {
+  return has_lengths(column.kind) ? static_cast<std::uint64_t>(column.length) : 1;
+}
+
+}  // namespace mal

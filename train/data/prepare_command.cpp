@@ -1,0 +1,32 @@
+#include "train/data/prepare_command.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "train/data/prepare.h"
+#include "train/data/stats.h"
+
+namespace mal {
+
+void add_prepare_command(CLI::App& app) {
+  const auto options = std::make_shared<PrepareOptions>();
+  CLI::App* command = app.add_subcommand("prepare", "Make a data set of sample files: vocabularies, column shards");
+  command->add_option("--schema", options->schema, "mac, criteo, simulated, or a schema file (docs/data.md)")
+      ->required();
+  command->add_option("--train", options->train, "Training samples in time order: CSV or TSV, plain or gzip")
+      ->required();
+  command->add_option("--test", options->test, "Test samples, later than the training samples")->required();
+  command->add_option("--out", options->output, "Folder of the data set")->required();
+  command->callback([options] { prepare(*options); });
+}
+
+void add_stats_command(CLI::App& app) {
+  const auto options = std::make_shared<StatsOptions>();
+  CLI::App* command = app.add_subcommand("stats", "What a data set holds: rows, positives a view, vocabularies");
+  command->add_option("dataset", options->dataset, "Folder of the data set")->required();
+  command->add_option("--json", options->json, "Write the same as JSON to this file");
+  command->add_flag("--verify", options->verify, "Read every file and compare its checksum");
+  command->callback([options] { print_stats(*options); });
+}
+
+}  // namespace mal

@@ -1,0 +1,13 @@
+// The command-line side of `mal_data prepare` and `mal_data stats`.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace mal {
+
+void add_prepare_command(CLI::App& app);
+void add_stats_command(CLI::App& app);
+
+}  // namespace mal

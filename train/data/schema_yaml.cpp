@@ -1,0 +1,171 @@
+#include "train/data/schema_yaml.h"
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <limits>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/config/strict_yaml.h"
+
+namespace mal {
+
+namespace {
+
+constexpr std::int64_t kMaxLength = 4096, kMaxColumns = 2048;
+constexpr std::int64_t kMaxRows = std::numeric_limits<std::int32_t>::max();
+
+// In the order of the enumerations of model/schema.h.
+const std::vector<std::string>& kinds() {
+  static const std::vector<std::string> kNames = {"id",     "ids",   "sequence", "scores", "number",
+                                                  "credit", "group", "slice",    "time"};
+  return kNames;
+}
+const std::vector<std::string>& sides() {
+  static const std::vector<std::string> kNames = {"user", "ad", "context"};
+  return kNames;
+}
+const std::vector<std::string>& poolings() {
+  static const std::vector<std::string> kNames = {"sum", "mean", "sqrtn"};
+  return kNames;
+}
+
+std::size_t index_of(const std::vector<std::string>& names, const std::string& name) {
+  return static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
+}
+
+bool has_table(ColumnKind kind) {
+  return kind == ColumnKind::id || kind == ColumnKind::ids || kind == ColumnKind::sequence;
+}
+bool has_length(ColumnKind kind) {
+  return kind == ColumnKind::ids || kind == ColumnKind::sequence || kind == ColumnKind::scores;
+}
+
+Column parse_column(const YamlNode& node) {
+  Column column;
+  column.name = node.require<std::string>("name");
+  if (column.name.empty() || column.name.find('/') != std::string::npos || column.name.size() > 200)
+    node.fail_at("name", "a column's name has 1 to 200 letters and no '/'");
+  column.kind = static_cast<ColumnKind>(index_of(kinds(), node.choice("kind", kinds(), "")));
+  column.source = node.get<std::string>("column", column.name);
+  column.side = static_cast<Side>(index_of(sides(), node.choice("side", sides(), "context")));
+  // Keys that a kind does not have are asked for only where they mean something, so that elsewhere they are unknown
+  // keys.
+  if (has_table(column.kind)) column.table = node.get<std::string>("table", column.name);
+  if (has_length(column.kind)) {
+    column.length = static_cast<int>(node.integer("length", 0, 0, kMaxLength));
+    if (column.length < 1)
+      node.fail_at("length",
+                   fmt::format("a column of kind {} needs a length of 1 to {}", to_string(column.kind), kMaxLength));
+  }
+  if (column.kind == ColumnKind::ids)
+    column.pooling = static_cast<SetPooling>(index_of(poolings(), node.choice("pooling", poolings(), "sum")));
+  if (column.kind == ColumnKind::number) {
+    column.log1p = node.get<bool>("log1p", false);
+    column.standardize = node.get<bool>("standardize", false);
+  }
+  return column;
+}
+
+// The table's own settings stand at the column that it is named after.
+void add_table(Schema& schema, const YamlNode& node, const Column& column) {
+  if (!has_table(column.kind) || column.table != column.name) return;
+  TableSpec table;
+  table.name = column.name;
+  table.hash_buckets = node.integer("hash", 0, 0, kMaxRows);
+  if (table.hash_buckets != 0 && !std::has_single_bit(static_cast<std::uint64_t>(table.hash_buckets)))
+    node.fail_at("hash", "the number of buckets must be a power of two, such as 1048576");
+  table.min_count = node.integer("min_count", 1, 1, kMaxRows);
+  table.rows = node.integer("rows", table.hash_buckets, 0, kMaxRows);
+  schema.tables.push_back(table);
+}
+
+void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNode>& nodes) {
+  std::vector<std::string> seen;
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (std::ranges::find(seen, column.name) != seen.end())
+      nodes[c].fail_at("name",
+                       fmt::format("there are two columns '{}'; use `column:` to read one field twice", column.name));
+    seen.push_back(column.name);
+    if (has_table(column.kind) &&
+        std::ranges::find(schema.tables, column.table, &TableSpec::name) == schema.tables.end())
+      nodes[c].fail_at("table", fmt::format("there is no id, ids or sequence column '{}' whose table this could share",
+                                            column.table));
+  }
+  if (schema.views().empty()) root.fail_at("columns", "a schema needs at least one column of kind credit");
+  for (const ColumnKind single : {ColumnKind::group, ColumnKind::time})
+    if (const auto found = schema.columns_of(single); found.size() > 1)
+      nodes[static_cast<std::size_t>(found[1])].fail_at(
+          "kind", fmt::format("a schema can have one column of kind {}", to_string(single)));
+}
+
+Schema parse(YamlNode root) {
+  Schema schema;
+  schema.name = root.require<std::string>("name");
+  const std::vector<YamlNode> nodes = root.require_child("columns").children();
+  if (nodes.empty() || static_cast<std::int64_t>(nodes.size()) > kMaxColumns)
+    root.fail_at("columns", fmt::format("a schema has 1 to {} columns", kMaxColumns));
+  for (const YamlNode& node : nodes) {
+    schema.columns.push_back(parse_column(node));
+    add_table(schema, node, schema.columns.back());
+  }
+  root.finish();
+  check(schema, root, nodes);
+  return schema;
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string write_column(const Schema& schema, const Column& column) {
+  std::string text = fmt::format("  - {{name: {}, kind: {}, side: {}", quoted(column.name), to_string(column.kind),
+                                 sides()[static_cast<std::size_t>(column.side)]);
+  if (column.source != column.name) text += fmt::format(", column: {}", quoted(column.source));
+  if (has_length(column.kind)) text += fmt::format(", length: {}", column.length);
+  if (column.kind == ColumnKind::ids)
+    text += fmt::format(", pooling: {}", poolings()[static_cast<std::size_t>(column.pooling)]);
+  if (column.kind == ColumnKind::number)
+    text += fmt::format(", log1p: {}, standardize: {}", column.log1p, column.standardize);
+  if (has_table(column.kind)) {
+    text += fmt::format(", table: {}", quoted(column.table));
+    if (column.table == column.name) {
+      const TableSpec& table = schema.tables[static_cast<std::size_t>(schema.table_index(column.table))];
+      text += fmt::format(", hash: {}, min_count: {}, rows: {}", table.hash_buckets, table.min_count, table.rows);
+    }
+  }
+  return text + "}\n";
+}
+
+}  // namespace
+
+Schema parse_schema(const std::string& text, const std::string& path) {
+  return parse(parse_yaml_text(text, path));
+}
+
+Schema read_schema(const std::string& name_or_path) {
+  for (const BuiltinSchema& schema : builtin_schemas())
+    if (schema.name == name_or_path) return parse_schema(schema.text, schema.name);
+  if (!std::filesystem::exists(name_or_path)) {
+    std::string names;
+    for (const BuiltinSchema& schema : builtin_schemas()) names += (names.empty() ? "" : ", ") + schema.name;
+    fail_usage("--schema {}: there is no such file, and the schemas that come with the program are: {}", name_or_path,
+               names);
+  }
+  return parse(parse_yaml_file(name_or_path));
+}
+
+std::string write_schema(const Schema& schema) {
+  std::string text = fmt::format("name: {}\ncolumns:\n", quoted(schema.name));
+  for (const Column& column : schema.columns) text += write_column(schema, column);
+  return text;
+}
+
+}  // namespace mal

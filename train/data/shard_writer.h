@@ -1,0 +1,32 @@
+// Writes encoded rows of one split as shards of column files.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/schema.h"
+#include "train/data/column_file.h"
+#include "train/data/dataset.h"
+#include "train/data/sample_encoder.h"
+
+namespace mal {
+
+class ShardWriter {
+ public:
+  ShardWriter(const Schema& schema, std::string dataset, Split split, std::int64_t shard_rows);
+  void append(const std::vector<EncodedCell>& cells);
+  void finish();  // of the last shard
+
+ private:
+  void open_shard();
+
+  const Schema& schema_;
+  std::string dataset_;
+  Split split_;
+  std::int64_t shard_rows_, shard_ = 0, rows_ = 0;
+  std::vector<std::unique_ptr<ColumnWriter>> values_, lengths_;  // one a column; lengths only where it has them
+};
+
+}  // namespace mal
