@@ -1,0 +1,447 @@
+// `mal_data attribute` from files to files.
+#include <unistd.h>
+#include <zlib.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/attribution/attribute.h"
+#include "train/attribution/text.h"
+
+namespace mal {
+namespace {
+
+// A folder of its own for each test.
+class AttributionFolder {
+ public:
+  AttributionFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "mal_attribution_XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~AttributionFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ + "/" + name, std::ios::binary) << text;
+    return path_ + "/" + name;
+  }
+  std::string path(const std::string& name) const { return path_ + "/" + name; }
+
+  // Options of the two-file mode.
+  AttributeOptions options(const std::string& clicks, const std::string& conversions) const {
+    AttributeOptions o;
+    o.inputs = {write("clicks.csv", clicks)};
+    o.conversions = {write("conversions.csv", conversions)};
+    o.out = path("out");
+    o.progress = false;
+    return o;
+  }
+  AttributeOptions one_file(const std::string& name, const std::string& text, const std::string& format) const {
+    AttributeOptions o;
+    o.inputs = {write(name, text)};
+    o.format = format;
+    o.out = path("out");
+    o.progress = false;
+    return o;
+  }
+
+ private:
+  std::string path_;
+};
+
+std::vector<std::string> attribution_lines(const std::string& path) {
+  std::istringstream text(read_file(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+// Runs it, wants an error, and nothing left on disk.
+std::string attribution_error(const AttributeOptions& options, int exit_code = 1) {
+  try {
+    attribute(options);
+  } catch (const Error& error) {
+    CHECK(error.exit_code() == exit_code);
+    CHECK_FALSE(std::filesystem::exists(options.out));
+    CHECK_FALSE(std::filesystem::exists(options.out + ".tmp"));
+    return error.what();
+  }
+  return "no error";
+}
+
+using Catch::Matchers::Contains;
+
+constexpr const char* kClicks =
+    "time,user,advertiser,channel,item\n"
+    "1000,u1,a,search,i1\n"
+    "1000,u2,a,feed,i2\n"
+    "2000,u1,a,feed,i3\n"
+    "3000,u1,b,feed,i4\n"
+    "90000,u1,a,search,\"i,5\"\n";
+constexpr const char* kConversions = "time,user,advertiser,conversion_id\n2500,u1,a,c1\n95000,u1,a,c2\n7,u9,a,c3\n";
+
+TEST_CASE("two files in, samples out", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options(kClicks, kConversions);
+  o.mechanisms = {"last", "first", "linear", "position"};
+  const AttributeReport report = attribute(o);
+  // c1: clicks 1000, 2000. c2: clicks 1000, 2000, 90000. The first two clicks are in both journeys.
+  const std::vector<std::string> expected = {"time,user,advertiser,channel,item,last,first,linear,position,path_length",
+                                             "1000,u1,a,search,i1,0,1,0.8333333,0.9,3",
+                                             "1000,u2,a,feed,i2,0,0,0,0,0",
+                                             "2000,u1,a,feed,i3,1,0,0.8333333,0.7,3",
+                                             "3000,u1,b,feed,i4,0,0,0,0,0",
+                                             "90000,u1,a,search,\"i,5\",1,0,0.33333334,0.4,3"};
+  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
+  CHECK_FALSE(std::filesystem::exists(folder.path("out/test.csv")));
+  CHECK_FALSE(std::filesystem::exists(folder.path("out/rows.spool")));
+  CHECK(report.clicks == 5);
+  CHECK(report.users == 2);
+  CHECK(report.conversions == 3);
+  CHECK(report.conversions_without_clicks == 1);
+  CHECK(report.journeys == 2);
+  CHECK(report.clicks_in_several_journeys == 2);
+  CHECK(report.last_positives == 2);
+  CHECK(report.mechanisms[1].positives == 1);
+  CHECK(report.mechanisms[2].positives == 3);
+  CHECK_FALSE(report.fitted);
+}
+
+TEST_CASE("a click in several journeys gets at most 1", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options("time,user,advertiser\n10,u,a\n20,u,a\n",
+                                      "time,user,advertiser\n15,u,a\n16,u,a\n17,u,a\n30,u,a\n");
+  o.mechanisms = {"last", "linear"};
+  const AttributeReport report = attribute(o);
+  // Three conversions after the first click alone, one after both: 3 + 1/2 → 1.
+  CHECK(attribution_lines(folder.path("out/train.csv"))[1] == "10,u,a,1,1,2");
+  CHECK(attribution_lines(folder.path("out/train.csv"))[2] == "20,u,a,1,0.5,2");
+  CHECK(report.clicks_in_several_journeys == 1);
+  CHECK(report.last_positives == 2);
+}
+
+TEST_CASE("the window includes its border, and a click of the same second came before", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o =
+      folder.options("time,user,advertiser\n99,u,a\n100,u,a\n200,u,a\n201,u,a\n", "time,user,advertiser\n200,u,a\n");
+  o.mechanisms = {"linear"};
+  o.window = 100;
+  attribute(o);
+  const std::vector<std::string> expected = {"time,user,advertiser,linear,path_length", "99,u,a,0,0", "100,u,a,0.5,2",
+                                             "200,u,a,0.5,2", "201,u,a,0,0"};
+  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
+}
+
+TEST_CASE("rows come out in time order, ties in input order, over several files", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o =
+      folder.options("time,user,advertiser,n\n30,u,a,1\n10,v,a,2\n20,u,a,3\n", "advertiser,time,user\na,25,u\n");
+  // The second file has its columns in another order and one more, which the first did not have.
+  o.inputs.push_back(folder.write("more.tsv", "n\tuser\textra\ttime\tadvertiser\n4\tu\tx\t20\ta\n5\tv\ty\t10\ta\n"));
+  o.mechanisms = {"last"};
+  attribute(o);
+  const std::vector<std::string> expected = {"time,user,advertiser,n,last,path_length",
+                                             "10,v,a,2,0,0",
+                                             "10,v,a,5,0,0",
+                                             "20,u,a,3,0,2",
+                                             "20,u,a,4,1,2",
+                                             "30,u,a,1,0,0"};
+  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
+}
+
+TEST_CASE("an event log with histories and hours", "[attribution]") {
+  const AttributionFolder folder;
+  // 1512230408 is Saturday 2017-12-02 16:00:08 in Greenwich, Sunday 00:00:08 in China.
+  AttributeOptions o = folder.one_file("log.csv",
+                                       "u,i1,c1,pv,1512200000\nu,i2,c1,pv,1512210000\nu,i3,c2,fav,1512210001\n"
+                                       "u,i4,c2,pv,1512210000\nv,i1,c1,pv,1512220000\nu,i2,c1,buy,1512220001\n"
+                                       "u,i5,c1,pv,1512230408\n",
+                                       "csv");
+  o.columns = {"user", "item", "category", "behaviour", "time"};
+  o.key = "category";
+  o.event = "behaviour";
+  o.click_event = "pv";
+  o.conversion_event = "buy";
+  o.history = {"item", "category"};
+  o.history_length = 2;
+  o.derive_hour = true;
+  o.utc_offset = 8 * 3600;
+  o.test_days = 1;
+  o.mechanisms = {"last", "linear"};
+  const AttributeReport report = attribute(o);
+  const std::vector<std::string> train = {
+      "user,item,category,time,hour,weekday,item_seq,category_seq,last,linear,path_length",
+      "u,i1,c1,1512200000,15,5,,,0,0.5,2", "u,i2,c1,1512210000,18,5,i1,c1,1,0.5,2",
+      // Same second as the row before: not yet known.
+      "u,i4,c2,1512210000,18,5,i1,c1,0,0,0", "v,i1,c1,1512220000,21,5,,,0,0,0"};
+  CHECK(attribution_lines(folder.path("out/train.csv")) == train);
+  CHECK(attribution_lines(folder.path("out/test.csv"))[1] == "u,i5,c1,1512230408,0,6,i2|i4,c1|c2,0,0,0");
+  CHECK(report.skipped_rows == 1);
+}
+
+TEST_CASE("columns kept and dropped", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options(kClicks, kConversions);
+  o.mechanisms = {"last"};
+  o.keep = {"item", "time"};
+  attribute(o);
+  CHECK(attribution_lines(folder.path("out/train.csv"))[0] == "item,time,last,path_length");
+  o.keep.clear();
+  o.drop = {"user", "channel"};
+  attribute(o);  // over its own earlier output
+  CHECK(attribution_lines(folder.path("out/train.csv"))[0] == "time,advertiser,item,last,path_length");
+}
+
+// Clicks on three channels over ten days; `late` also has two conversions on the last day.
+std::pair<std::string, std::string> fit_world(bool late) {
+  std::string clicks = "time,user,advertiser,channel\n", conversions = "time,user,advertiser\n";
+  for (int user = 0; user < 600; ++user) {
+    const int start = 86400 * (user % 9) + user;
+    clicks += fmt::format("{},{},a,{}\n", start, user, user % 3 == 0 ? "search" : "feed");
+    if (user % 2 == 0) clicks += fmt::format("{},{},a,live\n", start + 50, user);
+    if (user % 3 == 0 && user % 7 == 0) conversions += fmt::format("{},{},a\n", start + 99, user);
+    if (late && user % 3 == 1) {
+      clicks += fmt::format("{},{},a,feed\n", 9 * 86400 + user, user);
+      conversions += fmt::format("{},{},a\n", 9 * 86400 + user + 1, user);
+    }
+  }
+  clicks += "863999,last,a,search\n";
+  return {clicks, conversions};
+}
+
+TEST_CASE("the fit does not see the test period", "[attribution]") {
+  const AttributionFolder folder;
+  std::vector<std::map<std::string, double>> values;
+  for (const bool late : {false, true}) {
+    const auto [clicks, conversions] = fit_world(late);
+    AttributeOptions o = folder.options(clicks, conversions);
+    o.mechanisms = {"mta"};
+    o.test_days = 1;
+    const AttributeReport report = attribute(o);
+    CHECK(report.fitted);
+    CHECK(report.fit_total.journeys == 600);
+    values.emplace_back();
+    for (const ChannelReport& channel : report.channels) values.back()[channel.name] = channel.value;
+    const auto json = nlohmann::json::parse(read_file(folder.path("out/attribution.json")));
+    CHECK(json["fit"]["channels"].size() == 3);
+    CHECK(json["counts"]["test_start"] == 777600);
+    CHECK(json["counts"]["test_clicks"].get<int>() == (late ? 201 : 1));
+    CHECK(json["mechanisms"]["mta"]["positives"].get<std::uint64_t>() == report.mechanisms[0].positives);
+  }
+  CHECK(values[0] == values[1]);
+  CHECK(values[0].at("search") > values[0].at("feed"));
+}
+
+TEST_CASE("positives by slice, and the distance from the truth", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o =
+      folder.options("time,user,advertiser,industry,oracle\n10,u,a,toys,0.5\n20,u,a,toys,0.5\n30,u,b,pet,0\n",
+                     "time,user,advertiser\n40,u,a\n");
+  o.mechanisms = {"last", "linear"};
+  o.by = "industry";
+  o.truth = "oracle";
+  const AttributeReport report = attribute(o);
+  REQUIRE(report.slices.size() == 2);
+  CHECK(report.slices[0].value == "toys");
+  CHECK(report.slices[0].last == 1);
+  CHECK(report.slices[0].positives == std::vector<std::uint64_t>{1, 2});
+  CHECK(report.mechanisms[0].truth_error == Approx(0.5));
+  CHECK(report.mechanisms[1].truth_error == 0);
+  CHECK_THAT(summary(report), Contains("linear") && Contains("toys"));
+}
+
+constexpr const char* kCriteoHeader =
+    "timestamp\tuid\tcampaign\tconversion\tconversion_timestamp\tconversion_id\tattribution\tclick\tclick_pos\tclick_"
+    "nb\t"
+    "cost\tcpo\ttime_since_last_click\tcat1\tcat2\tcat3\tcat4\tcat5\tcat6\tcat7\tcat8\tcat9\n";
+std::string criteo_row(int time, int user, int campaign, int conversion_time, int id, int click) {
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t0\t{}\t-1\t-1\t0.1\t0.2\t-1\t1\t2\t3\t4\t5\t6\t7\t8\t9\n", time, user,
+                     campaign, id >= 0 ? 1 : 0, conversion_time, id, click);
+}
+
+TEST_CASE("the Criteo layout", "[attribution]") {
+  const AttributionFolder folder;
+  // Conversion 77: a click, an impression, a click, and a click after it. Conversion 78: an impression only.
+  AttributeOptions o =
+      folder.one_file("criteo.tsv",
+                      std::string(kCriteoHeader) + criteo_row(0, 1, 5, 100, 77, 1) + criteo_row(10, 1, 5, 100, 77, 0) +
+                          criteo_row(20, 1, 6, 100, 77, 1) + criteo_row(30, 2, 5, -1, -1, 1) +
+                          criteo_row(40, 3, 5, 90, 78, 0) + criteo_row(120, 1, 5, 100, 77, 1),
+                      "criteo");
+  o.mechanisms = {"last", "linear"};
+  const AttributeReport report = attribute(o);
+  const std::vector<std::string> expected = {
+      "timestamp,uid,campaign,cost,time_since_last_click,cat1,cat2,cat3,cat4,cat5,cat6,cat7,cat8,cat9,last,linear,"
+      "path_length",
+      "0,1,5,0.1,-1,1,2,3,4,5,6,7,8,9,0,0.5,2", "20,1,6,0.1,-1,1,2,3,4,5,6,7,8,9,1,0.5,2",
+      "30,2,5,0.1,-1,1,2,3,4,5,6,7,8,9,0,0,0", "120,1,5,0.1,-1,1,2,3,4,5,6,7,8,9,0,0,0"};
+  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
+  CHECK(report.conversions == 2);
+  CHECK(report.conversions_without_clicks == 1);
+  CHECK(report.skipped_rows == 2);
+}
+
+TEST_CASE("a Criteo conversion of two users is refused", "[attribution]") {
+  const AttributionFolder folder;
+  const AttributeOptions o = folder.one_file(
+      "criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, 100, 77, 1) + criteo_row(20, 2, 5, 100, 77, 1),
+      "criteo");
+  CHECK_THAT(attribution_error(o), Contains("criteo.tsv:3:") && Contains("conversion 77 belongs to user '2'"));
+}
+
+TEST_CASE("a Criteo file of impressions only, and a click that is neither 0 nor 1", "[attribution]") {
+  const AttributionFolder folder;
+  CHECK_THAT(attribution_error(
+                 folder.one_file("criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, -1, -1, 0), "criteo")),
+             Contains("no touchpoints"));
+  CHECK_THAT(attribution_error(
+                 folder.one_file("criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, -1, -1, 7), "criteo")),
+             Contains("criteo.tsv:2:click") && Contains("'7' where 0 or 1"));
+}
+
+constexpr const char* kJourneys =
+    "journey,user,pos,n_touch,timestamp,campaign,conversion\n"
+    "0,u,0,3,100,5,1\n0,u,1,3,900,5,1\n0,u,2,3,1000,5,1\n"  // cut to 900, 1000
+    "1,v,0,2,100,5,1\n1,v,1,2,700,5,1\n"                    // one touch is left: goes
+    "2,w,0,2,50,6,0\n2,w,1,2,60,6,0\n";
+
+TEST_CASE("journeys that the input names", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.one_file("journeys.csv", kJourneys, "journeys");
+  o.mechanisms = {"last", "linear"};
+  const AttributeReport whole = attribute(o);
+  CHECK(whole.journeys == 2);
+  CHECK(attribution_lines(folder.path("out/train.csv"))[0] == "user,timestamp,campaign,last,linear,path_length");
+  o.truncate = 200;
+  const AttributeReport cut = attribute(o);
+  const std::vector<std::string> expected = {"user,timestamp,campaign,last,linear,path_length", "w,50,6,0,0,0",
+                                             "w,60,6,0,0,0", "u,900,5,0,0.5,2", "u,1000,5,1,0.5,2"};
+  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
+  CHECK(cut.dropped_touches == 3);
+  CHECK(cut.conversions == 1);
+}
+
+TEST_CASE("named journeys that contradict themselves are refused", "[attribution]") {
+  const AttributionFolder folder;
+  const std::string header = "journey,user,timestamp,campaign,conversion\n";
+  CHECK_THAT(attribution_error(folder.one_file("j.csv", header + "0,u,1,5,1\n0,v,2,5,1\n", "journeys")),
+             Contains("j.csv:3:journey") && Contains("one user"));
+  CHECK_THAT(attribution_error(folder.one_file("j.csv", header + "0,u,1,5,1\n0,u,2,5,0\n", "journeys")),
+             Contains("j.csv:3:conversion") && Contains("both 0 and 1"));
+  CHECK_THAT(attribution_error(folder.one_file("j.csv", header + "0,u,1,5,yes\n", "journeys")),
+             Contains("'yes' where 0 or 1"));
+}
+
+TEST_CASE("bad input is named by file, line and column", "[attribution]") {
+  const AttributionFolder folder;
+  const std::string good = "time,user,advertiser\n10,u,a\n";
+  CHECK_THAT(attribution_error(folder.options("tme,user,advertiser\n10,u,a\n", good)),
+             Contains("clicks.csv") && Contains("'time'") && Contains("tme"));
+  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n10,u,a\nsoon,u,a\n", good)),
+             Contains("clicks.csv:3:time") && Contains("soon"));
+  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n-10,u,a\n", good)),
+             Contains("clicks.csv:2:time") && Contains("negative"));
+  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n1512200000000,u,a\n", good)),
+             Contains("clicks.csv:2:time") && Contains("milliseconds"));
+  CHECK_THAT(attribution_error(folder.options(good, "time,user,advertiser\n1512200000000,u,a\n")),
+             Contains("conversions.csv:2:time"));
+  CHECK_THAT(attribution_error(folder.options("", good)), Contains("clicks.csv") && Contains("empty"));
+  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n", good)), Contains("no click among 0 rows"));
+  CHECK_THAT(
+      attribution_error(folder.options(good, "time,user,advertiser,conversion_id\n1,u,a,c1\n2,u,a,c2\n3,v,a,c1\n")),
+      Contains("conversions.csv:4:conversion_id") && Contains("conversions.csv:2:"));
+}
+
+TEST_CASE("a truncated gzip file is refused, a whole one is read", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options("time,user,advertiser\n10,u,a\n", "time,user,advertiser\n20,u,a\n");
+  o.mechanisms = {"last"};
+  o.inputs = {folder.path("clicks.csv.gz")};
+  std::string text = "time,user,advertiser\n";
+  for (int i = 0; i < 5000; ++i) text += fmt::format("{},u{},a\n", i, i * 7919 % 5003);
+  gzFile file = gzopen(o.inputs[0].c_str(), "wb");
+  REQUIRE(gzwrite(file, text.data(), static_cast<unsigned>(text.size())) > 0);
+  REQUIRE(gzclose(file) == Z_OK);
+  CHECK(attribute(o).clicks == 5000);
+  std::filesystem::remove_all(o.out);
+  std::filesystem::resize_file(o.inputs[0], std::filesystem::file_size(o.inputs[0]) / 2);
+  CHECK_THAT(attribution_error(o), Contains("clicks.csv.gz"));
+}
+
+TEST_CASE("an event log without clicks says what it holds", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.one_file("log.csv", "time,user,advertiser,what\n1,u,a,buy\n2,u,a,view\n", "csv");
+  o.event = "what";
+  o.conversion_event = "buy";
+  CHECK_THAT(attribution_error(o), Contains("no row has 'click'") && Contains("1 are 'buy'") && Contains("'view' (1)"));
+}
+
+TEST_CASE("commands that cannot work are refused with exit code 2", "[attribution]") {
+  const AttributionFolder folder;
+  const std::string good = "time,user,advertiser\n10,u,a\n20,u,a\n";
+  const auto refused = [&](const std::function<void(AttributeOptions&)>& change) {
+    AttributeOptions o = folder.options(good, good);
+    change(o);
+    return attribution_error(o, 2);
+  };
+  CHECK_THAT(refused([](auto& o) { o.mechanisms = {"linaer"}; }), Contains("did you mean 'linear'"));
+  CHECK_THAT(refused([](auto& o) { o.format = "crieto"; }), Contains("did you mean 'criteo'"));
+  CHECK_THAT(refused([](auto& o) { o.conversions.clear(); }), Contains("--conversions"));
+  CHECK_THAT(refused([](auto& o) { o.event = "what"; }), Contains("exclude each other"));
+  CHECK_THAT(refused([](auto& o) { o.format = "criteo"; }), Contains("--format csv"));
+  CHECK_THAT(refused([](auto& o) { o.truncate = 5; }), Contains("--truncate"));
+  CHECK_THAT(refused([](auto& o) { o.test_from = "soon"; }), Contains("--test-from soon"));
+  CHECK_THAT(refused([](auto& o) { o.test_from = "5"; }), Contains("train.csv would be empty"));
+  CHECK_THAT(refused([](auto& o) { o.test_from = "2017-12-03"; }), Contains("test.csv would be empty"));
+  CHECK_THAT(refused([](auto& o) { o.test_days = 1; }), Contains("train.csv would be empty"));
+  CHECK_THAT(refused([](auto& o) { o.test_days = 1, o.test_from = "15"; }), Contains("exclude each other"));
+  CHECK_THAT(refused([](auto& o) { o.history_length = 0; }), Contains("--history-length"));
+  CHECK_THAT(refused([](auto& o) { o.drop = {"time", "user", "advertiser"}; }), Contains("leaves no column"));
+  CHECK_THAT(refused([&](auto& o) { o.inputs = {folder.write("named.csv", "time,user,advertiser,last\n10,u,a,1\n")}; }),
+             Contains("two columns 'last'"));
+}
+
+TEST_CASE("a folder that something else wrote is left alone", "[attribution]") {
+  const AttributionFolder folder;
+  const AttributeOptions o = folder.options(kClicks, kConversions);
+  std::filesystem::create_directory(o.out);
+  folder.write("out/precious.txt", "x");
+  CHECK_THROWS_AS(attribute(o), Error);
+  CHECK(read_file(folder.path("out/precious.txt")) == "x");
+}
+
+TEST_CASE("durations, times, dates, CSV fields and floats", "[attribution]") {
+  CHECK(parse_duration("30d", "--window") == 30 * 86400);
+  CHECK(parse_duration("1.5h", "--window") == 5400);
+  CHECK(parse_duration("90m", "--window") == 5400);
+  CHECK(parse_duration("45s", "--window") == 45);
+  CHECK(parse_duration("45", "--window") == 45);
+  for (const char* bad : {"", "d", "-3d", "0", "3w", "nan", "1e300d", "3dd", "3 d"})
+    CHECK_THROWS_AS(parse_duration(bad, "--window"), Error);
+  CHECK(parse_time("2017-12-03", "--from") == 1512259200);
+  CHECK(parse_time("2017-12-03", "--from", 8 * 3600) == 1512230400);
+  CHECK(parse_time("1512259200", "--from") == 1512259200);
+  for (const char* bad : {"", "2017-13-03", "2017-02-30", "2017/12/03", "tomorrow", "12e5"})
+    CHECK_THROWS_AS(parse_time(bad, "--from"), Error);
+  CHECK(date_of(1512230408) == "2017-12-02 16:00:08");
+  CHECK(date_of(-1) == "1969-12-31 23:59:59");
+  std::string row;
+  append_field(row, "a \"b\", c");
+  append_field(row, "plain");
+  CHECK(row == "\"a \"\"b\"\", c\"plain");
+  row.clear();
+  for (const float number : {0.0F, 1.0F, 1.0F / 3, 0.1F}) append_number(row, number), row += ' ';
+  CHECK(row == "0 1 0.33333334 0.1 ");
+}
+
+}  // namespace
+}  // namespace mal
