@@ -196,7 +196,6 @@ void visit_config(RunConfig& config, ConfigVisitor& visitor) {
   config.seed = static_cast<std::uint64_t>(seed);
   visitor.section("data", [&](ConfigVisitor& v) {
     v.text("path", config.data.path);
-    v.check(!config.data.path.empty(), "path", "required: the folder of a data set that `mal_data prepare` wrote");
     v.integer("prefetch", config.data.prefetch, 1, 64);
   });
   visitor.section("model", [&](ConfigVisitor& v) { visit_model(v, config.model); });
@@ -210,7 +209,6 @@ void visit_config(RunConfig& config, ConfigVisitor& visitor) {
     v.text("baseline", config.eval.baseline);
   });
   visitor.text("output", config.output);
-  visitor.check(!config.output.empty(), "output", "required: the folder that the run is written to");
   if (config.name.empty()) config.name = config.model.type;
 }
 

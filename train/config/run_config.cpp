@@ -77,7 +77,10 @@ RunConfig parse_run_config(const std::string& path, const std::vector<std::strin
   RunConfig config;
   ConfigReader reader(root);
   visit_config(config, reader);
-  root.finish();
+  root.finish();  // before what is missing: `pth:` is a better message than "path is required"
+  if (config.data.path.empty())
+    root.child("data").fail_at("path", "required: the folder of a data set that `mal_data prepare` wrote");
+  if (config.output.empty()) root.fail_at("output", "required: the folder that the run is written to");
   return config;
 }
 

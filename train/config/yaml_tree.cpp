@@ -52,13 +52,9 @@ void check_text(std::string_view text, const Location& location) {
     if (control && c != '\t' && c != '\n' && c != '\r')
       fail_parse(location, line,
                  fmt::format("control character 0x{:02x}; is this a text file?", static_cast<unsigned>(c)));
-    if (c == '\t' && indentation) {
-      const std::size_t end = text.find_first_not_of(" \t\r", i);
-      if (end != std::string_view::npos && text[end] != '\n')
-        fail_parse(location, line, "a tab in the indentation; YAML wants spaces");
-    }
+    if (c == '\t' && indentation) fail_parse(location, line, "a tab in the indentation; YAML wants spaces");
     if (c == '\n') ++line;
-    indentation = c == '\n' || (indentation && (c == ' ' || c == '\t'));
+    indentation = c == '\n' || (indentation && c == ' ');
     i += length;
   }
 }
@@ -66,7 +62,8 @@ void check_text(std::string_view text, const Location& location) {
 // yaml-cpp's own node tree forgets duplicate keys, so the tree is built from the parser's events.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const Location& location, YamlValue& root) : location_(location), root_(root) {}
+  TreeBuilder(std::string_view text, const Location& location, YamlValue& root)
+      : text_(text), location_(location), root_(root) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ == 0) return;
@@ -84,10 +81,12 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     check(mark, tag, anchor);
+    const bool quoted = tag == "!";
+    if (quoted) check_quotes(mark);
     if (expects_key()) return take_key(mark, text);
     YamlValue& value = add(mark, YamlValue::Kind::scalar);
     value.text = text;
-    value.quoted = tag == "!";
+    value.quoted = quoted;
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
@@ -117,6 +116,22 @@ class TreeBuilder : public YAML::EventHandler {
     if (anchor != 0) refuse_anchor(mark);
     if (!tag.empty() && tag != "?" && tag != "!")
       fail_parse(location_, mark.line + 1, fmt::format("tags ('{}') are not read; write the plain value", tag));
+  }
+
+  // yaml-cpp 0.7 lets the end of the file close a quote, so a file that was cut short would pass.
+  void check_quotes(const YAML::Mark& mark) const {
+    auto at = static_cast<std::size_t>(mark.pos);
+    const char quote = at < text_.size() ? text_[at] : '\0';
+    if (quote != '\'' && quote != '"') fail_parse(location_, mark.line + 1, "tags ('!') are not read");
+    // '' stands for one ' and reads here as the end of one text and the start of another: the same in the end.
+    bool open = true;
+    for (++at; at < text_.size() && (open || text_[at] == quote); ++at) {
+      if (quote == '"' && text_[at] == '\\')
+        ++at;
+      else if (text_[at] == quote)
+        open = !open;
+    }
+    if (open) fail_parse(location_, mark.line + 1, fmt::format("the quote {} is not closed", quote));
   }
 
   bool expects_key() const {
@@ -173,6 +188,7 @@ class TreeBuilder : public YAML::EventHandler {
     open_.push_back({&add(mark, kind), nullptr, {}});
   }
 
+  std::string_view text_;  // what the parser reads; marks are byte offsets into it
   const Location& location_;
   YamlValue& root_;
   std::vector<Level> open_;
@@ -205,10 +221,12 @@ YamlValue* YamlValue::find(std::string_view name) const {
 void parse_yaml_tree(std::string_view text, const std::string& name, bool lines, YamlValue& root) {
   const Location location{name, lines};
   check_text(text, location);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   ViewBuffer buffer(text);
   std::istream stream(&buffer);
   root.kind = YamlValue::Kind::null;
-  TreeBuilder builder(location, root);
+  TreeBuilder builder(text, location, root);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
