@@ -69,10 +69,7 @@ class ConfigReader : public ConfigVisitor {
   YamlNode node_;
 };
 
-}  // namespace
-
-RunConfig parse_run_config(const std::string& path, const std::vector<std::string>& overrides) {
-  YamlNode root = parse_yaml_file(path);
+RunConfig read_config(YamlNode root, const std::vector<std::string>& overrides) {
   for (const std::string& assignment : overrides) apply_override(root, assignment);
   RunConfig config;
   ConfigReader reader(root);
@@ -82,6 +79,17 @@ RunConfig parse_run_config(const std::string& path, const std::vector<std::strin
     root.child("data").fail_at("path", "required: the folder of a data set that `mal_data prepare` wrote");
   if (config.output.empty()) root.fail_at("output", "required: the folder that the run is written to");
   return config;
+}
+
+}  // namespace
+
+RunConfig parse_run_config(const std::string& path, const std::vector<std::string>& overrides) {
+  return read_config(parse_yaml_file(path), overrides);
+}
+
+RunConfig parse_run_config_text(std::string_view text, const std::string& name,
+                                const std::vector<std::string>& overrides) {
+  return read_config(parse_yaml_text(text, name), overrides);
 }
 
 }  // namespace mal

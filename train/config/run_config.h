@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/optimizer_config.h"
@@ -46,6 +47,10 @@ struct RunConfig {
 // Reads a configuration file strictly. overrides: "train.batch_size=512" as given to --set.
 // Throws Error (exit code 2) with file:line, or naming --set.
 RunConfig parse_run_config(const std::string& path, const std::vector<std::string>& overrides);
+
+// The same of text in memory; name stands for the file in messages.
+RunConfig parse_run_config_text(std::string_view text, const std::string& name,
+                                const std::vector<std::string>& overrides);
 
 // Every key with its value; parse_run_config of it gives the same configuration.
 std::string to_yaml(const RunConfig& config);
