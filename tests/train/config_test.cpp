@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
+#include <sstream>
 
 #include "engine/error.h"
 #include "engine/random.h"
@@ -299,6 +301,25 @@ TEST_CASE("overrides win over the file and name --set when they are wrong") {
         "--set optimizer.sparse.lr=0: 'optimizer.sparse.lr' must be from 1e-12 to 1000, not 0");
   CHECK(config_error("", {"model.mal.cat=false"}).starts_with("--set model.mal.cat=false: 'model.mal': has no effect"));
   CHECK(config_error("", {"train"}) == "--set train: expected key=value, for example train.batch_size=512");
+}
+
+TEST_CASE("the reference describes every key") {
+  const std::string docs = std::string(MAL_TEST_DATA) + "/../../docs/configuration.md";
+  std::ifstream file(docs);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::vector<std::string> path;
+  std::string resolved = to_yaml(parsed(kEveryKey)) + to_yaml(parsed(kSmallConfig));
+  resolved += to_yaml(parsed(kSmallConfig, {"optimizer.dense.type=adagrad", "optimizer.sparse.type=sgd"}));
+  std::istringstream lines(resolved);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t indent = line.find_first_not_of(' ');
+    path.resize(indent / 2);
+    path.push_back(line.substr(indent, line.find(':') - indent));
+    if (line.back() == ':') continue;  // a section
+    const std::string key = fmt::format("`{}`", fmt::join(path, "."));
+    INFO(key);
+    CHECK(text.find(key) != std::string::npos);
+  }
 }
 
 TEST_CASE("the presets are valid") {

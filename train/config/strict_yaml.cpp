@@ -283,7 +283,7 @@ std::string YamlNode::choice(std::string_view key, const std::vector<std::string
                              std::string_view default_value) const {
   const YamlNode node = default_value.empty() ? require_child(key) : child(key);
   if (!node.given()) return std::string(default_value);
-  const auto value = node.as<std::string>();
+  auto value = node.as<std::string>();
   if (std::ranges::find(choices, value) != choices.end()) return value;
   const std::string near = nearest(value, choices);
   const std::string hint = near.empty() ? "" : fmt::format("; did you mean '{}'?", near);

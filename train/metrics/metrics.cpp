@@ -90,6 +90,7 @@ std::vector<SliceMetrics> evaluate_slices(const Scored& scored, std::span<const 
   std::map<std::int32_t, std::vector<std::uint32_t>> rows;
   for (std::size_t i = 0; i < codes.size(); ++i) rows[codes[i]].push_back(static_cast<std::uint32_t>(i));
   std::vector<SliceMetrics> slices;
+  slices.reserve(rows.size());
   for (const auto& [value, members] : rows) slices.push_back({value, evaluate(rows_of(scored, members))});
   return slices;
 }
