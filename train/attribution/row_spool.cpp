@@ -1,7 +1,9 @@
 #include "train/attribution/row_spool.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -9,6 +11,13 @@
 #include "engine/error.h"
 
 namespace mal {
+
+namespace {
+
+constexpr std::size_t kAhead = 1 << 20;  // bytes read where rows follow each other
+constexpr std::size_t kHop = 4096;       // and where they do not
+
+}  // namespace
 
 RowSpool::RowSpool(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "wb")) {
   if (!file_) fail("cannot create {}: {}", path_, std::strerror(errno));
@@ -21,7 +30,8 @@ RowSpool::~RowSpool() {
 
 void RowSpool::remove() {
   file_.reset();
-  map_ = MappedFile();
+  if (descriptor_ >= 0) ::close(descriptor_);
+  descriptor_ = -1;
   if (!path_.empty()) ::unlink(path_.c_str());
   path_.clear();
 }
@@ -43,14 +53,32 @@ std::uint64_t RowSpool::append(std::string_view row) {
 void RowSpool::finish() {
   const bool flushed = std::fclose(file_.release()) == 0;
   if (!flushed) fail("cannot write {}: {}; free some space or choose another --out", path_, std::strerror(errno));
-  map_ = MappedFile(path_);
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor_ < 0) fail("cannot open {}: {}", path_, std::strerror(errno));
 }
 
-std::string_view RowSpool::row(std::uint64_t offset) const {
-  const char* text = reinterpret_cast<const char*>(map_.data()) + offset;
+const char* RowSpool::look(std::uint64_t offset, std::size_t bytes) {
+  const std::uint64_t window_end = window_begin_ + window_.size();
+  if (offset >= window_begin_ && offset + bytes <= window_end) return window_.data() + (offset - window_begin_);
+  const bool follows = offset >= window_begin_ && offset <= window_end;
+  const std::uint64_t wanted = std::max<std::uint64_t>(bytes, follows ? kAhead : kHop);
+  window_.resize(static_cast<std::size_t>(std::min(wanted, position_ - offset)));
+  window_begin_ = offset;
+  std::size_t done = 0;
+  while (done < window_.size()) {
+    const ssize_t got =
+        ::pread(descriptor_, window_.data() + done, window_.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) fail("cannot read {}: {}", path_, got < 0 ? std::strerror(errno) : "it has become shorter");
+    done += static_cast<std::size_t>(got);
+  }
+  return window_.data();
+}
+
+std::string_view RowSpool::row(std::uint64_t offset) {
   std::uint32_t bytes = 0;
-  std::memcpy(&bytes, text, sizeof bytes);
-  return {text + sizeof bytes, bytes};
+  std::memcpy(&bytes, look(offset, sizeof bytes), sizeof bytes);
+  return {look(offset + sizeof bytes, bytes), bytes};
 }
 
 }  // namespace mal

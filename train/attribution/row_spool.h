@@ -7,8 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "engine/file.h"
+#include <vector>
 
 namespace mal {
 
@@ -21,11 +20,13 @@ class RowSpool {
 
   std::uint64_t append(std::string_view row);  // where it lies, for row()
   void finish();                               // no append() after this, no row() before
-  std::string_view row(std::uint64_t offset) const;
+  // Valid until the next row(). Fast if rows are asked for in the order in which they came, as in sorted input.
+  std::string_view row(std::uint64_t offset);
   void remove();  // now, rather than in the destructor
 
  private:
   void write(const void* data, std::size_t bytes);
+  const char* look(std::uint64_t offset, std::size_t bytes);
 
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -33,7 +34,10 @@ class RowSpool {
   std::string path_;
   std::unique_ptr<std::FILE, Close> file_;
   std::uint64_t position_ = 0;
-  MappedFile map_;
+  // What is read lies in one small window rather than in a memory map, which would show as memory in use.
+  int descriptor_ = -1;
+  std::vector<char> window_;
+  std::uint64_t window_begin_ = 0;
 };
 
 }  // namespace mal

@@ -24,7 +24,7 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
 }
 
 SampleWriter::SampleWriter(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
-                           const Credits& credits, const RowSpool& spool)
+                           const Credits& credits, RowSpool& spool)
     : options_(options), log_(log), order_(order), credits_(credits), spool_(spool) {
   if (!options.history.empty()) sort_by_user();
 }

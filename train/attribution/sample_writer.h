@@ -21,7 +21,7 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
 class SampleWriter {
  public:
   SampleWriter(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order, const Credits& credits,
-               const RowSpool& spool);
+               RowSpool& spool);
 
   // Clicks order.by_time[begin, end) into one file.
   void write(const std::string& path, const std::vector<std::string>& columns, std::size_t begin, std::size_t end);
@@ -35,7 +35,7 @@ class SampleWriter {
   const ClickLog& log_;
   const ClickOrder& order_;
   const Credits& credits_;
-  const RowSpool& spool_;
+  RowSpool& spool_;
   std::vector<std::uint32_t> by_user_;   // clicks of user 0 in time order, then of user 1, …; only with --history
   std::vector<std::uint32_t> position_;  // [click] in by_user_
   std::vector<std::uint32_t> window_;    // scratch: the clicks of one history, newest first
