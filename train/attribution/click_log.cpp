@@ -1,5 +1,7 @@
 #include "train/attribution/click_log.h"
 
+#include <utility>
+
 namespace mal {
 
 namespace {
@@ -22,14 +24,28 @@ std::uint32_t Interner::intern(std::string_view text) {
   return id;
 }
 
-std::size_t PairInterner::Hash::operator()(std::uint64_t pair) const {
-  // std::hash of an integer is the integer: pairs of small ids would fill few buckets.
-  pair = (pair ^ (pair >> 32)) * 0x9E3779B97F4A7C15;
-  return pair ^ (pair >> 29);
+PairInterner::Slot& PairInterner::find(std::uint64_t pair) {
+  // splitmix64's finaliser: small ids spread over all bits.
+  std::uint64_t hash = (pair ^ (pair >> 30)) * 0xBF58476D1CE4E5B9;
+  hash = (hash ^ (hash >> 27)) * 0x94D049BB133111EB;
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t at = (hash ^ (hash >> 31)) & mask;
+  while (slots_[at].id != kEmpty && slots_[at].pair != pair) at = (at + 1) & mask;
+  return slots_[at];
+}
+
+void PairInterner::grow() {
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2, Slot{0, kEmpty}));
+  for (const Slot& slot : old)
+    if (slot.id != kEmpty) find(slot.pair) = slot;
 }
 
 std::uint32_t PairInterner::intern(std::uint32_t first, std::uint32_t second) {
-  return ids_.try_emplace(std::uint64_t{first} << 32 | second, size()).first->second;
+  if (std::size_t{size_} * 2 >= slots_.size()) grow();
+  const std::uint64_t pair = std::uint64_t{first} << 32 | second;
+  Slot& slot = find(pair);
+  if (slot.id == kEmpty) slot = {pair, size_++};
+  return slot.id;
 }
 
 std::uint64_t ClickLog::keep_only(const std::vector<bool>& keep) {

@@ -24,17 +24,24 @@ class Interner {
   std::unordered_map<std::string_view, std::uint32_t> ids_;
 };
 
-// Pairs of ids ↔ 0, 1, 2, …
+// Pairs of ids ↔ 0, 1, 2, … There are nearly as many pairs as clicks, so this is an open-addressing table rather than a
+// std::unordered_map with its allocation a pair.
 class PairInterner {
  public:
   std::uint32_t intern(std::uint32_t first, std::uint32_t second);
-  std::uint32_t size() const { return static_cast<std::uint32_t>(ids_.size()); }
+  std::uint32_t size() const { return size_; }
 
  private:
-  struct Hash {
-    std::size_t operator()(std::uint64_t pair) const;
+  struct Slot {
+    std::uint64_t pair;
+    std::uint32_t id;  // kEmpty: a free slot
   };
-  std::unordered_map<std::uint64_t, std::uint32_t, Hash> ids_;
+  static constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
+  Slot& find(std::uint64_t pair);
+  void grow();
+
+  std::vector<Slot> slots_ = std::vector<Slot>(1024, Slot{0, kEmpty});  // a power of two
+  std::uint32_t size_ = 0;
 };
 
 struct Conversion {
