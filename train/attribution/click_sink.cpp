@@ -19,6 +19,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 std::vector<int> require_all(const TextTable& table, const std::vector<std::string>& names) {
   std::vector<int> columns;
+  columns.reserve(names.size());
   for (const std::string& name : names) columns.push_back(table.require(name));
   return columns;
 }
