@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "engine/error.h"
+
 namespace mal {
 
 struct BatchReader::State {
@@ -54,11 +56,14 @@ void BatchReader::State::work(const Dataset& dataset, Split split, std::int64_t 
 BatchReader::BatchReader(const Dataset& dataset, Split split, std::int64_t batch_size, std::int64_t first_row,
                          int prefetch)
     : state_(std::make_unique<State>()) {
+  if (batch_size < 1 || first_row < 0)
+    fail("a batch has at least 1 row and begins at row 0 or later; asked for {} rows from {}", batch_size, first_row);
   // One more than is ready at once: the one that the caller holds.
   state_->batches.resize(static_cast<std::size_t>(std::max(1, prefetch)) + 1);
   for (Batch& batch : state_->batches) state_->free.push_back(&batch);
-  state_->worker = std::thread(
-      [this, &dataset, split, batch_size, first_row] { state_->work(dataset, split, batch_size, first_row); });
+  state_->worker = std::thread([state = state_.get(), &dataset, split, batch_size, first_row] {
+    state->work(dataset, split, batch_size, first_row);
+  });
 }
 
 BatchReader::~BatchReader() {

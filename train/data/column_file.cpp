@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "engine/error.h"
@@ -12,6 +13,10 @@ namespace {
 
 constexpr char kMagic[] = {'M', 'A', 'L', 'C', 'O', 'L', 'M', 'N'};
 constexpr std::uint32_t kVersion = 1;
+
+std::uint64_t checksum_of(const ColumnHeader& header) {
+  return XXH3_64bits(&header, offsetof(ColumnHeader, header_checksum));
+}
 
 }  // namespace
 
@@ -35,14 +40,15 @@ ColumnWriter::ColumnWriter(const std::string& path, ColumnType type, std::uint64
 
 ColumnWriter::~ColumnWriter() = default;
 
-void ColumnWriter::append(const void* row) {
-  XXH3_64bits_update(&hash_->state, row, row_bytes_);
-  file_.write(row, row_bytes_);
-  ++header_.rows;
+void ColumnWriter::append(const void* values, std::uint64_t rows) {
+  XXH3_64bits_update(&hash_->state, values, rows * row_bytes_);
+  file_.write(values, rows * row_bytes_);
+  header_.rows += rows;
 }
 
 void ColumnWriter::commit() {
   header_.checksum = XXH3_64bits_digest(&hash_->state);
+  header_.header_checksum = checksum_of(header_);
   file_.seek(0);
   file_.write(&header_, sizeof(header_));
   file_.commit();
@@ -57,6 +63,8 @@ ColumnReader::ColumnReader(const std::string& path, ColumnType type, std::uint64
     fail("{}: not a column file of a data set; prepare again", path);
   if (header.version != kVersion)
     fail("{}: its format is version {}, this program reads {}; prepare again", path, header.version, kVersion);
+  if (header.header_checksum != checksum_of(header) || header.zero[0] != 0 || header.zero[1] != 0)
+    fail("{}: its header is damaged; prepare again", path);
   if (header.type != static_cast<std::uint32_t>(type) || header.width != width)
     fail("{}: it holds type {} × {}, the schema says {} × {}; prepare again", path, header.type, header.width,
          static_cast<std::uint32_t>(type), width);

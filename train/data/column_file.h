@@ -18,9 +18,10 @@ struct ColumnHeader {
   std::uint32_t version;  // 1
   std::uint32_t type;     // ColumnType
   std::uint64_t rows;
-  std::uint64_t width;     // values a row
-  std::uint64_t checksum;  // XXH3 of the values
-  std::uint64_t zero[3];
+  std::uint64_t width;            // values a row
+  std::uint64_t checksum;         // XXH3 of the values
+  std::uint64_t header_checksum;  // XXH3 of the 40 bytes before
+  std::uint64_t zero[2];
 };
 static_assert(sizeof(ColumnHeader) == 64);
 
@@ -29,7 +30,7 @@ class ColumnWriter {
  public:
   ColumnWriter(const std::string& path, ColumnType type, std::uint64_t width);
   ~ColumnWriter();
-  void append(const void* row);  // one row: width values
+  void append(const void* values, std::uint64_t rows);  // rows × width values
   void commit();
 
  private:

@@ -1,15 +1,16 @@
 #include "train/data/dataset.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <limits>
 #include <utility>
 
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/data/dataset_layout.h"
 #include "train/data/schema_yaml.h"
+#include "train/data/vocabulary.h"
 
 namespace mal {
 
@@ -37,17 +38,6 @@ Shard open_shard(const Schema& schema, const std::string& folder) {
   return shard;
 }
 
-std::vector<std::string> read_slice_names(const std::string& path) {
-  const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
-  if (!json.is_array()) fail("{}: it is not a JSON list; prepare again", path);
-  std::vector<std::string> names;
-  for (const auto& name : json) {
-    if (!name.is_string()) fail("{}: it holds something else than names; prepare again", path);
-    names.push_back(name.get<std::string>());
-  }
-  return names;
-}
-
 template <typename T>
 void copy_rows(const ColumnReader& reader, std::int64_t first, std::int64_t count, std::int64_t width,
                std::vector<T>& out, std::int64_t at) {
@@ -64,22 +54,26 @@ struct Dataset::State {
   std::int64_t rows[2] = {0, 0};
   std::vector<std::vector<std::string>> slices;  // one a column
   std::vector<std::int64_t> id_limits;           // of each column: ids are below; 0 where it has none
+  DatasetStats stats;
 
-  void open_shards(Split split);
+  void open_shards(Split split, std::int64_t expected);
   void copy_column(const Shard& shard, std::size_t column, std::int64_t first, std::int64_t count, BatchColumn& out,
                    std::int64_t at) const;
   void check(const Batch& batch, const Shard& shard, std::size_t column, std::int64_t first, std::int64_t at,
              std::int64_t count) const;
 };
 
-void Dataset::State::open_shards(Split split) {
+void Dataset::State::open_shards(Split split, std::int64_t expected) {
   const auto s = static_cast<std::size_t>(split);
   for (std::int64_t shard = 0;; ++shard) {
     const std::string folder = shard_folder(path, split, shard);
-    if (!std::filesystem::is_directory(folder)) return;
+    if (!std::filesystem::is_directory(folder)) break;
     shards[s].push_back(open_shard(schema, folder));
-    rows[s] += shards[s].back().rows;
+    if (__builtin_add_overflow(rows[s], shards[s].back().rows, &rows[s])) fail("{}: too many rows", folder);
   }
+  if (rows[s] != expected)
+    fail("{}: {} shards hold {} rows, stats.json says {}; files are missing, prepare again",
+         shard_folder(path, split, 0), shards[s].size(), rows[s], expected);
 }
 
 Dataset::Dataset(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -93,18 +87,19 @@ Dataset Dataset::open(const std::string& path) {
   auto state = std::make_unique<State>();
   state->path = path;
   state->schema = parse_schema(read_file(path + kSchemaFile), path + kSchemaFile);
-  for (std::size_t c = 0; c < state->schema.columns.size(); ++c) {
-    const Column& column = state->schema.columns[c];
+  state->stats = read_stats(path + kStatsFile, state->schema);
+  for (const TableSpec& table : state->schema.tables)
+    if (table.rows < 1) fail("{}{}: table '{}' has no rows; prepare again", path, kSchemaFile, table.name);
+  for (const Column& column : state->schema.columns) {
     state->slices.emplace_back();
-    if (column.kind == ColumnKind::slice)
-      state->slices.back() = read_slice_names(fmt::format("{}/vocab/slice.{}.json", path, column.name));
+    if (column.kind == ColumnKind::slice) state->slices.back() = read_slice_names(slice_file(path, column.name));
     std::int64_t limit = static_cast<std::int64_t>(state->slices.back().size());
     if (!column.table.empty())
       limit = state->schema.tables[static_cast<std::size_t>(state->schema.table_index(column.table))].rows;
     state->id_limits.push_back(limit);
   }
-  state->open_shards(Split::train);
-  state->open_shards(Split::test);
+  state->open_shards(Split::train, state->stats.train.rows);
+  state->open_shards(Split::test, state->stats.test.rows);
   return Dataset(std::move(state));
 }
 
@@ -120,6 +115,14 @@ std::int64_t Dataset::rows(Split split) const {
 
 const std::vector<std::string>& Dataset::slice_names(int column) const {
   return state_->slices.at(static_cast<std::size_t>(column));
+}
+
+const SplitStats& Dataset::stats(Split split) const {
+  return split == Split::train ? state_->stats.train : state_->stats.test;
+}
+
+const NumberScale& Dataset::scale(int column) const {
+  return state_->stats.numbers.at(static_cast<std::size_t>(column));
 }
 
 void Dataset::verify() const {
@@ -149,56 +152,40 @@ void Dataset::State::copy_column(const Shard& shard, std::size_t column, std::in
   if (shard.lengths[column]) copy_rows(*shard.lengths[column], first, count, 1, out.lengths, at);
 }
 
-// Nothing that the kernels index with, and no number that would spoil a model, passes unchecked.
+// Nothing that the kernels index with, and no number that would spoil a model, passes unchecked. One pass without a
+// branch on the data says whether all is well; only where it is not, a second one finds the place.
 void Dataset::State::check(const Batch& batch, const Shard& shard, std::size_t column, std::int64_t first,
                            std::int64_t at, std::int64_t count) const {
   const Column& spec = schema.columns[column];
   const BatchColumn& data = batch.columns[column];
   const auto width = static_cast<std::int64_t>(stored_width(spec));
-  const auto damaged = [&](std::int64_t row, const std::string& what) {
-    fail("{}: row {}: {}; the file is damaged, prepare again", shard.values[column].path(), first + row, what);
+  const auto check_cells = [&](const auto* cells, std::int64_t a_row, const char* what, auto low, auto high) {
+    const auto outside = [low, high](auto value) { return !(value >= low && value <= high); };  // NaN is outside
+    bool any = false;
+    for (std::int64_t i = 0; i < count * a_row; ++i) any |= outside(cells[i]);
+    if (!any) return;
+    const auto* wrong = std::find_if(cells, cells + count * a_row, outside);
+    fail("{}: row {}: {} {} is not in [{}, {}]; the file is damaged, prepare again", shard.values[column].path(),
+         first + (wrong - cells) / a_row, what, *wrong, low, high);
   };
-  if (id_limits[column] > 0 || spec.kind == ColumnKind::slice)
-    for (std::int64_t i = 0; i < count * width; ++i)
-      if (const std::int32_t id = data.ids[static_cast<std::size_t>(at * width + i)]; id < 0 || id >= id_limits[column])
-        damaged(i / width, fmt::format("id {} is not in [0, {})", id, id_limits[column]));
-  if (shard.lengths[column])
-    for (std::int64_t i = 0; i < count; ++i)
-      if (const std::int32_t length = data.lengths[static_cast<std::size_t>(at + i)]; length < 0 || length > width)
-        damaged(i, fmt::format("length {} is not in [0, {}]", length, width));
-  const float low = spec.kind == ColumnKind::credit ? 0.0F : spec.kind == ColumnKind::scores ? -1.0F : -INFINITY;
-  const float high = spec.kind == ColumnKind::number ? INFINITY : 1.0F;
+  if (stored_type(spec.kind) == ColumnType::int32)
+    check_cells(data.ids.data() + at * width, width, "id", 0, static_cast<std::int32_t>(id_limits[column] - 1));
+  if (shard.lengths[column]) check_cells(data.lengths.data() + at, 1, "length", 0, static_cast<std::int32_t>(width));
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const float low = spec.kind == ColumnKind::credit ? 0.0F : spec.kind == ColumnKind::scores ? -1.0F : -kLargest;
+  const float high = spec.kind == ColumnKind::number ? kLargest : 1.0F;
   if (stored_type(spec.kind) == ColumnType::float32)
-    for (std::int64_t i = 0; i < count * width; ++i)
-      if (const float value = data.values[static_cast<std::size_t>(at * width + i)];
-          !(value >= low && value <= high) || std::isinf(value))
-        damaged(i / width, fmt::format("{} is not a valid {}", value, to_string(spec.kind)));
+    check_cells(data.values.data() + at * width, width, to_string(spec.kind).data(), low, high);
 }
 
 void Dataset::read(Split split, std::int64_t first, std::int64_t count, Batch& batch) const {
   const State& s = *state_;
-  if (first < 0 || count < 0 || first + count > rows(split))
-    fail("{}: rows {} to {} are asked for, there are {}", s.path, first, first + count, rows(split));
+  if (first < 0 || count < 0 || first > rows(split) - count)
+    fail("{}: {} rows from {} on are asked for, there are {}", s.path, count, first, rows(split));
   batch.rows = count;
   batch.first_row = first;
   batch.columns.resize(s.schema.columns.size());
-  for (std::size_t c = 0; c < s.schema.columns.size(); ++c) {
-    const Column& column = s.schema.columns[c];
-    const auto cells = static_cast<std::size_t>(count) * stored_width(column);
-    BatchColumn& out = batch.columns[c];
-    switch (stored_type(column.kind)) {
-      case ColumnType::int32:
-        out.ids.resize(cells);
-        break;
-      case ColumnType::float32:
-        out.values.resize(cells);
-        break;
-      case ColumnType::int64:
-        out.keys.resize(cells);
-        break;
-    }
-    if (has_lengths(column.kind)) out.lengths.resize(static_cast<std::size_t>(count));
-  }
+  for (std::size_t c = 0; c < s.schema.columns.size(); ++c) resize_column(s.schema.columns[c], count, batch.columns[c]);
   std::int64_t done = 0;
   for (const Shard& shard : s.shards[static_cast<std::size_t>(split)]) {
     if (first >= shard.rows) {

@@ -8,6 +8,7 @@
 
 #include "model/batch.h"
 #include "model/schema.h"
+#include "train/data/dataset_stats.h"
 
 namespace mal {
 
@@ -15,7 +16,8 @@ enum class Split { train, test };
 
 class Dataset {
  public:
-  // Checks every header and file size before anything is read. Throws Error that names the file and what is wrong.
+  // Checks every header, every file size and the number of rows, so that opening costs the same for any number of rows;
+  // read() checks the values, verify() the checksums. Throws Error that names the file and what is wrong.
   static Dataset open(const std::string& path);
   Dataset(Dataset&&) noexcept;
   Dataset& operator=(Dataset&&) noexcept;
@@ -31,6 +33,8 @@ class Dataset {
   void read(Split split, std::int64_t first, std::int64_t count, Batch& batch) const;
 
   const std::vector<std::string>& slice_names(int column) const;  // of a slice column, by code
+  const SplitStats& stats(Split split) const;  // counted while preparing: unseen ids, clamped scores, positives
+  const NumberScale& scale(int column) const;  // of a number column
   void verify() const;  // reads everything once and compares the checksums; Error names the damaged file
 
  private:

@@ -6,18 +6,24 @@
 #include <cstdint>
 #include <string>
 
+#include "model/batch.h"
 #include "model/schema.h"
 #include "train/data/column_file.h"
 #include "train/data/dataset.h"
 
 namespace mal {
 
-inline constexpr std::int64_t kShardRows = std::int64_t{1} << 20;
 inline constexpr const char* kSchemaFile = "/schema.yaml";
 inline constexpr const char* kStatsFile = "/stats.json";
 
 inline std::string shard_folder(const std::string& dataset, Split split, std::int64_t shard) {
   return fmt::format("{}/{}-{:05}", dataset, split == Split::train ? "train" : "test", shard);
+}
+inline std::string vocabulary_file(const std::string& dataset, const std::string& table) {
+  return fmt::format("{}/vocab/{}.json", dataset, table);
+}
+inline std::string slice_file(const std::string& dataset, const std::string& column) {
+  return fmt::format("{}/vocab/slice.{}.json", dataset, column);
 }
 inline std::string values_file(const std::string& shard, const Column& column) {
   return shard + "/" + column.name + ".bin";
@@ -50,6 +56,23 @@ inline bool has_lengths(ColumnKind kind) {
 }
 inline std::uint64_t stored_width(const Column& column) {
   return has_lengths(column.kind) ? static_cast<std::uint64_t>(column.length) : 1;
+}
+
+// Room for `rows` rows; what is there already stays.
+inline void resize_column(const Column& column, std::int64_t rows, BatchColumn& out) {
+  const auto cells = static_cast<std::size_t>(rows) * stored_width(column);
+  switch (stored_type(column.kind)) {
+    case ColumnType::int32:
+      out.ids.resize(cells);
+      break;
+    case ColumnType::float32:
+      out.values.resize(cells);
+      break;
+    case ColumnType::int64:
+      out.keys.resize(cells);
+      break;
+  }
+  if (has_lengths(column.kind)) out.lengths.resize(static_cast<std::size_t>(rows));
 }
 
 }  // namespace mal

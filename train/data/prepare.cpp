@@ -1,12 +1,14 @@
 #include "train/data/prepare.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <limits>
 
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/config/progress.h"
 #include "train/data/dataset_layout.h"
+#include "train/data/dataset_stats.h"
 #include "train/data/sample_encoder.h"
 #include "train/data/schema_yaml.h"
 #include "train/data/shard_writer.h"
@@ -15,7 +17,7 @@ namespace mal {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
 
 // Calls row(table, fields) for every row of every file.
 template <typename Row>
@@ -23,7 +25,7 @@ void for_each_row(const Schema& schema, const std::vector<std::string>& files, c
                   const Row& row) {
   std::uint64_t total = 0, before = 0;
   for (const std::string& file : files)
-    if (std::filesystem::is_regular_file(file)) total += std::filesystem::file_size(file);
+    if (fs::is_regular_file(file)) total += fs::file_size(file);
   Progress progress(label, total);
   std::int64_t rows = 0;
   for (const std::string& file : files) {
@@ -39,100 +41,82 @@ void for_each_row(const Schema& schema, const std::vector<std::string>& files, c
   progress.finish(fmt::format("{} rows", rows));
 }
 
-Json column_json(const Schema& schema, const SampleEncoder& encoder, std::size_t c) {
-  const Column& column = schema.columns[c];
-  const ColumnCounts& counts = encoder.counts()[c];
-  Json json = {{"kind", to_string(column.kind)}};
-  if (!column.table.empty())
-    json.update({{"values", counts.values}, {"unseen", counts.unseen}, {"missing", counts.missing}});
-  if (column.kind == ColumnKind::scores) json.update({{"values", counts.values}, {"clamped", counts.clamped}});
-  if (has_lengths(column.kind)) json["truncated"] = counts.truncated;
-  if (column.kind == ColumnKind::credit) json.update({{"positives", counts.positives}, {"credit", counts.credit}});
-  return json;
+// What would destroy or spoil data is found before anything is read.
+void check_files(const PrepareOptions& options) {
+  if (options.train.empty() || options.test.empty()) fail_usage("prepare needs files for --train and for --test");
+  if (options.shard_rows < 1) fail_usage("a shard has at least 1 row, not {}", options.shard_rows);
+  const std::string output = fs::weakly_canonical(options.output).string() + "/";
+  for (const auto* files : {&options.train, &options.test})
+    for (const std::string& file : *files)
+      if (fs::weakly_canonical(file).string().starts_with(output))
+        fail_usage("{} lies in {}, which would be replaced; choose another --out", file, options.output);
+  for (const std::string& file : options.test)
+    if (std::ranges::find(options.train, file) != options.train.end())
+      fail_usage("{} is given as --train and as --test; a model must be tested on other rows", file);
 }
 
-Json split_json(const Schema& schema, const SampleEncoder& encoder) {
-  Json json = {{"rows", encoder.rows()}};
-  if (!schema.columns_of(ColumnKind::time).empty())
-    json.update({{"first_time", encoder.first_time()}, {"last_time", encoder.last_time()}});
-  for (std::size_t c = 0; c < schema.columns.size(); ++c)
-    json["columns"][schema.columns[c].name] = column_json(schema, encoder, c);
-  return json;
+void fit(const PrepareOptions& options, Schema& schema, FittedColumns& fitted) {
+  std::int64_t rows = 0;
+  for_each_row(schema, options.train, "reading vocabularies",
+               [&](const TextTable& table, const std::vector<int>& fields) {
+                 fitted.count(table, fields);
+                 ++rows;
+               });
+  if (rows == 0) fail("{}: there are no training rows, only a header", options.train.front());
+  fitted.finish(schema);
 }
 
 void write_fitted(const Schema& schema, const FittedColumns& fitted, const std::string& folder) {
-  std::filesystem::create_directories(folder + "/vocab");
+  fs::create_directories(folder + "/vocab");
   for (std::size_t t = 0; t < schema.tables.size(); ++t)
-    if (schema.tables[t].hash_buckets == 0)
-      fitted.tables[t].write(fmt::format("{}/vocab/{}.json", folder, schema.tables[t].name));
-  for (const int c : schema.columns_of(ColumnKind::slice)) {
-    const auto index = static_cast<std::size_t>(c);
-    fitted.slices[index].write(fmt::format("{}/vocab/slice.{}.json", folder, schema.columns[index].name));
-  }
+    if (schema.tables[t].hash_buckets == 0) fitted.tables[t].write(vocabulary_file(folder, schema.tables[t].name));
   OutputFile file(folder + kSchemaFile);
   file.write(write_schema(schema));
   file.commit();
 }
 
-Json numbers_json(const Schema& schema, const FittedColumns& fitted) {
-  Json json = Json::object();
-  for (std::size_t c = 0; c < schema.columns.size(); ++c)
-    if (schema.columns[c].standardize)
-      json[schema.columns[c].name] = {{"mean", fitted.numbers[c].mean}, {"deviation", fitted.numbers[c].deviation()}};
-  return json;
-}
-
-void encode_split(const Schema& schema, const std::vector<std::string>& files, const std::string& label,
-                  SampleEncoder& encoder, ShardWriter& writer) {
-  for_each_row(schema, files, label, [&](const TextTable& table, const std::vector<int>& fields) {
-    encoder.encode(table, fields);
-    writer.append(encoder.cells());
-  });
+SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Split split, std::int64_t not_before,
+                        const std::string& folder, FittedColumns& fitted) {
+  const bool train = split == Split::train;
+  SampleEncoder encoder(schema, fitted, not_before);
+  ShardWriter writer(schema, folder, split, options.shard_rows);
+  for_each_row(schema, train ? options.train : options.test, train ? "encoding train" : "encoding test",
+               [&](const TextTable& table, const std::vector<int>& fields) {
+                 encoder.encode(table, fields);
+                 if (!encoder.full()) return;
+                 writer.append(encoder.block());
+                 encoder.clear();
+               });
+  writer.append(encoder.block());
   writer.finish();
-}
-
-void check_split(const Schema& schema, const SampleEncoder& train, const SampleEncoder& test,
-                 const PrepareOptions& options) {
-  if (schema.columns_of(ColumnKind::time).empty() || test.rows() == 0) return;
-  if (test.first_time() < train.last_time())
-    fail(
-        "{}: the test data begins at time {}, before the training data ends ({}); split by time, for example with "
-        "mal_data attribute --test-days 1",
-        options.test.front(), test.first_time(), train.last_time());
+  return encoder.stats();
 }
 
 }  // namespace
 
 void prepare(const PrepareOptions& options) {
   Schema schema = read_schema(options.schema);
-  FittedColumns fitted(schema);
-  std::int64_t rows = 0;
-  for_each_row(schema, options.train, "reading vocabularies",
-               [&](const TextTable& table, const std::vector<int>& fields) {
-                 fitted.count(schema, table, fields);
-                 ++rows;
-               });
-  if (rows == 0) fail("{}: there are no training rows, only a header", options.train.front());
-  fitted.finish(schema);
-
+  check_files(options);
   OutputFolder folder(options.output, "schema.yaml");
-  SampleEncoder train(schema, fitted), test(schema, fitted);
-  ShardWriter train_writer(schema, folder.path(), Split::train, options.shard_rows);
-  ShardWriter test_writer(schema, folder.path(), Split::test, options.shard_rows);
-  encode_split(schema, options.train, "encoding train", train, train_writer);
-  encode_split(schema, options.test, "encoding test", test, test_writer);
-  check_split(schema, train, test, options);
+  FittedColumns fitted(schema);
+  fit(options, schema, fitted);
   write_fitted(schema, fitted, folder.path());
 
-  const Json stats = {{"format", 1},
-                      {"train", split_json(schema, train)},
-                      {"test", split_json(schema, test)},
-                      {"numbers", numbers_json(schema, fitted)}};
-  OutputFile file(folder.path() + kStatsFile);
-  file.write(stats.dump(1) + "\n");
-  file.commit();
+  DatasetStats stats;
+  constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::min();
+  stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
+  const bool timed = !schema.columns_of(ColumnKind::time).empty();
+  stats.test =
+      encode_split(schema, options, Split::test, timed ? stats.train.last_time : kAnyTime, folder.path(), fitted);
+  stats.numbers = fitted.numbers;
+  for (const int c : schema.columns_of(ColumnKind::slice)) {
+    const auto index = static_cast<std::size_t>(c);
+    fitted.slices[index].write(slice_file(folder.path(), schema.columns[index].name));
+  }
+  write_stats(folder.path() + kStatsFile, schema, stats);
   folder.commit();
-  fmt::print("data set {}: {} training rows, {} test rows\n", options.output, train.rows(), test.rows());
+  if (stats.test.rows == 0) fmt::print(stderr, "mal_data: warning: there are no test rows, nothing can be evaluated\n");
+  fmt::print("data set {}: {} training rows, {} test rows\n", options.output, stats.train.rows, stats.test.rows);
 }
 
 }  // namespace mal

@@ -17,6 +17,8 @@ void add_prepare_command(CLI::App& app) {
       ->required();
   command->add_option("--test", options->test, "Test samples, later than the training samples")->required();
   command->add_option("--out", options->output, "Folder of the data set")->required();
+  command->footer(
+      "Example: mal_data prepare --schema simulated --train samples/train.csv --test samples/test.csv --out dataset");
   command->callback([options] { prepare(*options); });
 }
 
@@ -26,6 +28,7 @@ void add_stats_command(CLI::App& app) {
   command->add_option("dataset", options->dataset, "Folder of the data set")->required();
   command->add_option("--json", options->json, "Write the same as JSON to this file");
   command->add_flag("--verify", options->verify, "Read every file and compare its checksum");
+  command->footer("Example: mal_data stats dataset --verify --json stats.json");
   command->callback([options] { print_stats(*options); });
 }
 

@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/config/strict_yaml.h"
+#include "train/config/suggest.h"
 
 namespace mal {
 
@@ -42,11 +43,21 @@ bool has_length(ColumnKind kind) {
   return kind == ColumnKind::ids || kind == ColumnKind::sequence || kind == ColumnKind::scores;
 }
 
+// Names of columns become names of files: <name>.bin, <name>.length.bin, vocab/<name>.json, vocab/slice.<name>.json.
+void check_name(const YamlNode& node, const std::string& name) {
+  const auto forbidden = [](char c) { return c == '/' || c == '\x7f' || (c >= 0 && c < ' '); };
+  if (name.empty() || name.size() > 200 || name.front() == '.' || std::ranges::any_of(name, forbidden))
+    node.fail_at("name",
+                 "a column's name has 1 to 200 bytes, none of them '/' or a control character, and does not begin with "
+                 "'.'; `column:` may be any name");
+  if (name.ends_with(".length") || name.starts_with("slice."))
+    node.fail_at("name", "a column's name must not end in '.length' or begin with 'slice.'; use `column:`");
+}
+
 Column parse_column(const YamlNode& node) {
   Column column;
   column.name = node.require<std::string>("name");
-  if (column.name.empty() || column.name.find('/') != std::string::npos || column.name.size() > 200)
-    node.fail_at("name", "a column's name has 1 to 200 letters and no '/'");
+  check_name(node, column.name);
   column.kind = static_cast<ColumnKind>(index_of(kinds(), node.choice("kind", kinds(), "")));
   column.source = node.get<std::string>("column", column.name);
   column.side = static_cast<Side>(index_of(sides(), node.choice("side", sides(), "context")));
@@ -77,6 +88,8 @@ void add_table(Schema& schema, const YamlNode& node, const Column& column) {
   if (table.hash_buckets != 0 && !std::has_single_bit(static_cast<std::uint64_t>(table.hash_buckets)))
     node.fail_at("hash", "the number of buckets must be a power of two, such as 1048576");
   table.min_count = node.integer("min_count", 1, 1, kMaxRows);
+  if (table.hash_buckets != 0 && table.min_count != 1)
+    node.fail_at("min_count", "a hashed column has no vocabulary whose rare values could be left out");
   table.rows = node.integer("rows", table.hash_buckets, 0, kMaxRows);
   schema.tables.push_back(table);
 }
@@ -89,8 +102,13 @@ void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNod
       nodes[c].fail_at("name",
                        fmt::format("there are two columns '{}'; use `column:` to read one field twice", column.name));
     seen.push_back(column.name);
-    if (has_table(column.kind) &&
-        std::ranges::find(schema.tables, column.table, &TableSpec::name) == schema.tables.end())
+    const bool shared = has_table(column.kind) &&
+                        std::ranges::find(schema.tables, column.table, &TableSpec::name) == schema.tables.end();
+    if (shared && schema.find(column.table))
+      nodes[c].fail_at(
+          "table",
+          fmt::format("column '{}' is no id, ids or sequence that has a table of its own to share", column.table));
+    if (shared)
       nodes[c].fail_at("table", fmt::format("there is no id, ids or sequence column '{}' whose table this could share",
                                             column.table));
   }
@@ -154,10 +172,10 @@ Schema read_schema(const std::string& name_or_path) {
   for (const BuiltinSchema& schema : builtin_schemas())
     if (schema.name == name_or_path) return parse_schema(schema.text, schema.name);
   if (!std::filesystem::exists(name_or_path)) {
-    std::string names;
-    for (const BuiltinSchema& schema : builtin_schemas()) names += (names.empty() ? "" : ", ") + schema.name;
-    fail_usage("--schema {}: there is no such file, and the schemas that come with the program are: {}", name_or_path,
-               names);
+    std::vector<std::string> names;
+    for (const BuiltinSchema& schema : builtin_schemas()) names.push_back(schema.name);
+    fail_usage("--schema {}: there is no such file and no such built-in schema{}", name_or_path,
+               suggestion(name_or_path, names, "built-in"));
   }
   return parse(parse_yaml_file(name_or_path));
 }

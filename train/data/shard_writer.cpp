@@ -1,5 +1,6 @@
 #include "train/data/shard_writer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -22,24 +23,36 @@ void ShardWriter::open_shard() {
   }
 }
 
-void ShardWriter::append(const std::vector<EncodedCell>& cells) {
-  if (values_.empty()) open_shard();
-  for (std::size_t c = 0; c < cells.size(); ++c) {
-    const EncodedCell& cell = cells[c];
+void ShardWriter::append(const Batch& block) {
+  std::int64_t done = 0;
+  while (done < block.rows) {
+    if (values_.empty()) open_shard();
+    const std::int64_t part = std::min(block.rows - done, shard_rows_ - rows_);
+    append_rows(block, done, part);
+    done += part;
+    rows_ += part;
+    if (rows_ == shard_rows_) finish();
+  }
+}
+
+void ShardWriter::append_rows(const Batch& block, std::int64_t first, std::int64_t count) {
+  const auto rows = static_cast<std::uint64_t>(count);
+  for (std::size_t c = 0; c < block.columns.size(); ++c) {
+    const BatchColumn& column = block.columns[c];
+    const std::int64_t at = first * static_cast<std::int64_t>(stored_width(schema_.columns[c]));
     switch (stored_type(schema_.columns[c].kind)) {
       case ColumnType::int32:
-        values_[c]->append(cell.ids.data());
+        values_[c]->append(column.ids.data() + at, rows);
         break;
       case ColumnType::float32:
-        values_[c]->append(cell.values.data());
+        values_[c]->append(column.values.data() + at, rows);
         break;
       case ColumnType::int64:
-        values_[c]->append(&cell.key);
+        values_[c]->append(column.keys.data() + at, rows);
         break;
     }
-    if (lengths_[c]) lengths_[c]->append(&cell.length);
+    if (lengths_[c]) lengths_[c]->append(column.lengths.data() + first, rows);
   }
-  if (++rows_ == shard_rows_) finish();
 }
 
 void ShardWriter::finish() {

@@ -6,21 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "model/batch.h"
 #include "model/schema.h"
 #include "train/data/column_file.h"
 #include "train/data/dataset.h"
-#include "train/data/sample_encoder.h"
 
 namespace mal {
 
 class ShardWriter {
  public:
   ShardWriter(const Schema& schema, std::string dataset, Split split, std::int64_t shard_rows);
-  void append(const std::vector<EncodedCell>& cells);
+  void append(const Batch& block);
   void finish();  // of the last shard
 
  private:
   void open_shard();
+  void append_rows(const Batch& block, std::int64_t first, std::int64_t count);
 
   const Schema& schema_;
   std::string dataset_;

@@ -1,17 +1,15 @@
 #include "train/data/text_table.h"
 
-#include <sys/stat.h>
-#include <zlib.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <system_error>
+#include <utility>
 
 #include "engine/error.h"
 #include "train/config/suggest.h"
+#include "train/data/byte_source.h"
+#include "train/data/parse_number.h"
 
 namespace mal {
 
@@ -19,44 +17,7 @@ namespace {
 
 constexpr std::size_t kBlock = 1 << 20;
 constexpr std::size_t kMaxLine = 16 << 20;
-
-// zlib reads plain files as they are and gzip (several members too) decompressed.
-class ByteSource {
- public:
-  explicit ByteSource(const std::string& path) : path_(path) {
-    struct stat status = {};
-    if (stat(path.c_str(), &status) != 0) fail("cannot open {}: {}", path, std::generic_category().message(errno));
-    if (!S_ISREG(status.st_mode)) fail("cannot read {}: it is not a regular file", path);
-    total_ = static_cast<std::uint64_t>(status.st_size);
-    file_ = gzopen(path.c_str(), "rb");
-    if (file_ == nullptr) fail("cannot open {}: {}", path, std::generic_category().message(errno));
-    gzbuffer(file_, 1 << 18);
-  }
-  ~ByteSource() { gzclose(file_); }
-  ByteSource(const ByteSource&) = delete;
-  ByteSource& operator=(const ByteSource&) = delete;
-
-  // Bytes read; 0 at the end. line: for the message.
-  std::size_t read(char* out, std::size_t bytes, std::int64_t line) {
-    const int got = gzread(file_, out, static_cast<unsigned>(bytes));
-    int code = Z_OK;
-    const char* message = gzerror(file_, &code);
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-      const bool cut = code == Z_BUF_ERROR;
-      fail("{}:{}: the gzip data is {} here; get the file again", path_, line,
-           cut ? "cut short" : std::string("damaged (") + message + ")");
-    }
-    return static_cast<std::size_t>(got);
-  }
-
-  std::uint64_t position() const { return static_cast<std::uint64_t>(std::max<z_off_t>(0, gzoffset(file_))); }
-  std::uint64_t total() const { return total_; }
-
- private:
-  std::string path_;
-  gzFile file_;
-  std::uint64_t total_;
-};
+constexpr std::size_t kShownText = 40;  // of a wrong value, in messages
 
 std::string quoted_list(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 30;
@@ -89,7 +50,7 @@ struct TextTable::State {
   char delimiter = ',';
 };
 
-// Finds the next line in the buffer, reading more where needed. Empty lines at the end of a file are passed over.
+// Finds the next line in the buffer, reading more where needed.
 bool TextTable::State::read_line() {
   std::size_t searched = next_byte;
   while (true) {
@@ -244,12 +205,11 @@ std::string TextTable::where(int column) const {
 
 double TextTable::number(int column) const {
   const std::string_view text = field(column);
-  double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size())
-    fail("{}: '{}' is not a number", where(column), text.substr(0, 40));
-  if (!std::isfinite(value)) fail("{}: {} is not a finite number", where(column), text);
-  return value;
+  const std::optional<double> value = parse_number(text);
+  if (!value && text.empty()) fail("{}: the field is empty, a number belongs there", where(column));
+  if (!value) fail("{}: '{}' is not a number", where(column), text.substr(0, kShownText));
+  if (!std::isfinite(*value)) fail("{}: {} is not a finite number", where(column), text.substr(0, kShownText));
+  return *value;
 }
 
 std::int64_t TextTable::integer(int column) const {
@@ -257,7 +217,7 @@ std::int64_t TextTable::integer(int column) const {
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size())
-    fail("{}: '{}' is not a whole number{}", where(column), text.substr(0, 40),
+    fail("{}: '{}' is not a whole number{}", where(column), text.substr(0, kShownText),
          code == std::errc::result_out_of_range ? " of 64 bits" : "");
   return value;
 }

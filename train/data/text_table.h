@@ -15,8 +15,11 @@ struct TextTableOptions {
   std::vector<std::string> columns;  // names for a file without a header line; empty: the first line is the header
 };
 
-// Every error names the place as file:line:column, and says what to do. Errors: no such file, empty file, truncated or
-// corrupt gzip, a row with more or fewer fields than the header, an unterminated quote, a NUL byte, a line over 16 MiB.
+// A field in double quotes may hold the delimiter, and quotes written twice. Lines end in LF or CRLF; the last may end
+// in neither. Empty lines are passed over (unless the table has one column, whose empty field they are), a UTF-8 byte
+// order mark too. Every error names the place as file:line:column, and says what to do. Errors: no such file, empty
+// file, truncated or corrupt gzip, a row with more or fewer fields than the header, an unterminated quote, a line break
+// inside quotes, a NUL byte, a line over 16 MiB, a header with an empty name or one name twice.
 class TextTable {
  public:
   explicit TextTable(const std::string& path, TextTableOptions options = {});

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -14,79 +15,126 @@ namespace mal {
 
 namespace {
 
-// Bytes that are not UTF-8 become U+FFFD in the file; the numbers are right either way.
-std::string json_text(std::string_view value) {
-  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::uint32_t tag_of(std::uint64_t hash) {
-  return static_cast<std::uint32_t>(hash >> 32);
-}
-
+constexpr std::size_t kMaxValues = std::numeric_limits<std::int32_t>::max() - 1;  // with row 0, "unseen"
 constexpr std::size_t kMaxSliceValues = 10000;
+constexpr std::size_t kInlineBytes = 15;
+constexpr int kLengthShift = 56;  // the key's last byte: the value's length, or kLongMark
+constexpr std::uint64_t kLongMark = 0xFF;
+
+__extension__ using Wide = unsigned __int128;
+
+template <typename T>
+std::uint64_t load(const char* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+// The value as a JSON string. Numbers and plain words need no escapes.
+std::string json_text(std::string_view value, const std::string& path) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(value, plain)) return '"' + std::string(value) + '"';
+  try {
+    return nlohmann::json(value).dump();
+  } catch (const nlohmann::json::exception&) {
+    const auto printable = [&](char c) { return plain(c) ? c : '?'; };
+    std::string shown(value.substr(0, 40));
+    std::ranges::transform(shown, shown.begin(), printable);
+    fail("{}: the value '{}' is not UTF-8; convert the input, for example with iconv -f latin1 -t utf-8", path, shown);
+  }
+}
 
 }  // namespace
 
 Vocabulary::Vocabulary() : slots_(1024) {}
 
-std::size_t Vocabulary::slot_of(std::string_view value, std::uint64_t hash) const {
-  std::size_t slot = hash & (slots_.size() - 1);
-  while (slots_[slot].entry != 0) {
-    if (slots_[slot].tag == tag_of(hash) && text(entries_[slots_[slot].entry - 1]) == value) break;
-    slot = (slot + 1) & (slots_.size() - 1);
+// Two loads that may overlap cover any length (as XXH3 does for short inputs); the length makes the key unique.
+Vocabulary::Key Vocabulary::key_of(std::string_view value) {
+  const char* at = value.data();
+  const std::size_t n = value.size();
+  if (n > kInlineBytes) return {XXH3_64bits(at, n), kLongMark << kLengthShift};
+  Key key{0, std::uint64_t{n} << kLengthShift};
+  if (n > 8) {
+    key.low = load<std::uint64_t>(at);
+    key.high |= load<std::uint64_t>(at + n - 8) >> (8 * (16 - n));
+  } else if (n >= 4) {
+    key.low = load<std::uint32_t>(at) | load<std::uint32_t>(at + n - 4) << (8 * (n - 4));
+  } else if (n > 0) {
+    key.low = load<std::uint8_t>(at) | load<std::uint8_t>(at + n / 2) << (8 * (n / 2)) |
+              load<std::uint8_t>(at + n - 1) << (8 * (n - 1));
   }
-  return slot;
+  return key;
+}
+
+// Each half by an odd constant, folded from 128 bits to 64: the mix of wyhash and XXH3.
+std::uint64_t Vocabulary::hash_of(const Key& key) {
+  constexpr std::uint64_t kFirst = 0x9E3779B185EBCA87, kSecond = 0xC2B2AE3D27D4EB4F;
+  const auto product = static_cast<Wide>(key.low ^ kFirst) * (key.high ^ kSecond);
+  const std::uint64_t folded = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  return folded ^ folded >> 32;
+}
+
+std::size_t Vocabulary::slot_of(std::string_view value, const Key& key) const {
+  std::size_t at = hash_of(key) & (slots_.size() - 1);
+  while (slots_[at].entry != 0) {
+    const bool same = slots_[at].key == key;
+    if (same && (value.size() <= kInlineBytes || text(entries_[slots_[at].entry - 1]) == value)) break;
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  return at;
 }
 
 void Vocabulary::count(std::string_view value) {
-  const std::uint64_t hash = XXH3_64bits(value.data(), value.size());
-  const std::size_t slot = slot_of(value, hash);
-  if (slots_[slot].entry != 0) {
-    ++entries_[slots_[slot].entry - 1].seen;
-    return;
-  }
-  if (entries_.size() >= static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) - 1)
-    fail("a column has more than 2^31 - 2 values; use `hash:` in the schema");
-  entries_.push_back({text_.size(), static_cast<std::uint32_t>(value.size()), 0, 1});
+  const Key key = key_of(value);
+  Slot& slot = slots_[slot_of(value, key)];
+  ++slot.seen;
+  if (slot.entry != 0) return;
+  if (entries_.size() >= kMaxValues) fail("a column has more than {} values; use `hash:` in the schema", kMaxValues);
+  entries_.push_back({text_.size(), static_cast<std::uint32_t>(value.size())});
   text_.insert(text_.end(), value.begin(), value.end());
-  slots_[slot] = {static_cast<std::uint32_t>(entries_.size()), tag_of(hash)};
+  slot.key = key;
+  slot.entry = static_cast<std::uint32_t>(entries_.size());
   if (entries_.size() * 2 > slots_.size()) grow();
 }
 
 void Vocabulary::grow() {
-  slots_.assign(slots_.size() * 2, {});
-  for (std::size_t e = 0; e < entries_.size(); ++e) {
-    const std::string_view value = text(entries_[e]);
-    const std::uint64_t hash = XXH3_64bits(value.data(), value.size());
-    slots_[slot_of(value, hash)] = {static_cast<std::uint32_t>(e + 1), tag_of(hash)};
+  std::vector<Slot> old(slots_.size() * 2);
+  old.swap(slots_);
+  for (const Slot& slot : old) {
+    if (slot.entry == 0) continue;
+    std::size_t at = hash_of(slot.key) & (slots_.size() - 1);
+    while (slots_[at].entry != 0) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = slot;
   }
 }
 
 void Vocabulary::assign(std::int64_t min_count) {
-  std::vector<std::uint32_t> order(entries_.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::ranges::sort(order, [&](std::uint32_t a, std::uint32_t b) {
-    if (entries_[a].seen != entries_[b].seen) return entries_[a].seen > entries_[b].seen;
-    return text(entries_[a]) < text(entries_[b]);
+  std::vector<Slot*> order;
+  for (Slot& slot : slots_)
+    if (slot.entry != 0) order.push_back(&slot);
+  std::ranges::sort(order, [&](const Slot* a, const Slot* b) {
+    if (a->seen != b->seen) return a->seen > b->seen;
+    return text(entries_[a->entry - 1]) < text(entries_[b->entry - 1]);
   });
   rows_ = 1;
-  for (const std::uint32_t e : order)
-    entries_[e].number = entries_[e].seen >= min_count ? static_cast<std::int32_t>(rows_++) : 0;
+  for (Slot* slot : order) slot->number = slot->seen >= min_count ? static_cast<std::int32_t>(rows_++) : 0;
 }
 
 std::int32_t Vocabulary::find(std::string_view value) const {
-  const Slot& slot = slots_[slot_of(value, XXH3_64bits(value.data(), value.size()))];
-  return slot.entry == 0 ? 0 : entries_[slot.entry - 1].number;
+  return slots_[slot_of(value, key_of(value))].number;  // a free slot's is 0
 }
 
 void Vocabulary::write(const std::string& path) const {
   std::vector<const Entry*> by_number(static_cast<std::size_t>(rows_));
-  for (const Entry& entry : entries_)
-    if (entry.number > 0) by_number[static_cast<std::size_t>(entry.number)] = &entry;
+  for (const Slot& slot : slots_)
+    if (slot.number > 0) by_number[static_cast<std::size_t>(slot.number)] = &entries_[slot.entry - 1];
   OutputFile file(path);
   file.write("{");
-  for (std::size_t n = 1; n < by_number.size(); ++n)
-    file.write(fmt::format("{}{}: {}", n == 1 ? "" : ",\n", json_text(text(*by_number[n])), n));
+  for (std::size_t n = 1; n < by_number.size(); ++n) {
+    file.write(n == 1 ? "" : ",\n");
+    file.write(json_text(text(*by_number[n]), path));
+    file.write(fmt::format(": {}", n));
+  }
   file.write("}\n");
   file.commit();
 }
@@ -103,9 +151,23 @@ std::int32_t SliceNames::code(std::string_view value) {
 void SliceNames::write(const std::string& path) const {
   OutputFile file(path);
   file.write("[");
-  for (std::size_t i = 0; i < names_.size(); ++i) file.write((i == 0 ? "" : ",\n") + json_text(names_[i]));
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    file.write(i == 0 ? "" : ",\n");
+    file.write(json_text(names_[i], path));
+  }
   file.write("]\n");
   file.commit();
+}
+
+std::vector<std::string> read_slice_names(const std::string& path) {
+  const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
+  if (!json.is_array()) fail("{}: it is not a JSON list; prepare again", path);
+  std::vector<std::string> names;
+  for (const auto& name : json) {
+    if (!name.is_string()) fail("{}: it holds something else than names; prepare again", path);
+    names.push_back(name.get<std::string>());
+  }
+  return names;
 }
 
 }  // namespace mal

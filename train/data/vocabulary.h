@@ -18,24 +18,35 @@ class Vocabulary {
   std::int32_t find(std::string_view value) const;  // 0: unseen
   std::int64_t rows() const { return rows_; }       // with row 0, "unseen"
 
-  void write(const std::string& path) const;  // JSON object: value → number, in the order of the numbers
+  // As a JSON object, value → number, in the order of the numbers. Throws Error for a value that is not UTF-8: JSON
+  // cannot hold it.
+  void write(const std::string& path) const;
 
  private:
   struct Entry {
-    std::uint64_t offset;
+    std::uint64_t offset;  // of the text
     std::uint32_t length;
-    std::int32_t number;
-    std::int64_t seen;
   };
+  // A value of up to 15 bytes is its own key, so that most look-ups touch one cache line and compare no text. Longer
+  // ones: their hash, and a mark.
+  struct Key {
+    std::uint64_t low = 0, high = 0;
+    bool operator==(const Key&) const = default;
+  };
+  struct alignas(32) Slot {
+    Key key;
+    std::int64_t seen = 0;
+    std::uint32_t entry = 0;  // 1 + the entry's index; 0: free
+    std::int32_t number = 0;
+  };
+
+  static Key key_of(std::string_view value);
+  static std::uint64_t hash_of(const Key& key);
   std::string_view text(const Entry& entry) const { return {text_.data() + entry.offset, entry.length}; }
-  std::size_t slot_of(std::string_view value, std::uint64_t hash) const;
+  std::size_t slot_of(std::string_view value, const Key& key) const;
   void grow();
 
-  // Open addressing: a slot holds 1 + the entry's index, or 0, and the hash's upper half to skip most comparisons.
-  struct Slot {
-    std::uint32_t entry = 0, tag = 0;
-  };
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;  // open addressing, linear probing, at most half full
   std::vector<Entry> entries_;
   std::vector<char> text_;
   std::int64_t rows_ = 1;
@@ -51,5 +62,7 @@ class SliceNames {
  private:
   std::vector<std::string> names_;
 };
+
+std::vector<std::string> read_slice_names(const std::string& path);  // what SliceNames::write wrote
 
 }  // namespace mal

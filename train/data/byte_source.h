@@ -1,0 +1,39 @@
+// The bytes of a file in order: as they are, or decompressed where the file begins with gzip's magic bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace mal {
+
+// gzip of several members, as `cat a.gz b.gz` or bgzip make it, is read to its end. zlib's own gzread is not used: it
+// silently drops whatever follows a member and does not begin with the magic bytes, such as a damaged second member.
+class ByteSource {
+ public:
+  explicit ByteSource(const std::string& path);  // throws Error: no such file, not a regular file
+  ~ByteSource();
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+
+  // At most `bytes` bytes; 0 at the end. Throws Error for gzip data that is cut short, damaged, or followed by anything
+  // but zeros; `line` is the line being read, for the message.
+  std::size_t read(char* out, std::size_t bytes, std::int64_t line);
+
+  std::uint64_t position() const { return position_; }  // read so far, of the file as it is on disk
+  std::uint64_t total() const { return total_; }
+
+ private:
+  struct Gzip;
+  std::size_t read_file(char* out, std::size_t bytes);
+  std::size_t inflate_some(char* out, std::size_t bytes, std::int64_t line);
+  bool between_members(std::int64_t line);
+
+  std::string path_;
+  int descriptor_ = -1;
+  std::uint64_t position_ = 0, total_ = 0;
+  std::unique_ptr<Gzip> gzip_;  // null: plain
+};
+
+}  // namespace mal
