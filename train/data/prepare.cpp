@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
@@ -21,12 +22,13 @@ namespace fs = std::filesystem;
 
 // Calls row(table, fields) for every row of every file.
 template <typename Row>
-void for_each_row(const Schema& schema, const std::vector<std::string>& files, const std::string& label,
+void for_each_row(const Schema& schema, const std::vector<std::string>& files, bool show, const std::string& label,
                   const Row& row) {
   std::uint64_t total = 0, before = 0;
   for (const std::string& file : files)
     if (fs::is_regular_file(file)) total += fs::file_size(file);
-  Progress progress(label, total);
+  std::optional<Progress> progress;
+  if (show) progress.emplace(label, total);
   std::int64_t rows = 0;
   for (const std::string& file : files) {
     TextTable table(file);
@@ -34,11 +36,11 @@ void for_each_row(const Schema& schema, const std::vector<std::string>& files, c
     while (table.next()) {
       row(table, fields);
       ++rows;
-      progress.update(before + table.bytes_read());
+      if (show) progress->update(before + table.bytes_read());
     }
     before += table.bytes_total();
   }
-  progress.finish(fmt::format("{} rows", rows));
+  if (show) progress->finish(fmt::format("{} rows", rows));
 }
 
 // What would destroy or spoil data is found before anything is read.
@@ -57,7 +59,7 @@ void check_files(const PrepareOptions& options) {
 
 void fit(const PrepareOptions& options, Schema& schema, FittedColumns& fitted) {
   std::int64_t rows = 0;
-  for_each_row(schema, options.train, "reading vocabularies",
+  for_each_row(schema, options.train, options.progress, "reading vocabularies",
                [&](const TextTable& table, const std::vector<int>& fields) {
                  fitted.count(table, fields);
                  ++rows;
@@ -80,8 +82,8 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
   const bool train = split == Split::train;
   SampleEncoder encoder(schema, fitted, not_before);
   ShardWriter writer(schema, folder, split, options.shard_rows);
-  for_each_row(schema, train ? options.train : options.test, train ? "encoding train" : "encoding test",
-               [&](const TextTable& table, const std::vector<int>& fields) {
+  for_each_row(schema, train ? options.train : options.test, options.progress,
+               train ? "encoding train" : "encoding test", [&](const TextTable& table, const std::vector<int>& fields) {
                  encoder.encode(table, fields);
                  if (!encoder.full()) return;
                  writer.append(encoder.block());
@@ -94,7 +96,7 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
 
 }  // namespace
 
-void prepare(const PrepareOptions& options) {
+DatasetStats prepare(const PrepareOptions& options) {
   Schema schema = read_schema(options.schema);
   check_files(options);
   OutputFolder folder(options.output, "schema.yaml");
@@ -115,8 +117,7 @@ void prepare(const PrepareOptions& options) {
   }
   write_stats(folder.path() + kStatsFile, schema, stats);
   folder.commit();
-  if (stats.test.rows == 0) fmt::print(stderr, "mal_data: warning: there are no test rows, nothing can be evaluated\n");
-  fmt::print("data set {}: {} training rows, {} test rows\n", options.output, stats.train.rows, stats.test.rows);
+  return stats;
 }
 
 }  // namespace mal

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/schema.h"
+#include "train/data/dataset_stats.h"
 
 namespace mal {
 
@@ -14,10 +14,11 @@ struct PrepareOptions {
   std::vector<std::string> train, test;
   std::string output;
   std::int64_t shard_rows = std::int64_t{1} << 20;
+  bool progress = true;  // on stderr
 };
 
 // Streams: memory holds the vocabularies and one row. Writes to a temporary folder and renames it; on any Error nothing
 // of it is left, and an earlier data set at `output` is as it was.
-void prepare(const PrepareOptions& options);
+DatasetStats prepare(const PrepareOptions& options);
 
 }  // namespace mal

@@ -1,5 +1,7 @@
 #include "train/data/prepare_command.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -19,7 +21,12 @@ void add_prepare_command(CLI::App& app) {
   command->add_option("--out", options->output, "Folder of the data set")->required();
   command->footer(
       "Example: mal_data prepare --schema simulated --train samples/train.csv --test samples/test.csv --out dataset");
-  command->callback([options] { prepare(*options); });
+  command->callback([options] {
+    const DatasetStats stats = prepare(*options);
+    if (stats.test.rows == 0)
+      fmt::print(stderr, "mal_data: warning: there are no test rows, so nothing can be evaluated\n");
+    fmt::print("data set {}: {} training rows, {} test rows\n", options->output, stats.train.rows, stats.test.rows);
+  });
 }
 
 void add_stats_command(CLI::App& app) {

@@ -1,0 +1,229 @@
+#include "train/data/text_table.h"
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "tests/train/dataset_support.h"
+#include "train/data/parse_number.h"
+
+namespace mal {
+
+namespace {
+
+using TextRows = std::vector<std::vector<std::string>>;
+
+TextRows text_rows(const std::string& path, TextTableOptions options = {}) {
+  TextTable table(path, std::move(options));
+  TextRows rows;
+  while (table.next()) {
+    rows.emplace_back();
+    for (int c = 0; c < static_cast<int>(table.columns().size()); ++c) rows.back().emplace_back(table.field(c));
+  }
+  return rows;
+}
+
+std::string text_error(std::string_view text, TextTableOptions options = {}) {
+  const test::DataFolder folder;
+  const std::string path = folder.write("t.csv", text);
+  return test::message_of([&] { text_rows(path, options); });
+}
+
+TextRows rows_of_text(std::string_view text, TextTableOptions options = {}) {
+  const test::DataFolder folder;
+  return text_rows(folder.write("t.csv", text), std::move(options));
+}
+
+std::string text_of_many_rows(int rows) {
+  std::string text = "a,b\n";
+  for (int r = 0; r < rows; ++r) text += fmt::format("{},row number {}\n", r, r * 7919);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("text tables: lines end in LF, CRLF or nothing, the delimiter is found") {
+  const TextRows expected = {{"1", "x"}, {"2", ""}, {"", "z"}};
+  CHECK(rows_of_text("a,b\n1,x\n2,\n,z\n") == expected);
+  CHECK(rows_of_text("a,b\n1,x\n2,\n,z") == expected);
+  CHECK(rows_of_text("a,b\r\n1,x\r\n2,\r\n,z\r\n") == expected);
+  CHECK(rows_of_text("a\tb\n1\tx\n2\t\n\tz\n") == expected);
+  CHECK(rows_of_text("a;b\n1;x\n2;\n;z\n", {.delimiter = ';', .columns = {}}) == expected);
+  CHECK(rows_of_text("\xEF\xBB\xBF"
+                     "a,b\n1,x\n2,\n,z\n") == expected);
+}
+
+TEST_CASE("text tables: a file without a header line is given names") {
+  const TextTableOptions named = {.delimiter = ',', .columns = {"a", "b"}};
+  CHECK(rows_of_text("1,x\n2,y\n", named) == TextRows{{"1", "x"}, {"2", "y"}});
+  CHECK(rows_of_text("\xEF\xBB\xBF"
+                     "1,x\n",
+                     named) == TextRows{{"1", "x"}});
+  CHECK_THAT(text_error("1,x,3\n", named), Catch::Contains("t.csv:1: the row has 3 fields"));
+}
+
+TEST_CASE("text tables: quotes") {
+  CHECK(rows_of_text("a,b\n\"1,2\",\"say \"\"hi\"\"\"\n") == TextRows{{"1,2", "say \"hi\""}});
+  CHECK(rows_of_text("a,b\n\"\",\"\"\n") == TextRows{{"", ""}});
+  CHECK(rows_of_text("a,b\nx\"y,\"z\"\r\n") == TextRows{{"x\"y", "z"}});  // inside a field a quote is a letter
+  CHECK(rows_of_text("\"a\",\"b\"\n1,2\n") == TextRows{{"1", "2"}});
+  CHECK_THAT(text_error("a,b\n1,2\n\"1\n2\",3\n"), Catch::Contains("t.csv:3:") && Catch::Contains("line breaks"));
+  CHECK_THAT(text_error("a,b\n\"1\"2,3\n"), Catch::Contains("t.csv:2:") && Catch::Contains("closing quote"));
+  CHECK_THAT(text_error("a,b\n1,\"\n"), Catch::Contains("t.csv:2:") && Catch::Contains("does not end"));
+}
+
+TEST_CASE("text tables: empty lines") {
+  CHECK(rows_of_text("a,b\n\n1,2\n\r\n\n3,4\n\n") == TextRows{{"1", "2"}, {"3", "4"}});
+  CHECK(rows_of_text("a\n1\n\n2\n") == TextRows{{"1"}, {""}, {"2"}});  // one column: its field is empty
+  CHECK(rows_of_text("a,b\n") == TextRows{});
+}
+
+TEST_CASE("text tables: what is wrong is named with its place") {
+  CHECK_THAT(text_error(""), Catch::Contains("t.csv: the file is empty"));
+  CHECK_THAT(text_error("a,b\n1,2\n1\n"), Catch::Contains("t.csv:3: the row has 1 fields, the header has 2"));
+  CHECK_THAT(text_error("a,b\n1,2,3\n"), Catch::Contains("t.csv:2: the row has 3 fields"));
+  CHECK_THAT(text_error(std::string_view("a,b\n1,\0\n", 8)),
+             Catch::Contains("t.csv:2:") && Catch::Contains("zero byte"));
+  CHECK_THAT(text_error("\n"), Catch::Contains("t.csv:1: column 1 of the header has no name"));
+  CHECK_THAT(text_error("a,,b\n"), Catch::Contains("t.csv:1: column 2 of the header has no name"));
+  CHECK_THAT(text_error("a,b,a\n"), Catch::Contains("t.csv:1: column 'a' stands twice"));
+  CHECK_THAT(text_error("\xFF\xFE"
+                        "a"),
+             !Catch::Contains("UTF-8"));  // anything but a crash
+  CHECK_THAT(text_error("a,b\n" + std::string(std::size_t{18} << 20, 'x')), Catch::Contains("longer than 16 MiB"));
+  CHECK_THAT(test::message_of([] { TextTable("/no/such/file.csv"); }),
+             Catch::Contains("cannot open /no/such/file.csv"));
+  CHECK_THAT(test::message_of([] { TextTable("/tmp"); }), Catch::Contains("not a regular file"));
+}
+
+TEST_CASE("text tables: a missing column is named with the nearest there is") {
+  const test::DataFolder folder;
+  const TextTable table(folder.write("t.csv", "user,campaign,last\n"));
+  CHECK(table.require("campaign") == 1);
+  CHECK_FALSE(table.find("campain"));
+  CHECK_THAT(test::message_of([&] { table.require("campain"); }),
+             Catch::Contains("t.csv:1: there is no column 'campain'; did you mean 'campaign'?"));
+}
+
+TEST_CASE("text tables: a long line crosses many reads of the buffer") {
+  const std::string wide(std::size_t{3} << 20, 'w');
+  const TextRows rows = rows_of_text("a,b\n1," + wide + "\n2,x\n");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0][1] == wide);
+  CHECK(rows[1] == std::vector<std::string>{"2", "x"});
+}
+
+TEST_CASE("text tables: gzip by its magic bytes, whatever the name, and of several members") {
+  const test::DataFolder folder;
+  const std::string text = text_of_many_rows(100'000);  // more than one block
+  const TextRows expected = text_rows(folder.write("plain.csv", text));
+  REQUIRE(expected.size() == 100'000);
+  CHECK(text_rows(folder.write("packed.csv", test::gzipped(text))) == expected);
+  CHECK(text_rows(folder.write("plain.gz", text)) == expected);
+  const std::size_t cut = text.size() / 3;  // members need not end where lines do
+  const std::string members = test::gzipped(text.substr(0, cut)) + test::gzipped("") +
+                              test::gzipped(text.substr(cut, 5)) + test::gzipped(text.substr(cut + 5), 0);
+  CHECK(text_rows(folder.write("members.gz", members)) == expected);
+  CHECK(text_rows(folder.write("padded.gz", members + std::string(1000, '\0'))) == expected);
+}
+
+TEST_CASE("text tables: gzip that is cut, at any byte, is an error and never a wrong row") {
+  const test::DataFolder folder;
+  const std::string text = text_of_many_rows(300);
+  const std::string packed = test::gzipped(text);
+  const TextRows expected = text_rows(folder.write("plain.csv", text));
+  for (std::size_t size = 2; size < packed.size(); size += size < 40 || size + 40 > packed.size() ? 1 : 97) {
+    CAPTURE(size);
+    TextRows rows;
+    const std::string path = folder.write("cut.gz", packed.substr(0, size));
+    const std::string message = test::message_of([&] {
+      TextTable table(path);
+      while (table.next()) rows.push_back({std::string(table.field(0)), std::string(table.field(1))});
+    });
+    CHECK_THAT(message, Catch::Contains("cut short"));
+    REQUIRE(rows.size() <= expected.size());
+    CHECK(std::equal(rows.begin(), rows.end(), expected.begin()));
+  }
+}
+
+TEST_CASE("text tables: every damaged bit of gzip is an error or does not matter") {
+  const test::DataFolder folder;
+  const std::string text = text_of_many_rows(40);
+  const std::string packed = test::gzipped(text) + test::gzipped("40,last\n");
+  const TextRows expected = text_rows(folder.write("p.gz", packed));
+  int refused = 0;
+  for (std::size_t bit = 16; bit < packed.size() * 8; ++bit) {  // without the first magic bytes it is a text file
+    std::string damaged = packed;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    CAPTURE(bit);
+    TextRows rows;
+    const std::string path = folder.write("damaged.gz", damaged);
+    const std::string message = test::message_of([&] { rows = text_rows(path); });
+    refused += message.empty() ? 0 : 1;
+    if (message.empty()) CHECK(rows == expected);
+  }
+  CHECK(refused > static_cast<int>(packed.size()) * 6);
+}
+
+TEST_CASE("text tables: bytes behind gzip data are not silently dropped") {
+  const test::DataFolder folder;
+  const std::string packed = test::gzipped("a\n1\n");
+  for (const std::string& tail : {std::string("x"), std::string("a\n2\n"), std::string(3, '\0') + "x"}) {
+    const std::string path = folder.write("tail.gz", packed + tail);
+    CHECK_THAT(test::message_of([&] { text_rows(path); }), Catch::Contains("not gzip follow"));
+  }
+}
+
+TEST_CASE("text tables: bytes read end at the size of the file") {
+  const test::DataFolder folder;
+  for (const std::string& text : {text_of_many_rows(50'000), test::gzipped(text_of_many_rows(50'000))}) {
+    TextTable table(folder.write("t", text));
+    while (table.next()) CHECK(table.bytes_read() <= table.bytes_total());
+    CHECK(table.bytes_read() == table.bytes_total());
+    CHECK(table.bytes_total() == text.size());
+  }
+}
+
+TEST_CASE("text tables: numbers and integers") {
+  const test::DataFolder folder;
+  const auto cell = [&](const std::string& text) {
+    TextTable table(folder.write("n.csv", "price,x\n" + text + ",1\n"));
+    table.next();
+    return table;
+  };
+  CHECK(cell("0.25").number(0) == 0.25);
+  CHECK(cell("-1e3").number(0) == -1000);
+  CHECK(cell("1e-400").number(0) == 0);
+  CHECK(cell("-9223372036854775808").integer(0) == std::numeric_limits<std::int64_t>::min());
+  for (const char* bad :
+       {"", "x", "1x", " 1", "1 ", "nan", "inf", "-inf", "1e400", "0x10", "--1", "1.2.3", "-", ".", "+1"})
+    CHECK_THAT(test::message_of([&] { cell(bad).number(0); }), Catch::Contains("n.csv:2:price"));
+  for (const char* bad : {"", "1.0", "9223372036854775808", "x"})
+    CHECK_THAT(test::message_of([&] { cell(bad).integer(0); }), Catch::Contains("n.csv:2:price"));
+}
+
+TEST_CASE("numbers are read as strtod reads them") {
+  std::uint64_t state = 88172645463325252;
+  const auto next = [&] {
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+  };
+  for (int i = 0; i < 200'000; ++i) {
+    const int digits = static_cast<int>(next() % 18) + 1;
+    std::string text = next() % 2 != 0 ? "-" : "";
+    const auto point = static_cast<int>(next() % 20);
+    for (int d = 0; d < digits; ++d) {
+      if (d == point) text += '.';
+      text += static_cast<char>('0' + next() % 10);
+    }
+    if (next() % 4 == 0) text += fmt::format("e{}", static_cast<int>(next() % 80) - 40);
+    const double expected = std::strtod(text.c_str(), nullptr);
+    if (parse_number(text) != expected) FAIL(text);
+  }
+  for (const char* text : {"0", "-0", "1", "0.1", "1e22", "123456789012345", "1234567890123456", "0.000000000000001",
+                           "5e-324", "1.7976931348623157e308"})
+    CHECK(parse_number(text) == std::strtod(text, nullptr));
+  CHECK(std::signbit(*parse_number("-0.0")));
+}
+
+}  // namespace mal
