@@ -159,23 +159,26 @@ void Dataset::State::check(const Batch& batch, const Shard& shard, std::size_t c
   const Column& spec = schema.columns[column];
   const BatchColumn& data = batch.columns[column];
   const auto width = static_cast<std::int64_t>(stored_width(spec));
-  const auto check_cells = [&](const auto* cells, std::int64_t a_row, const char* what, auto low, auto high) {
+  const auto check_cells = [&](const ColumnReader& file, const auto* cells, std::int64_t a_row, std::string_view what,
+                               auto low, auto high) {
     const auto outside = [low, high](auto value) { return !(value >= low && value <= high); };  // NaN is outside
     bool any = false;
     for (std::int64_t i = 0; i < count * a_row; ++i) any |= outside(cells[i]);
     if (!any) return;
     const auto* wrong = std::find_if(cells, cells + count * a_row, outside);
-    fail("{}: row {}: {} {} is not in [{}, {}]; the file is damaged, prepare again", shard.values[column].path(),
+    fail("{}: row {}: {} {} is not in [{}, {}]; the file is damaged, prepare again", file.path(),
          first + (wrong - cells) / a_row, what, *wrong, low, high);
   };
   if (stored_type(spec.kind) == ColumnType::int32)
-    check_cells(data.ids.data() + at * width, width, "id", 0, static_cast<std::int32_t>(id_limits[column] - 1));
-  if (shard.lengths[column]) check_cells(data.lengths.data() + at, 1, "length", 0, static_cast<std::int32_t>(width));
+    check_cells(shard.values[column], data.ids.data() + at * width, width, "id", 0,
+                static_cast<std::int32_t>(id_limits[column] - 1));
+  if (shard.lengths[column])
+    check_cells(*shard.lengths[column], data.lengths.data() + at, 1, "length", 0, static_cast<std::int32_t>(width));
   constexpr float kLargest = std::numeric_limits<float>::max();
   const float low = spec.kind == ColumnKind::credit ? 0.0F : spec.kind == ColumnKind::scores ? -1.0F : -kLargest;
   const float high = spec.kind == ColumnKind::number ? kLargest : 1.0F;
   if (stored_type(spec.kind) == ColumnType::float32)
-    check_cells(data.values.data() + at * width, width, to_string(spec.kind).data(), low, high);
+    check_cells(shard.values[column], data.values.data() + at * width, width, to_string(spec.kind), low, high);
 }
 
 void Dataset::read(Split split, std::int64_t first, std::int64_t count, Batch& batch) const {
