@@ -119,7 +119,7 @@ void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNod
           "kind", fmt::format("a schema can have one column of kind {}", to_string(single)));
 }
 
-Schema parse(YamlNode root) {
+Schema parse(const YamlNode& root) {
   Schema schema;
   schema.name = root.require<std::string>("name");
   const std::vector<YamlNode> nodes = root.require_child("columns").children();

@@ -68,7 +68,8 @@ bool TextTable::State::read_line() {
     if (at_end) return false;
     if (filled - next_byte > kMaxLine)
       fail("{}:{}: a line is longer than 16 MiB; is this a text table?", path, line_number + 1);
-    std::memmove(buffer.data(), buffer.data() + next_byte, filled - next_byte);
+    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(next_byte),
+              buffer.begin() + static_cast<std::ptrdiff_t>(filled), buffer.begin());
     filled -= next_byte;
     searched = filled;
     next_byte = 0;
