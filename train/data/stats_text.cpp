@@ -15,6 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t kShownValues = 40;  // of a slice; JSON has all
+
 std::string rate_text(double part, double whole, int digits = 3) {
   return whole == 0 ? "n/a" : fmt::format("{:.{}f} %", 100 * part / whole, digits);
 }
@@ -69,14 +71,18 @@ std::string slice_text(const Dataset& dataset, const std::vector<std::string>& v
   std::vector<std::string> header = {column, "rows", views[reference] + " positives"};
   header.insert(header.end(), views.begin(), views.end());
   AlignedTable table(header);
-  for (const std::size_t value : shown_order(names, slice)) {
+  std::vector<std::size_t> order = shown_order(names, slice);
+  const std::size_t hidden = order.size() - std::min(order.size(), kShownValues);
+  order.resize(order.size() - hidden);
+  for (const std::size_t value : order) {
     const ViewCounts& counts = slice.values[value];
     std::vector<std::string> row = {name_text(names[value]), with_thousands(counts.rows),
                                     with_thousands(counts.positives[reference])};
     for (std::size_t v = 0; v < views.size(); ++v) row.push_back(ratio_text(counts, v, reference));
     table.add(row);
   }
-  return fmt::format("positives of each view against {}, by {}\n{}", views[reference], column, table.text());
+  const std::string more = hidden == 0 ? "" : fmt::format("… and {} more values; --json FILE has all\n", hidden);
+  return fmt::format("positives of each view against {}, by {}\n{}{}", views[reference], column, table.text(), more);
 }
 
 std::string ids_text(const Dataset& dataset) {
