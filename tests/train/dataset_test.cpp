@@ -375,6 +375,37 @@ TEST_CASE("data sets: files that are missing, swapped, or not ours") {
              Catch::Contains("/no/such/folder is not a data set"));
 }
 
+// Any other exception than Error, or a crash, ends the test.
+TEST_CASE("data sets: changed bytes of the text files are an Error or do no harm") {
+  const RandomDataset random(8, 12, 5, 5);
+  std::uint64_t state = 1;
+  const auto below = [&state](std::uint64_t n) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return (state >> 33) % n;
+  };
+  for (const char* name : {"schema.yaml", "stats.json", "vocab/slice.industry.json"}) {
+    const std::string whole = test::bytes_of(random.path + "/" + name);
+    int refused = 0;
+    for (int round = 0; round < 300; ++round) {
+      std::string damaged = whole;
+      for (std::uint64_t changes = 1 + below(3); changes > 0; --changes) {
+        const std::size_t at = below(damaged.size());
+        const std::string_view letters = "\x80\xFF{}[]:,\"'0919-.e \n";
+        if (below(4) == 0)
+          damaged.erase(at, 1 + below(20));
+        else
+          damaged[at] = below(2) == 0 ? letters[below(letters.size())] : static_cast<char>(below(256));
+        if (damaged.empty()) damaged = " ";
+      }
+      random.folder.write(std::string("dataset/") + name, damaged);
+      refused += random.error().empty() ? 0 : 1;
+    }
+    CHECK(refused > 50);
+    random.folder.write(std::string("dataset/") + name, whole);
+  }
+  CHECK(random.error().empty());
+}
+
 TEST_CASE("stats: positives of each view, by split and slice, against a count by hand") {
   const RandomDataset random(7, 400, 100, 128);
   const Dataset dataset = Dataset::open(random.path);

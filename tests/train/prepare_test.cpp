@@ -314,6 +314,28 @@ TEST_CASE("prepare: the same input gives the same bytes, plain or gzip, whatever
   CHECK(files == 2 * 15 + 3 + 2);  // 12 columns, 3 with lengths; vocabularies and slices; schema and statistics
 }
 
+// Any other exception than Error, or a crash, ends the test; what is accepted can be read.
+TEST_CASE("prepare: changed bytes of the input are an Error or a data set") {
+  PrepareCase c;
+  const std::string whole = test::bytes_of(c.options.train[0]);
+  std::uint64_t state = 7;
+  const auto below = [&state](std::uint64_t n) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return (state >> 33) % n;
+  };
+  int refused = 0;
+  for (int round = 0; round < 150; ++round) {
+    std::string damaged = whole;
+    for (std::uint64_t changes = 1 + below(3); changes > 0; --changes)
+      damaged[below(damaged.size())] = below(2) == 0 ? ",|\"\n\r\t-.e0"[below(10)] : static_cast<char>(below(256));
+    c.folder.write("train.csv", damaged);
+    const std::string message = c.error();
+    refused += message.empty() ? 0 : 1;
+    if (message.empty()) PreparedRows(Dataset::open(c.options.output), Split::train);
+  }
+  CHECK(refused > 40);
+}
+
 TEST_CASE("prepare: memory does not grow with the rows") {
   std::string rows;
   for (int r = 0; r < 150'000; ++r) rows += row_with("", "");

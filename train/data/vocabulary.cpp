@@ -30,6 +30,14 @@ std::uint64_t load(const char* from) {
   return value;
 }
 
+// The first eight bytes as a number that is ordered as the text is; a shorter text is followed by zeros.
+std::uint64_t prefix_of(std::string_view value) {
+  std::uint64_t prefix = 0;
+  for (std::size_t i = 0; i < sizeof(prefix); ++i)
+    prefix = prefix << 8 | (i < value.size() ? static_cast<unsigned char>(value[i]) : 0U);
+  return prefix;
+}
+
 // The value as a JSON string. Numbers and plain words need no escapes.
 std::string json_text(std::string_view value, const std::string& path) {
   const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
@@ -109,15 +117,24 @@ void Vocabulary::grow() {
 }
 
 void Vocabulary::assign(std::int64_t min_count) {
-  std::vector<Slot*> order;
+  // The first bytes lie beside the count, so that most comparisons do not go to the text.
+  struct Ranked {
+    std::int64_t seen;
+    std::uint64_t prefix;
+    Slot* slot;
+  };
+  std::vector<Ranked> order;
+  order.reserve(entries_.size());
   for (Slot& slot : slots_)
-    if (slot.entry != 0) order.push_back(&slot);
-  std::ranges::sort(order, [&](const Slot* a, const Slot* b) {
-    if (a->seen != b->seen) return a->seen > b->seen;
-    return text(entries_[a->entry - 1]) < text(entries_[b->entry - 1]);
+    if (slot.entry != 0) order.push_back({slot.seen, prefix_of(text(entries_[slot.entry - 1])), &slot});
+  std::ranges::sort(order, [&](const Ranked& a, const Ranked& b) {
+    if (a.seen != b.seen) return a.seen > b.seen;
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return text(entries_[a.slot->entry - 1]) < text(entries_[b.slot->entry - 1]);
   });
   rows_ = 1;
-  for (Slot* slot : order) slot->number = slot->seen >= min_count ? static_cast<std::int32_t>(rows_++) : 0;
+  for (const Ranked& ranked : order)
+    ranked.slot->number = ranked.seen >= min_count ? static_cast<std::int32_t>(rows_++) : 0;
 }
 
 std::int32_t Vocabulary::find(std::string_view value) const {
