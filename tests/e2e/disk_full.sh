@@ -17,10 +17,11 @@ refuses 1 "full_samples.*(space|folder)" full "${attribute[@]}" --out full_sampl
 absent full_samples
 refuses 1 "full_dataset.*(space|folder)" full "${prepare[@]}" --out full_dataset
 absent full_dataset
+bytes_of() { find "$1" -type f | sort | xargs cat | cksum; }
 # An earlier data set survives a failed one at its place.
-before=$(cat dataset/* 2>/dev/null | cksum)
+before=$(bytes_of dataset)
 refuses 1 "dataset.*(space|folder)" full "${prepare[@]}" --out dataset
-[[ $(cat dataset/* 2>/dev/null | cksum) == "$before" ]] || die "the earlier data set was harmed"
+[[ $(bytes_of dataset) == "$before" ]] || die "the earlier data set was harmed"
 refuses 1 "model.safetensors.*space" full "$bin/mal_gpu_train" "$source/train/configs/mal.yaml" --device cpu \
   --set data.path=dataset --set output=run
 absent run/model.safetensors

@@ -229,7 +229,7 @@ TEST_CASE("lists of maps and maps of free names") {
   CHECK_THROWS_WITH(columns[1].fail_at("", "too short"), "c.yaml:3: 'columns[1]': too short");
 }
 
-TEST_CASE("--set puts a value over the file's") {
+TEST_CASE("a value given with --set wins over the file's") {
   YamlNode root = parse_yaml_text("train: {batch_size: 1}\nname: x\n", "c.yaml");
   for (const char* assignment : {"train.batch_size=2", "train.batch_size=512", "model.mal.views=[last, 'a b']",
                                  "output=C:/a b: #c", "name=", "model.mal.note=\"q\"", "path=a=b"})

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "train/attribution/attribute.h"
@@ -85,10 +86,17 @@ std::string channels_text(const AttributeReport& r) {
   return text;
 }
 
+// Without their folders: the same input gives the same bytes wherever it lies.
+std::vector<std::string> file_names(const std::vector<std::string>& paths) {
+  std::vector<std::string> names;
+  for (const std::string& path : paths) names.push_back(std::filesystem::path(path).filename().string());
+  return names;
+}
+
 ordered_json parameters_json(const AttributeOptions& o) {
   ordered_json json = {{"format", o.format},
-                       {"in", o.inputs},
-                       {"conversions", o.conversions},
+                       {"in", file_names(o.inputs)},
+                       {"conversions", file_names(o.conversions)},
                        {"mechanisms", o.mechanisms},
                        {"mta", o.mta},
                        {"window_seconds", o.window},
