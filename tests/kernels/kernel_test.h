@@ -1,0 +1,219 @@
+// What the kernel tests share: the devices, matrices whose gaps are guarded, comparison with float64 references,
+// central differences, the same bits for any number of threads, and which entries of the KernelTable have a test.
+#pragma once
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace mal::test {
+
+using kernels::KernelTable;
+
+// ---- devices ------------------------------------------------------------------------------------------------------
+
+struct KernelDevice {
+  std::string name;
+  const KernelTable& kernels;
+};
+
+inline std::vector<KernelDevice> kernel_devices() {
+  return {{"cpu", kernels::cpu_kernels()}};
+}
+
+// body(const KernelTable&) for every device of this machine.
+template <typename Body>
+void for_each_device(const Body& body) {
+  for (const KernelDevice& device : kernel_devices()) {
+    INFO("device " << device.name);
+    body(device.kernels);
+  }
+}
+
+// ---- coverage -----------------------------------------------------------------------------------------------------
+
+// Positions in the KernelTable of the entries that some test covers; coverage_test.cpp wants all of them.
+inline std::set<std::size_t>& covered_entries() {
+  static std::set<std::size_t> entries;
+  return entries;
+}
+
+// One at the top of each test file: const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy);
+struct Covers {
+  template <typename... Entries>
+  explicit Covers(Entries KernelTable::*... entries) {
+    const KernelTable table{};
+    const auto position = [&](const auto& entry) {
+      return static_cast<std::size_t>(reinterpret_cast<const char*>(&entry) - reinterpret_cast<const char*>(&table)) /
+             sizeof(void*);
+    };
+    (covered_entries().insert(position(table.*entries)), ...);
+  }
+};
+
+// ---- values -------------------------------------------------------------------------------------------------------
+
+// Random numbers of one test, the same in every run.
+class Draw {
+ public:
+  explicit Draw(std::uint64_t seed) : engine_(seed) {}
+  float uniform(float low = -1, float high = 1) {
+    return low + (high - low) * static_cast<float>(engine_() >> 40) * 0x1p-24F;
+  }
+  std::int32_t below(std::int64_t count) {
+    return static_cast<std::int32_t>(engine_() % static_cast<std::uint64_t>(count));
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+inline constexpr std::uint32_t kUnsetBits = 0x7FC0DEADU;  // a NaN that no arithmetic makes
+
+// A row-major fp32 matrix; with a gap, the left columns of a wider one. What nobody has set is NaN: a kernel that reads
+// what it must not read, or adds to what it must overwrite, shows in its result. It ends with the last row's last
+// column, so that AddressSanitizer sees a step beyond.
+class Matrix {
+ public:
+  Matrix(std::int64_t rows, std::int64_t width, std::int64_t gap = 0)
+      : rows_(rows), width_(width), stride_(width + gap) {
+    float unset;
+    std::memcpy(&unset, &kUnsetBits, sizeof unset);
+    values_.assign(static_cast<std::size_t>(rows == 0 ? 0 : (rows - 1) * stride_ + width), unset);
+  }
+  // Uniform in [low, high).
+  Matrix(Draw& draw, std::int64_t rows, std::int64_t width, std::int64_t gap = 0, float low = -1, float high = 1)
+      : Matrix(rows, width, gap) {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < width; ++c) at(r, c) = draw.uniform(low, high);
+  }
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t width() const { return width_; }
+  std::int64_t stride() const { return stride_; }
+  float* data() { return values_.data(); }
+  const float* data() const { return values_.data(); }
+  const std::vector<float>& storage() const { return values_; }
+  float& at(std::int64_t r, std::int64_t c) { return values_[static_cast<std::size_t>(r * stride_ + c)]; }
+  float at(std::int64_t r, std::int64_t c) const { return values_[static_cast<std::size_t>(r * stride_ + c)]; }
+  void fill(float value) {
+    for (std::int64_t r = 0; r < rows_; ++r)
+      for (std::int64_t c = 0; c < width_; ++c) at(r, c) = value;
+  }
+
+  // The same numbers as float64, without gaps.
+  std::vector<double> wide() const {
+    std::vector<double> values;
+    values.reserve(static_cast<std::size_t>(rows_ * width_));
+    for (std::int64_t r = 0; r < rows_; ++r)
+      for (std::int64_t c = 0; c < width_; ++c) values.push_back(static_cast<double>(at(r, c)));
+    return values;
+  }
+
+ private:
+  std::int64_t rows_, width_, stride_;
+  std::vector<float> values_;
+};
+
+// ---- comparison ---------------------------------------------------------------------------------------------------
+
+// What is wrong with a result, or nothing: CHECK(mismatch(y, want, 1e-6) == "").
+// An element may be off by tolerance · (1 + |want|); what is in the gaps must be as it was.
+inline std::string mismatch(const Matrix& got, const std::vector<double>& want, double tolerance) {
+  std::ostringstream text;
+  text.precision(9);
+  if (static_cast<std::size_t>(got.rows() * got.width()) != want.size()) {
+    text << got.rows() << " x " << got.width() << " values, not " << want.size();
+    return text.str();
+  }
+  for (std::int64_t r = 0; r < got.rows(); ++r) {
+    for (std::int64_t c = 0; c < got.width(); ++c) {
+      const double value = static_cast<double>(got.at(r, c));
+      const double expected = want[static_cast<std::size_t>(r * got.width() + c)];
+      if (std::abs(value - expected) <= tolerance * (1 + std::abs(expected))) continue;
+      text << "[" << r << ", " << c << "] of " << got.rows() << " x " << got.width() << " is " << value << ", not "
+           << expected;
+      return text.str();
+    }
+    for (std::int64_t c = got.width(); r + 1 < got.rows() && c < got.stride(); ++c) {
+      const float value = got.at(r, c);
+      if (std::memcmp(&value, &kUnsetBits, sizeof value) == 0) continue;
+      text << "the gap beyond row " << r << " of " << got.rows() << " x " << got.width() << " was written";
+      return text.str();
+    }
+  }
+  return "";
+}
+
+// a + b, for results that a kernel adds to what was there.
+inline std::vector<double> plus(std::vector<double> a, const std::vector<double>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+inline double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// The gradient by x of a float64 function that reads x: central differences, good to about 1e-9 of its values.
+template <typename Function>
+std::vector<double> central_differences(std::vector<double>& x, const Function& function) {
+  constexpr double kStep = 1e-5;
+  std::vector<double> gradient(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double value = x[i];
+    x[i] = value + kStep;
+    const double above = function();
+    x[i] = value - kStep;
+    gradient[i] = (above - function()) / (2 * kStep);
+    x[i] = value;
+  }
+  return gradient;
+}
+
+// Everything that a kernel wrote, to compare to the bit.
+class Bits {
+ public:
+  Bits& add(const Matrix& matrix) { return add(matrix.storage()); }
+  template <typename T>
+  Bits& add(const std::vector<T>& values) {
+    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+    return *this;
+  }
+  bool operator==(const Bits& other) const {
+    return bytes_.size() == other.bytes_.size() && std::memcmp(bytes_.data(), other.bytes_.data(), bytes_.size()) == 0;
+  }
+  bool empty() const { return bytes_.empty(); }
+
+ private:
+  std::string bytes_;
+};
+
+// run() → Bits, from fresh buffers; the same for 1, 2 and 4 threads.
+template <typename Run>
+void check_same_bits(const Run& run) {
+  const int before = kernels::cpu_threads();
+  kernels::set_cpu_threads(1);
+  const Bits one = run();
+  CHECK_FALSE(one.empty());
+  for (const int threads : {2, 4}) {
+    kernels::set_cpu_threads(threads);
+    INFO(threads << " threads");
+    CHECK(bool(run() == one));
+  }
+  kernels::set_cpu_threads(before);
+}
+
+}  // namespace mal::test

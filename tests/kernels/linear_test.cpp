@@ -1,0 +1,214 @@
+#include "tests/kernels/kernel_test.h"
+
+namespace mal::test::linear {
+
+using kernels::Activation;
+
+const Covers kCovers(&KernelTable::linear_forward, &KernelTable::linear_backward,
+                     &KernelTable::linear_backward_workspace);
+
+struct Shape {
+  std::int64_t rows, inputs, outputs;
+};
+// Rows around the row block (128) and the block of a product (256), inputs around a stripe of dw (64), one output
+// apart.
+constexpr Shape kShapes[] = {{0, 5, 3},    {1, 1, 1},    {1, 7, 31},    {7, 31, 1},    {31, 33, 7},  {33, 1, 33},
+                             {127, 64, 2}, {128, 65, 1}, {129, 63, 33}, {255, 129, 1}, {257, 7, 16}, {1025, 33, 7}};
+constexpr Activation kActivations[] = {Activation::none, Activation::relu};
+
+// Of a sum over all rows in fp32.
+double row_tolerance(std::int64_t rows) {
+  return 1e-6 + 5e-9 * static_cast<double>(rows);
+}
+
+// Everything of a layer, as float64.
+struct Layer {
+  std::int64_t rows, inputs, outputs;
+  std::vector<double> x, w, b;
+
+  std::vector<double> forward(Activation activation) const {
+    std::vector<double> y;
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t n = 0; n < outputs; ++n) {
+        double sum = b[at(n)];
+        for (std::int64_t k = 0; k < inputs; ++k) sum += x[at(r * inputs + k)] * w[at(k * outputs + n)];
+        y.push_back(activation == Activation::relu ? std::max(sum, 0.0) : sum);
+      }
+    return y;
+  }
+  std::vector<double> dx(const std::vector<double>& dy) const {
+    std::vector<double> result(x.size());
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t k = 0; k < inputs; ++k)
+        for (std::int64_t n = 0; n < outputs; ++n)
+          result[at(r * inputs + k)] += dy[at(r * outputs + n)] * w[at(k * outputs + n)];
+    return result;
+  }
+  std::vector<double> dw(const std::vector<double>& dy) const {
+    std::vector<double> result(w.size());
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t k = 0; k < inputs; ++k)
+        for (std::int64_t n = 0; n < outputs; ++n)
+          result[at(k * outputs + n)] += x[at(r * inputs + k)] * dy[at(r * outputs + n)];
+    return result;
+  }
+  std::vector<double> db(const std::vector<double>& dy) const {
+    std::vector<double> result(b.size());
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t n = 0; n < outputs; ++n) result[at(n)] += dy[at(r * outputs + n)];
+    return result;
+  }
+  static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+};
+
+// The kernels' side of one case.
+struct Case {
+  Case(const Shape& shape, std::int64_t gap, std::uint64_t seed)
+      : s(shape),
+        draw(seed),
+        x(draw, s.rows, s.inputs, gap),
+        w(draw, s.inputs, s.outputs),
+        b(draw, 1, s.outputs),
+        y(s.rows, s.outputs, 2 * gap),
+        dy(draw, s.rows, s.outputs, gap + gap / 2),
+        dx(s.rows, s.inputs, gap),
+        dw(s.inputs, s.outputs),
+        db(1, s.outputs) {}
+
+  void forward(const KernelTable& kernels, Activation activation) {
+    kernels.linear_forward(x.data(), x.stride(), w.data(), b.data(), y.data(), y.stride(), s.rows, s.inputs, s.outputs,
+                           activation);
+  }
+  void backward(const KernelTable& kernels, Activation activation, bool accumulate, bool want_dx = true) {
+    Matrix workspace(1, kernels.linear_backward_workspace(s.rows, s.inputs, s.outputs));
+    kernels.linear_backward(x.data(), x.stride(), w.data(), y.data(), y.stride(), dy.data(), dy.stride(),
+                            want_dx ? dx.data() : nullptr, dx.stride(), accumulate, dw.data(), db.data(), s.rows,
+                            s.inputs, s.outputs, activation, workspace.data());
+  }
+  Layer layer() const { return {s.rows, s.inputs, s.outputs, x.wide(), w.wide(), b.wide()}; }
+
+  Shape s;
+  Draw draw;
+  Matrix x, w, b, y, dy, dx, dw, db;
+};
+
+template <typename Body>
+void for_each_case(const Body& body) {
+  for_each_device([&](const KernelTable& kernels) {
+    for (const Shape& s : kShapes)
+      for (const std::int64_t gap : {0, 5})
+        for (const Activation activation : kActivations) {
+          INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", gap " << gap << ", activation "
+                      << static_cast<int>(activation));
+          Case c(s, gap, 11);
+          body(kernels, c, activation);
+        }
+  });
+}
+
+TEST_CASE("linear_forward is act(x w + b)", "[kernels]") {
+  for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
+    c.forward(kernels, activation);
+    CHECK(mismatch(c.y, c.layer().forward(activation), 1e-6) == "");
+  });
+}
+
+TEST_CASE("linear_backward: gradients of x, w, b and of x w + b", "[kernels]") {
+  for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
+    c.forward(kernels, activation);
+    auto dy = c.dy.wide();
+    const auto y = c.y.wide();
+    if (activation == Activation::relu)
+      for (std::size_t i = 0; i < dy.size(); ++i) dy[i] *= y[i] > 0 ? 1 : 0;
+    c.backward(kernels, activation, false);
+    CHECK(mismatch(c.dy, dy, 0) == "");
+    CHECK(mismatch(c.dx, c.layer().dx(dy), 1e-6) == "");
+    CHECK(mismatch(c.dw, c.layer().dw(dy), row_tolerance(c.s.rows)) == "");
+    CHECK(mismatch(c.db, c.layer().db(dy), row_tolerance(c.s.rows)) == "");
+  });
+}
+
+TEST_CASE("linear_backward adds to dx when told, and never to dw and db", "[kernels]") {
+  for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
+    c.forward(kernels, activation);
+    c.dx = Matrix(c.draw, c.s.rows, c.s.inputs, 2);
+    const auto before = c.dx.wide();
+    c.backward(kernels, activation, true);
+    const auto dy = c.dy.wide();  // by now of x w + b
+    CHECK(mismatch(c.dx, plus(before, c.layer().dx(dy)), 1e-6) == "");
+    CHECK(mismatch(c.dw, c.layer().dw(dy), row_tolerance(c.s.rows)) == "");
+    CHECK(mismatch(c.db, c.layer().db(dy), row_tolerance(c.s.rows)) == "");
+  });
+}
+
+TEST_CASE("linear_backward without dx gives the same dw and db", "[kernels]") {
+  for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
+    c.forward(kernels, activation);
+    Case other = c;
+    c.backward(kernels, activation, false);
+    other.backward(kernels, activation, false, false);
+    CHECK(bool(Bits().add(c.dw).add(c.db).add(c.dy) == Bits().add(other.dw).add(other.db).add(other.dy)));
+  });
+}
+
+TEST_CASE("linear_backward against central differences", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Shape& s : {Shape{7, 5, 3}, Shape{3, 4, 1}, Shape{131, 2, 2}})
+      for (const Activation activation : kActivations) {
+        Case c(s, 1, 12);
+        Layer layer = c.layer();
+        const auto dy = c.dy.wide();
+        const auto loss = [&] { return dot(layer.forward(activation), dy); };
+        c.forward(kernels, activation);
+        c.backward(kernels, activation, false);
+        CHECK(mismatch(c.dx, central_differences(layer.x, loss), 1e-6) == "");
+        CHECK(mismatch(c.dw, central_differences(layer.w, loss), row_tolerance(c.s.rows)) == "");
+        CHECK(mismatch(c.db, central_differences(layer.b, loss), row_tolerance(c.s.rows)) == "");
+      }
+  });
+}
+
+TEST_CASE("linear with extreme values", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Activation activation : kActivations)
+      for (const float scale : {1e-30F, 1e15F}) {
+        Case c({33, 7, 5}, 0, 13);
+        for (std::int64_t i = 0; i < 33 * 7; ++i) c.x.data()[i] *= scale;
+        c.b.fill(0);
+        c.forward(kernels, activation);
+        auto want = c.layer().forward(activation);
+        for (double& value : want) value /= static_cast<double>(scale);
+        for (std::int64_t i = 0; i < 33 * 5; ++i) c.y.data()[i] /= scale;
+        CHECK(mismatch(c.y, want, 1e-6) == "");
+      }
+  });
+}
+
+TEST_CASE("a ReLU at zero passes no gradient", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Case c({3, 2, 2}, 0, 14);
+    c.x.fill(0);
+    c.b.fill(0);
+    c.forward(kernels, Activation::relu);
+    c.backward(kernels, Activation::relu, false);
+    CHECK(mismatch(c.y, std::vector<double>(6), 0) == "");
+    CHECK(mismatch(c.dx, std::vector<double>(6), 0) == "");
+    CHECK(mismatch(c.db, std::vector<double>(2), 0) == "");
+  });
+}
+
+TEST_CASE("linear kernels give the same bits for any number of threads", "[kernels]") {
+  const KernelTable& kernels = kernels::cpu_kernels();
+  // One block of rows and one stripe of inputs, several of each; large enough for a BLAS to want threads of its own.
+  for (const Shape& s : {Shape{200, 64, 96}, Shape{1025, 200, 129}, Shape{1025, 129, 1}, Shape{255, 352, 256}}) {
+    INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs);
+    check_same_bits([&] {
+      Case c(s, 1, 15);
+      c.forward(kernels, Activation::relu);
+      c.backward(kernels, Activation::relu, false);
+      return Bits().add(c.y).add(c.dy).add(c.dx).add(c.dw).add(c.db);
+    });
+  }
+}
+
+}  // namespace mal::test::linear
