@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
@@ -16,11 +17,13 @@ void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t 
 void copy(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows, std::int64_t width,
           bool accumulate) {
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t r = first; r < last; ++r)
-      for (std::int64_t c = 0; c < width; ++c) {
-        const float old = accumulate ? y[r * ldy + c] : 0.0F;
-        y[r * ldy + c] = old + x[r * ldx + c];
+    for (std::int64_t r = first; r < last; ++r) {
+      if (!accumulate) {
+        std::copy_n(x + r * ldx, width, y + r * ldy);
+        continue;
       }
+      for (std::int64_t c = 0; c < width; ++c) y[r * ldy + c] += x[r * ldx + c];
+    }
   });
 }
 
