@@ -9,11 +9,12 @@ mkdir -p "$stamps"
 echo "test: clang-tidy"
 shared=$(git ls-files '*.h' .clang-tidy | xargs sha256sum | sha256sum | cut -c1-16)
 
+# The compile commands are GCC's: clang does not know all of its warnings.
 check() {
   local source=$1 stamp
   stamp=$stamps/$(echo "$shared $(sha256sum "$source")" | sha256sum | cut -c1-32)
   [[ -e $stamp ]] && return 0
-  clang-tidy --quiet -p "$folder" "$source" 2>/dev/null && touch "$stamp"
+  clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p "$folder" "$source" 2>/dev/null && touch "$stamp"
 }
 export -f check
 export folder stamps shared

@@ -89,6 +89,7 @@ std::string channels_text(const AttributeReport& r) {
 // Without their folders: the same input gives the same bytes wherever it lies.
 std::vector<std::string> file_names(const std::vector<std::string>& paths) {
   std::vector<std::string> names;
+  names.reserve(paths.size());
   for (const std::string& path : paths) names.push_back(std::filesystem::path(path).filename().string());
   return names;
 }
