@@ -6,11 +6,15 @@
 
 namespace mal::kernels {
 
+// body(context, block) once for every block in [0, count), on this thread and the pool's. Rethrows what a body threw.
+// Called from several threads at once, or from inside a body, the later call runs its blocks alone.
+void run_blocks(std::int64_t count, void (*body)(const void* context, std::int64_t block), const void* context);
+
 // body(block) for every block in [0, count). What a block is must not depend on the number of threads.
 template <typename Body>
 void parallel_blocks(std::int64_t count, const Body& body) {
-#pragma omp parallel for schedule(dynamic, 1) if (count > 1)
-  for (std::int64_t block = 0; block < count; ++block) body(block);
+  run_blocks(
+      count, [](const void* context, std::int64_t block) { (*static_cast<const Body*>(context))(block); }, &body);
 }
 
 // body(first, last) for consecutive ranges of `size` rows.
