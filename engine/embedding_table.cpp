@@ -39,8 +39,8 @@ void EmbeddingTable::initialise(std::uint64_t seed, float stddev) {
       row(r)[c] = stddev * static_cast<float>(random.normal(static_cast<std::uint64_t>(r * width_ + c)));
 }
 
-void EmbeddingTable::fill_first_state(float value, std::int32_t width) {
-  for (std::int64_t r = 0; r < rows_; ++r) std::fill_n(row(r) + width_, width, value);
+void EmbeddingTable::fill_state(float value, std::int32_t first, std::int32_t width) {
+  for (std::int64_t r = 0; r < rows_; ++r) std::fill_n(row(r) + width_ + first, width, value);
 }
 
 }  // namespace mal

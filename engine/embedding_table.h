@@ -24,8 +24,9 @@ class EmbeddingTable {
   float* row(std::int64_t index) { return data() + index * stride_; }
   const float* row(std::int64_t index) const { return data() + index * stride_; }
 
-  void initialise(std::uint64_t seed, float stddev);       // N(0, stddev²), keyed by (seed, name, index); state zero
-  void fill_first_state(float value, std::int32_t width);  // the first `width` floats of every row's state
+  void initialise(std::uint64_t seed, float stddev);  // N(0, stddev²), keyed by (seed, name, index); state zero
+  // Floats first … first + width − 1 of every row's state.
+  void fill_state(float value, std::int32_t first, std::int32_t width);
 
  private:
   std::string name_;

@@ -46,7 +46,8 @@ Optimizer::Optimizer(const Device& device, Parameters& parameters, const DenseOp
   if (!accumulates(sparse_.rule)) return;
   for (EmbeddingTable& table : parameters_.all_tables()) {
     const std::int32_t width = sparse_.rule == SparseRule::rowwise_adagrad ? 1 : table.width();
-    table.fill_first_state(static_cast<float>(sparse_.initial_accumulator), width);
+    const std::int32_t first = sparse_.rule == SparseRule::ftrl ? table.width() : 0;  // its z lies before its n
+    table.fill_state(static_cast<float>(sparse_.initial_accumulator), first, width);
   }
 }
 

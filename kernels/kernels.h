@@ -212,7 +212,8 @@ struct DenseTensor {
 // All dense parameters in one call.
 void dense_update(DenseRule rule, const OptimizerStep& step, const DenseTensor* tensors, std::int32_t count);
 
-// A table's rows hold [weights d | state1 | state2]: state1 at +d, state2 at +2d (rowwise_adagrad: one float at +d).
+// A table's rows hold [weights d | state1 | state2]: state1 at +d, state2 at +2d (rowwise_adagrad: one float at +d;
+// ftrl: z, then n).
 struct SparseTensor {
   float* table;
   std::int64_t row_stride;

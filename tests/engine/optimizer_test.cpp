@@ -77,3 +77,21 @@ TEST_CASE("a gradient that is not finite reaches no parameter", "[optimizer]") {
     CHECK(optimizer.steps() == 0);
   }
 }
+
+TEST_CASE("the initial accumulator is Σ g², of every sparse rule that has one", "[optimizer]") {
+  for (const auto rule :
+       {kernels::SparseRule::adagrad, kernels::SparseRule::rowwise_adagrad, kernels::SparseRule::ftrl}) {
+    const Device device = select_device("cpu", 1);
+    SparseOptimizerConfig sparse;
+    sparse.rule = rule;
+    sparse.initial_accumulator = 0.25;
+    Parameters parameters(1, [&](std::int32_t width) { return sparse_state_width(device, sparse, width); });
+    const EmbeddingTable& table = parameters.table("t", 3, 2, 0.1F);
+    const Optimizer optimizer(device, parameters, {}, sparse, {});
+    const float* state = table.row(2) + table.width();
+    const std::vector<float> found(state, state + table.state_width());
+    if (rule == kernels::SparseRule::adagrad) CHECK(found == std::vector<float>{0.25F, 0.25F});
+    if (rule == kernels::SparseRule::rowwise_adagrad) CHECK(found == std::vector<float>{0.25F});
+    if (rule == kernels::SparseRule::ftrl) CHECK(found == std::vector<float>{0, 0, 0.25F, 0.25F});  // z, then n
+  }
+}
