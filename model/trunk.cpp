@@ -25,14 +25,18 @@ bool is_embedded(ColumnKind kind) {
   return kind == ColumnKind::id || kind == ColumnKind::ids || kind == ColumnKind::sequence;
 }
 
-// The column whose embedding a sequence attends to: the id column named as the table, else the first that shares it.
+// The column whose embedding a sequence attends to: the ad's id column of the same table, or where no column with that
+// table is the ad's, any id column of it. Of several the one named as the table, else the first.
 std::optional<std::size_t> target_of(const Schema& schema, const Column& sequence) {
   std::optional<std::size_t> target;
+  int best = -1;
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     const Column& column = schema.columns[c];
     if (column.kind != ColumnKind::id || column.table != sequence.table) continue;
-    if (column.name == sequence.table) return c;
-    if (!target) target = c;
+    const int rank = (column.side == Side::ad ? 2 : 0) + (column.name == sequence.table ? 1 : 0);
+    if (rank <= best) continue;
+    target = c;
+    best = rank;
   }
   return target;
 }

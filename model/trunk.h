@@ -20,8 +20,8 @@ ModelInputs add_inputs(Graph& graph, const Schema& schema);
 void bind_batch(Graph& graph, const ModelInputs& inputs, const Schema& schema, const Batch& batch);
 
 // z = LayerNorm([embeddings; attention outputs; SimTier; numbers]) → [rows, width]
-// A sequence attends to the ad's id column of the same table. A sequence without such a column, and every sequence with
-// `attention: none`, is averaged.
+// A sequence attends to the ad's id column of the same table (where no such column is the ad's, to any id column of
+// it). A sequence without such a column, and every sequence with `attention: none`, is averaged.
 Value build_trunk(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
                   const ModelConfig& config);
 
