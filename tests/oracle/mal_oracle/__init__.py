@@ -1,0 +1,1 @@
+"""An independent implementation of MAL's models, losses and optimisers; see ../README.md."""
