@@ -50,7 +50,9 @@ MHA = {"interaction": {"attention": "mha", "heads": 2}}
 
 def large_logits(weights):
     """Logits of tens: a loss by way of the rounded probability would be infinite."""
-    weights["tower/logit/weight"] *= 40.0
+    for name in ("tower/logit/weight", "ptp/head/logit/weight", "aka/mta/logit/weight", "aka/cat/logit/weight"):
+        if name in weights:
+            weights[name] *= 40.0
 
 
 def no_positives(batch):
@@ -63,6 +65,8 @@ case("base_optimizers", "base", {"bottom": [], "tower": [4]}, schema=TWO_VIEWS, 
 case("base_primary_mta", "base", {"primary": "mta"})
 case("base_linear_activation", "base", {"activation": "none", "bottom": [7, 8]})
 case("base_large_logits", "base", adjust_weights=large_logits, runs=[])
+case("base_width_one", "base", {"embedding_dim": 1, "interaction": {"attention": "din", "din_hidden": 1},
+                                "simtier": {"tiers": 1}, "bottom": [1], "tower": [1]})
 case("base_no_positives", "base", adjust_batch=no_positives)
 case("base_plain", "base", schema=schemas.plain())
 case("base_mixed_order", "base", {"primary": "mta"}, schema=schemas.mixed_order())
@@ -100,6 +104,7 @@ variant("mal_detach_knowledge", "mal", {"mal": {"detach_knowledge": True}})
 variant("mal_lambdas", "mal", {"mal": {"lambda_view": 0.7, "lambda_cat": 1.6}})
 variant("mal_reduction_sum", "mal", train={"reduction": "sum"}, schema=TWO_VIEWS)
 variant("mal_reduction_weight_mean", "mal", train={"reduction": "weight_mean"})
+case("mal_large_logits", "mal", schema=TWO_VIEWS, adjust_weights=large_logits, runs=[])
 case("mal_many_rows", "mal", schema=schemas.many_values(), rows=300, runs=[])
 variant("mal_no_bottom_no_head", "mal", {"mal": {"aka_bottom": [], "head": [], "ptp": [8], "knowledge": [9, 8]}})
 variant("mal_softmax_count_no_norm", "mal", {**din(softmax=True), "simtier": {"mode": "count", "tiers": 4},

@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Breaks one formula at a time in a copy of the tree, and expects the oracle's tests to fail. Exit code 0: all were noticed.
+#   tests/oracle/mutations.sh            every mutation
+#   tests/oracle/mutations.sh WORD...    those whose description has one of the words
+# The copy and its build stay in build/mutations, so that the next run builds little.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+tree=build/mutations
+wanted=("$@")
+log=$tree/log.txt
+noticed=0 missed=()
+
+prepare() {
+  mkdir -p "$tree"
+  find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+  git ls-files -z | xargs -0 cp --parents -t "$tree"
+  (cd "$tree" && cmake --preset release -DMAL_CUDA=OFF) >"$log" 2>&1 || { tail -n 20 "$log" >&2; exit 1; }
+  build || { tail -n 30 "$log" >&2; echo "mutations: the tree does not build" >&2; exit 1; }
+  run || { tail -n 30 "$log" >&2; echo "mutations: the tests fail as it is" >&2; exit 1; }
+}
+
+build() { ninja -C "$tree/build/release" oracle_tests >"$log" 2>&1; }
+run() { "$tree/build/release/oracle_tests" >"$log" 2>&1; }
+
+chosen() {
+  ((${#wanted[@]})) || return 0
+  local word
+  for word in "${wanted[@]}"; do [[ $1 == *"$word"* ]] && return 0; done
+  return 1
+}
+
+# mutate DESCRIPTION FILE FROM TO: FROM must stand in FILE exactly once.
+mutate() {
+  local description=$1 file=$2 from=$3 to=$4 count
+  chosen "$description" || return 0
+  count=$(FROM=$from perl -0777 -ne 'print scalar(() = /\Q$ENV{FROM}\E/g)' "$tree/$file")
+  if [[ $count != 1 ]]; then
+    echo "mutations: $file has '$from' $count times; mend the mutation '$description'" >&2
+    exit 1
+  fi
+  FROM=$from TO=$to perl -0777 -pi -e 's/\Q$ENV{FROM}\E/$ENV{TO}/' "$tree/$file"
+  if ! build; then
+    tail -n 20 "$log" >&2
+    echo "mutations: '$description' does not compile" >&2
+    exit 1
+  fi
+  if run; then
+    missed+=("$description")
+    printf 'MISSED   %s\n' "$description"
+  else
+    noticed=$((noticed + 1))
+    printf 'noticed  %-66s %s\n' "$description" "$(grep -E '^assertions:|failed' "$log" | tail -n 1 | tr -s ' ')"
+  fi
+  cp "$root/$file" "$tree/$file"
+}
+
+prepare
+kernels=kernels/cpu
+
+# ---- layers
+mutate "hidden layers drop their bias" $kernels/linear.cpp 'const float value = row[n] + b[n];' 'const float value = row[n];'
+mutate "logits drop their bias" $kernels/linear.cpp 'y[r * ldy] = sum + bias;' 'y[r * ldy] = sum + 0 * bias;'
+mutate "LayerNorm: eps outside the root" $kernels/norm.cpp '1.0F / std::sqrt(square / n + eps)' \
+  '1.0F / (std::sqrt(square / n) + eps)'
+mutate "LayerNorm: gradient without the variance's part" $kernels/norm.cpp '- mean_g - normal * mean_product' \
+  '- mean_g - 0 * normal * mean_product'
+
+# ---- embeddings
+mutate "sets and sequences: padding is not masked" $kernels/embedding.cpp \
+  'const std::int32_t count = valid_positions(f.lengths, f.length, r);' 'const std::int32_t count = f.length;'
+mutate "sqrtn pools like mean" $kernels/embedding.cpp '1.0F / std::sqrt(static_cast<float>(count))' \
+  '1.0F / static_cast<float>(count)'
+mutate "mean's gradient is not divided by the count" $kernels/embedding.cpp 'out[c] += weight * dout[c];' \
+  'out[c] += (weight > 0 ? 1.0F : 0.0F) * dout[c];'
+
+# ---- DIN
+mutate "DIN: e - t is e + t in the part of t" $kernels/attention.cpp 't * (b[k] - c[k]);
+    }
+  }
+}
+
+// Pre' 't * (b[k] + c[k]);
+    }
+  }
+}
+
+// Pre'
+mutate "DIN: e - t is missing in the part of e" $kernels/attention.cpp 'm[k] = a[k] + c[k] + t * d[k];' \
+  'm[k] = a[k] + t * d[k];'
+mutate "DIN: PReLU's slope learns nothing" $kernels/attention.cpp 'positive ? 0.0F : dscore * p.w2[k] * h[k];' \
+  'positive ? 0.0F : 0 * dscore * p.w2[k] * h[k];'
+mutate "DIN: the softmax's gradient without its mean" $kernels/attention.cpp 'scores[j] * (dscores[j] - mean);' \
+  'scores[j] * (dscores[j] - 0 * mean);'
+mutate "DIN: the target is the column named as the table" model/trunk.cpp '(column.side == Side::ad ? 2 : 0) +' '0 +'
+
+# ---- SimTier
+mutate "SimTier: natural in place of binary logarithm" $kernels/simtier.cpp 'count == 0 ? 0.0F : std::log2(1.0F + count)' \
+  'count == 0 ? 0.0F : std::log(1.0F + count)'
+mutate "SimTier: tiers of twice the width" $kernels/simtier.cpp 'static_cast<float>(tiers) / 2.0F' \
+  'static_cast<float>(tiers) / 4.0F'
+
+# ---- losses
+mutate "CAT's bits in the reverse order" $kernels/loss.cpp 'label |= std::int64_t{1} << k;' \
+  'label |= std::int64_t{1} << (head.view_count - 1 - k);'
+mutate "the credit is no weight" $kernels/loss.cpp 'Label{1.0, credit}' 'Label{1.0, 1.0}'
+mutate "gradients without lambda" $kernels/loss.cpp 'heads[h].scale / divisors[h]' '1.0 / divisors[h]'
+mutate "gradients without 1/B" $kernels/loss.cpp 'heads[h].scale / divisors[h]' 'heads[h].scale'
+mutate "the loss without 1/B" $kernels/loss.cpp 'losses[h] /= divisors[h];' 'losses[h] /= 1.0;'
+mutate "weight_mean divides by the rows" $kernels/loss.cpp '|| head.kind == HeadKind::cartesian)' \
+  '|| head.kind == HeadKind::cartesian || reduction == Reduction::weight_mean)'
+mutate "weight_mean: CAT is divided by the first view's weights" $kernels/loss.cpp '|| head.kind == HeadKind::cartesian)' ')'
+
+# ---- optimisers
+mutate "Adam: the second moment's bias correction without its root" $kernels/optimizer.cpp \
+  'static_cast<float>(std::sqrt(1.0 - std::pow(static_cast<double>(step.beta2), t)))' \
+  'static_cast<float>(1.0 - std::pow(static_cast<double>(step.beta2), t))'
+mutate "Adam: no bias correction of the first moment" $kernels/optimizer.cpp \
+  'static_cast<double>(step.rate) / (1.0 - std::pow(static_cast<double>(step.beta1), t))' \
+  'static_cast<double>(step.rate) / (1.0 - 0 * std::pow(static_cast<double>(step.beta1), t))'
+mutate "Adam: eps is bias-corrected too" $kernels/optimizer.cpp 'std::sqrt(v[i]) / factors.root + step.eps' \
+  '(std::sqrt(v[i]) + step.eps) / factors.root'
+mutate "AdamW: the decay enters the moments" $kernels/optimizer.cpp 'decoupled ? 0.0F : step.l2' 'step.l2'
+mutate "momentum is dampened" $kernels/optimizer.cpp 'step.momentum * velocity[i] + g[i] * step.gradient_scale' \
+  'step.momentum * velocity[i] + (1 - step.momentum) * g[i] * step.gradient_scale'
+mutate "rowwise_adagrad: the sum in place of the mean" $kernels/optimizer.cpp '*s += square / static_cast<float>(size);' \
+  '*s += square;'
+mutate "FTRL: z forgets the weight" $kernels/optimizer.cpp '(std::sqrt(next) - std::sqrt(n[i])) / step.rate * w[i]' \
+  '0 * (std::sqrt(next) - std::sqrt(n[i])) / step.rate * w[i]'
+mutate "FTRL: the initial accumulator goes into z" engine/optimizer.cpp 'SparseRule::ftrl ? table.width() : 0;' \
+  'SparseRule::ftrl ? 0 : 0;'
+mutate "adam_dense: rows outside the batch stay" $kernels/optimizer.cpp \
+  'if (rule == SparseRule::adam_dense)
+      adam_dense_table' 'if (false)
+      adam_dense_table'
+mutate "clipping forgets the embeddings" engine/optimizer.cpp \
+  'spans_.push_back({gradient->values, gradient->count * gradient->table->width()});' \
+  'spans_.push_back({gradient->values, 0 * gradient->table->width()});'
+mutate "the warm-up begins at 0" engine/optimizer.cpp 'return at / warmup;' 'return (at - 0.999) / warmup;'
+mutate "the cosine is a step early" engine/optimizer.cpp '(at - 1.0 - warmup) / length' '(at - warmup) / length'
+
+# ---- MAL
+mutate "MAL: the last layer from knowledge to v_a is not linear" model/zoo/mal.cpp '{config.activation, true}' \
+  '{config.activation, false}'
+mutate "MAL: CAT has the views' lambda" model/zoo/mal.cpp 'labels, config.mal.lambda_cat}' 'labels, config.mal.lambda_view}'
+mutate "MAL: detach_knowledge does nothing" model/zoo/mal.cpp 'if (config.mal.detach_knowledge)' \
+  'if (config.mal.detach_knowledge && config.mal.ptp.empty())'
+mutate "MAL: view_labels: primary is ignored" model/zoo/mal.cpp 'labels.push_back(config.mal.view_labels == ViewLabels::primary ? context.primary : view);' \
+  'labels.push_back(view);'
+
+echo "mutations: $noticed noticed, ${#missed[@]} missed"
+((${#missed[@]} == 0))
