@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
-  libxxhash-dev libopenblas-openmp-dev zlib1g-dev)
+  libxxhash-dev libopenblas-pthread-dev zlib1g-dev)
 if [[ ${1:-} == --test ]]; then packages+=(clang-format clang-tidy); fi
 
 missing=()

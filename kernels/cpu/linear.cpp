@@ -2,7 +2,6 @@
 // applied while its output is still in cache, so the split, and with it every bit, is the same for any number of
 // threads.
 #include <cblas.h>
-#include <omp.h>
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/kernels.h"
@@ -20,20 +19,6 @@ constexpr std::int64_t kInputStripe = 64;
 int blas(std::int64_t n) {
   return static_cast<int>(n);
 }
-
-// While it lives, BLAS uses the calling thread alone. The OpenMP flavour of OpenBLAS asks OpenMP how many threads it
-// may use and forgets its own setting; where a product is the only block, and so in no parallel region, it would split
-// it.
-class OneThreadOfBlas {
- public:
-  OneThreadOfBlas() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThreadOfBlas() { omp_set_num_threads(threads_); }
-  OneThreadOfBlas(const OneThreadOfBlas&) = delete;
-  OneThreadOfBlas& operator=(const OneThreadOfBlas&) = delete;
-
- private:
-  int threads_;
-};
 
 std::int64_t blocks_of(std::int64_t rows) {
   return (rows + kRowBlock - 1) / kRowBlock;
@@ -94,7 +79,6 @@ void weight_gradient(const float* x, std::int64_t ldx, const float* dy, std::int
       }
       return;
     }
-    const OneThreadOfBlas one;
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, blas(last - first), blas(outputs), blas(rows), 1.0F, x + first,
                 blas(ldx), dy, blas(lddy), 0.0F, dw + first * outputs, blas(outputs));
   });
@@ -109,7 +93,6 @@ void linear_forward(const float* x, std::int64_t ldx, const float* w, const floa
       single_output_forward(x, ldx, w, b[0], y, ldy, first, last, inputs);
       return;
     }
-    const OneThreadOfBlas one;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas(last - first), blas(outputs), blas(inputs), 1.0F,
                 x + first * ldx, blas(ldx), w, blas(outputs), 0.0F, y + first * ldy, blas(ldy));
     bias_and_activation(y, ldy, b, first, last, outputs, activation);
@@ -131,7 +114,6 @@ void linear_backward(const float* x, std::int64_t ldx, const float* w, const flo
   weight_gradient(x, ldx, dy, lddy, dw, rows, inputs, outputs);
   if (dx == nullptr) return;
   parallel_ranges(rows, kGemmRows, [&](std::int64_t first, std::int64_t last) {
-    const OneThreadOfBlas one;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas(last - first), blas(inputs), blas(outputs), 1.0F,
                 dy + first * lddy, blas(lddy), w, blas(outputs), accumulate ? 1.0F : 0.0F, dx + first * lddx,
                 blas(lddx));

@@ -13,8 +13,10 @@
 
 #include "kernels/kernels.h"
 
-// OpenBLAS's own setting; other CBLAS libraries do not have it.
+// OpenBLAS's own setting, and that of a BLAS built on OpenMP, which each calling thread has for itself; other CBLAS
+// libraries have neither.
 extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
+extern "C" void omp_set_num_threads(int threads) __attribute__((weak));
 
 namespace mal::kernels {
 
@@ -23,6 +25,12 @@ namespace {
 using Body = void (*)(const void* context, std::int64_t block);
 
 constexpr int kSpins = 400;  // of 20 to 50 ns each
+
+// Rows are split by us; a product that BLAS split by the number of threads would have other bits.
+void keep_blas_to_this_thread() {
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+  if (omp_set_num_threads != nullptr) omp_set_num_threads(1);
+}
 
 void pause() {
 #if defined(__x86_64__)
@@ -116,6 +124,7 @@ class Pool {
   }
 
   void work() {
+    keep_blas_to_this_thread();
     std::uint32_t seen = 0;
     while (true) {
       for (int spin = 0; spin < kSpins && opened_.load(std::memory_order_acquire) == seen; ++spin) pause();
@@ -163,8 +172,7 @@ void run_blocks(std::int64_t count, Body body, const void* context) {
 }
 
 void set_cpu_threads(int threads) {
-  // Rows are split by us; a product that BLAS split by the number of threads would have other bits.
-  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+  keep_blas_to_this_thread();
   pool().set_threads(threads > 0 ? threads : all_cores());
 }
 
