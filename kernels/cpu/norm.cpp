@@ -1,5 +1,6 @@
 // Layer norm: one pass for the mean, one for the variance (two passes lose no digits to cancellation), rows of a few
-// hundred floats stay in the first-level cache between them.
+// hundred floats stay in the first-level cache between them. The mean is summed from the row's first element, so that a
+// row of constants has exactly that mean: a rounding error there, divided by √(0 + eps), would become the output.
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
@@ -13,10 +14,11 @@ void layer_norm_forward(const float* x, std::int64_t ldx, const float* gamma, co
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
       const float* in = x + r * ldx;
+      const float origin = in[0];
       float sum = 0;
 #pragma omp simd reduction(+ : sum)
-      for (std::int64_t c = 0; c < width; ++c) sum += in[c];
-      const float mu = sum / n;
+      for (std::int64_t c = 0; c < width; ++c) sum += in[c] - origin;
+      const float mu = origin + sum / n;
       float square = 0;
 #pragma omp simd reduction(+ : square)
       for (std::int64_t c = 0; c < width; ++c) square += (in[c] - mu) * (in[c] - mu);

@@ -128,8 +128,8 @@ class Matrix {
 // ---- comparison ---------------------------------------------------------------------------------------------------
 
 // What is wrong with a result, or nothing: CHECK(mismatch(y, want, 1e-6) == "").
-// An element may be off by tolerance · (1 + |want|); what is in the gaps must be as it was.
-inline std::string mismatch(const Matrix& got, const std::vector<double>& want, double tolerance) {
+// An element may be off by tolerance · (scale + |want|); what is in the gaps must be as it was.
+inline std::string mismatch(const Matrix& got, const std::vector<double>& want, double tolerance, double scale = 1) {
   std::ostringstream text;
   text.precision(9);
   if (static_cast<std::size_t>(got.rows() * got.width()) != want.size()) {
@@ -140,7 +140,7 @@ inline std::string mismatch(const Matrix& got, const std::vector<double>& want, 
     for (std::int64_t c = 0; c < got.width(); ++c) {
       const double value = static_cast<double>(got.at(r, c));
       const double expected = want[static_cast<std::size_t>(r * got.width() + c)];
-      if (std::abs(value - expected) <= tolerance * (1 + std::abs(expected))) continue;
+      if (std::abs(value - expected) <= tolerance * (scale + std::abs(expected))) continue;
       text << "[" << r << ", " << c << "] of " << got.rows() << " x " << got.width() << " is " << value << ", not "
            << expected;
       return text.str();
