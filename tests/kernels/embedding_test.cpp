@@ -1,0 +1,289 @@
+#include <map>
+#include <memory>
+
+#include "tests/kernels/kernel_test.h"
+
+namespace mal::test::embedding {
+
+using kernels::Pooling;
+
+const Covers kCovers(&KernelTable::embedding_forward, &KernelTable::embedding_backward);
+
+constexpr Pooling kPoolings[] = {Pooling::none, Pooling::sum, Pooling::mean, Pooling::sqrtn};
+constexpr std::int32_t kPadding = 2147483647;  // beyond a row's length; nobody may look it up
+
+// The ids of one feature of a batch.
+struct Ids {
+  // Lengths cycle through empty, full and between; `sets` off: no lengths, every position is valid.
+  Ids(Draw& draw, std::int64_t batch, std::int32_t longest, bool sets, std::int64_t table_rows)
+      : rows(batch), length(longest), ids(static_cast<std::size_t>(rows * length), kPadding) {
+    for (std::int64_t r = 0; sets && r < rows; ++r)
+      lengths.push_back(r % 3 == 0 ? draw.below(length + 1) : r % 3 == 1 ? 0 : length);
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int32_t j = 0; j < valid(r); ++j) id(r, j) = draw.below(table_rows);
+  }
+  std::int32_t valid(std::int64_t r) const { return lengths.empty() ? length : lengths[static_cast<std::size_t>(r)]; }
+  std::int32_t& id(std::int64_t r, std::int64_t j) { return ids[static_cast<std::size_t>(r * length + j)]; }
+  std::int32_t id(std::int64_t r, std::int64_t j) const { return ids[static_cast<std::size_t>(r * length + j)]; }
+  const std::int32_t* lengths_or_null() const { return lengths.empty() ? nullptr : lengths.data(); }
+  std::int64_t out_width(Pooling pooling, std::int64_t width) const {
+    return pooling == Pooling::none ? length * width : width;
+  }
+
+  std::int64_t rows;
+  std::int32_t length;
+  std::vector<std::int32_t> ids, lengths;
+};
+
+double weight_of(Pooling pooling, std::int32_t count) {
+  switch (pooling) {
+    case Pooling::mean:
+      return 1.0 / count;
+    case Pooling::sqrtn:
+      return 1.0 / std::sqrt(static_cast<double>(count));
+    default:
+      return 1.0;
+  }
+}
+
+// table: [table rows, width] without gaps.
+std::vector<double> slow_lookup(const Ids& ids, Pooling pooling, const std::vector<double>& table, std::int64_t width) {
+  const std::int64_t out_width = ids.out_width(pooling, width);
+  std::vector<double> out(static_cast<std::size_t>(ids.rows * out_width));
+  for (std::int64_t r = 0; r < ids.rows; ++r)
+    for (std::int32_t j = 0; j < ids.valid(r); ++j)
+      for (std::int64_t c = 0; c < width; ++c)
+        out[static_cast<std::size_t>(r * out_width + (pooling == Pooling::none ? j * width : 0) + c)] +=
+            weight_of(pooling, ids.valid(r)) * table[static_cast<std::size_t>(ids.id(r, j) * width + c)];
+  return out;
+}
+
+// Row of the table → its gradient, added to what is there.
+using Rows = std::map<std::int32_t, std::vector<double>>;
+void slow_gradient(const Ids& ids, Pooling pooling, const Matrix& dout, std::int64_t width, Rows& rows) {
+  for (std::int64_t r = 0; r < ids.rows; ++r)
+    for (std::int32_t j = 0; j < ids.valid(r); ++j) {
+      auto& sum = rows.try_emplace(ids.id(r, j), static_cast<std::size_t>(width)).first->second;
+      for (std::int64_t c = 0; c < width; ++c)
+        sum[static_cast<std::size_t>(c)] +=
+            weight_of(pooling, ids.valid(r)) *
+            static_cast<double>(dout.at(r, (pooling == Pooling::none ? j * width : 0) + c));
+    }
+}
+
+// Several features that read one table, and its gradient.
+struct SharedTable {
+  SharedTable(Draw& draw, std::int64_t batch, std::int32_t d, std::int64_t row_count)
+      : width(d), table_rows(row_count) {
+    // Each pooling with sets, a single id, a full sequence.
+    for (const Pooling pooling : kPoolings) add(draw, Ids(draw, batch, 5, true, row_count), pooling);
+    add(draw, Ids(draw, batch, 1, false, row_count), Pooling::none);
+    add(draw, Ids(draw, batch, 7, false, row_count), Pooling::mean);
+  }
+  SharedTable(std::int32_t d, std::int64_t row_count) : width(d), table_rows(row_count) {}
+
+  void add(Draw& draw, Ids feature, Pooling pooling) {
+    douts.emplace_back(draw, feature.rows, feature.out_width(pooling, width), static_cast<std::int64_t>(ids.size()));
+    ids.push_back(std::move(feature));
+    poolings.push_back(pooling);
+  }
+  kernels::TableGradient gradient() {
+    std::int64_t capacity = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      lookups.push_back({ids[i].ids.data(), ids[i].lengths_or_null(), ids[i].length, poolings[i], douts[i].data(),
+                         douts[i].stride()});
+      capacity += ids[i].rows * ids[i].length;
+    }
+    rows.assign(static_cast<std::size_t>(capacity), -1);
+    values = Matrix(capacity, width);
+    sort_space.assign(static_cast<std::size_t>(2 * capacity), 0);
+    return {
+        lookups.data(),   static_cast<std::int32_t>(lookups.size()), width, table_rows, rows.data(), values.data(), -1,
+        sort_space.data()};
+  }
+  Rows slow() const {
+    Rows result;
+    for (std::size_t i = 0; i < ids.size(); ++i) slow_gradient(ids[i], poolings[i], douts[i], width, result);
+    return result;
+  }
+
+  std::int32_t width;
+  std::int64_t table_rows;
+  std::vector<Ids> ids;
+  std::vector<Pooling> poolings;
+  std::vector<Matrix> douts;
+  std::vector<kernels::LookupGradient> lookups;
+  std::vector<std::int32_t> rows;
+  Matrix values{0, 1};
+  std::vector<std::uint64_t> sort_space;
+};
+
+// What is wrong with a table's gradient, or nothing.
+std::string table_mismatch(const SharedTable& table, std::int64_t count) {
+  const Rows want = table.slow();
+  // Up to 28 occurrences of each sample; those of one row are summed in fp32, one after the other.
+  const double tolerance = 3e-6 + 3e-7 * static_cast<double>(table.ids[0].rows) / static_cast<double>(table.table_rows);
+  if (count != static_cast<std::int64_t>(want.size()))
+    return std::to_string(count) + " rows, not " + std::to_string(want.size());
+  std::int64_t i = 0;
+  for (const auto& [row, sum] : want) {  // in rising order
+    if (table.rows[static_cast<std::size_t>(i)] != row) return "row " + std::to_string(i) + " of the result";
+    Matrix got(1, table.width);
+    std::copy_n(table.values.data() + i * table.width, table.width, got.data());
+    if (const std::string text = mismatch(got, sum, tolerance); !text.empty())
+      return "table row " + std::to_string(row) + ": " + text;
+    ++i;
+  }
+  return "";
+}
+
+TEST_CASE("embedding_forward: every pooling, sets and sequences, slices, several features at once", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const std::int64_t rows : {0, 1, 7, 33, 127, 128, 129, 1025})
+      for (const std::int32_t width : {1, 7, 16, 33}) {
+        Draw draw(31);
+        const Matrix table(draw, 50, width, 3);  // the gap stands for optimiser state
+        std::vector<Ids> ids;
+        std::vector<Pooling> poolings;
+        std::vector<Matrix> outs;
+        for (const std::int32_t length : {1, 7, 33})
+          for (const bool sets : {false, true})
+            for (const Pooling pooling : kPoolings) {
+              ids.emplace_back(draw, rows, length, sets, table.rows());
+              poolings.push_back(pooling);
+              outs.emplace_back(rows, ids.back().out_width(pooling, width), length);
+            }
+        std::vector<kernels::Lookup> lookups;
+        for (std::size_t i = 0; i < ids.size(); ++i)
+          lookups.push_back({table.data(), table.stride(), ids[i].ids.data(), ids[i].lengths_or_null(), ids[i].length,
+                             width, poolings[i], outs[i].data(), outs[i].stride()});
+        kernels.embedding_forward(lookups.data(), static_cast<std::int32_t>(lookups.size()), rows);
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+          INFO(rows << " rows, width " << width << ", length " << ids[i].length << ", pooling "
+                    << static_cast<int>(poolings[i]) << (ids[i].lengths.empty() ? ", full" : ", sets"));
+          CHECK(mismatch(outs[i], slow_lookup(ids[i], poolings[i], table.wide(), width), 3e-6) == "");
+        }
+      }
+  });
+}
+
+TEST_CASE("embedding_forward of features with different tables and widths", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Draw draw(32);
+    const Matrix wide(draw, 300, 31, 1), narrow(draw, 1, 2, 5);
+    const Ids a(draw, 129, 4, true, 300), b(draw, 129, 3, true, 1);
+    Matrix out(129, 31 + 3 * 2, 1);  // side by side in one matrix, as the trunk reads them
+    const std::vector<kernels::Lookup> lookups = {
+        {wide.data(), wide.stride(), a.ids.data(), a.lengths_or_null(), 4, 31, Pooling::mean, out.data(), out.stride()},
+        {narrow.data(), narrow.stride(), b.ids.data(), b.lengths_or_null(), 3, 2, Pooling::none, out.data() + 31,
+         out.stride()}};
+    kernels.embedding_forward(lookups.data(), 2, 129);
+    const auto left = slow_lookup(a, Pooling::mean, wide.wide(), 31);
+    const auto right = slow_lookup(b, Pooling::none, narrow.wide(), 2);
+    std::vector<double> want;
+    for (std::ptrdiff_t r = 0; r < 129; ++r) {
+      want.insert(want.end(), left.begin() + r * 31, left.begin() + (r + 1) * 31);
+      want.insert(want.end(), right.begin() + r * 6, right.begin() + (r + 1) * 6);
+    }
+    CHECK(mismatch(out, want, 1e-6) == "");
+    kernels.embedding_forward(nullptr, 0, 129);
+  });
+}
+
+TEST_CASE("embedding_backward: touched rows in rising order, each with the sum over its occurrences", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const std::int64_t rows : {0, 1, 7, 33, 129, 1025})
+      for (const std::int32_t width : {1, 7, 33})
+        // Digits of eight bits decide how often ids are sorted; few rows mean many duplicates.
+        for (const std::int64_t table_rows :
+             {1LL, 2LL, 255LL, 256LL, 257LL, 65536LL, 65537LL, 16777217LL, 2147483647LL}) {
+          INFO(rows << " rows, width " << width << ", table of " << table_rows);
+          Draw draw(33);
+          SharedTable table(draw, rows, width, table_rows);
+          auto gradient = table.gradient();
+          kernels.embedding_backward(&gradient, 1, rows);
+          CHECK(table_mismatch(table, gradient.count) == "");
+        }
+  });
+}
+
+TEST_CASE("embedding_backward of several tables, one of them untouched", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Draw draw(34);
+    std::vector<SharedTable> tables;
+    tables.emplace_back(draw, 129, 16, 1000);
+    tables.emplace_back(4, 10);
+    tables.back().add(draw, Ids(draw, 129, 3, true, 10), Pooling::sum);
+    std::ranges::fill(tables.back().ids[0].lengths, 0);
+    tables.emplace_back(draw, 129, 1, 3);
+    std::vector<kernels::TableGradient> gradients;
+    for (SharedTable& table : tables) gradients.push_back(table.gradient());
+    kernels.embedding_backward(gradients.data(), 3, 129);
+    CHECK(gradients[1].count == 0);
+    for (std::size_t t = 0; t < tables.size(); ++t) CHECK(table_mismatch(tables[t], gradients[t].count) == "");
+    kernels.embedding_backward(nullptr, 0, 129);
+  });
+}
+
+TEST_CASE("embedding_backward sums in order of feature, sample and position", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Draw draw(35);
+    SharedTable table(3, 4);
+    for (int i = 0; i < 3; ++i) table.add(draw, Ids(draw, 50, 6, true, 4), Pooling::none);
+    auto gradient = table.gradient();
+    kernels.embedding_backward(&gradient, 1, 50);
+    REQUIRE(gradient.count == 4);
+    Matrix want(4, 3);
+    want.fill(0);
+    for (std::size_t i = 0; i < 3; ++i)
+      for (std::int64_t r = 0; r < 50; ++r)
+        for (std::int32_t j = 0; j < table.ids[i].valid(r); ++j)
+          for (std::int64_t c = 0; c < 3; ++c) want.at(table.ids[i].id(r, j), c) += table.douts[i].at(r, j * 3 + c);
+    CHECK(std::memcmp(table.values.data(), want.data(), 4 * 3 * sizeof(float)) == 0);
+  });
+}
+
+TEST_CASE("embedding_backward against central differences", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Draw draw(36);
+    SharedTable table(draw, 7, 3, 5);
+    auto gradient = table.gradient();
+    kernels.embedding_backward(&gradient, 1, 7);
+    REQUIRE(gradient.count == 5);
+    auto weights = Matrix(draw, 5, 3).wide();
+    const auto numeric = central_differences(weights, [&] {
+      double loss = 0;
+      for (std::size_t i = 0; i < table.ids.size(); ++i)
+        loss += dot(slow_lookup(table.ids[i], table.poolings[i], weights, 3), table.douts[i].wide());
+      return loss;
+    });
+    Matrix got(5, 3);
+    std::copy_n(table.values.data(), 15, got.data());
+    CHECK(mismatch(got, numeric, 2e-6) == "");
+  });
+}
+
+TEST_CASE("embedding kernels give the same bits for any number of threads", "[kernels]") {
+  const KernelTable& kernels = kernels::cpu_kernels();
+  check_same_bits([&] {
+    Draw draw(37);
+    const Matrix table(draw, 2000, 9, 2);
+    const Ids ids(draw, 1025, 6, true, 2000);
+    Matrix out(1025, 9);
+    const kernels::Lookup lookup{table.data(),  table.stride(), ids.ids.data(), ids.lengths_or_null(), 6, 9,
+                                 Pooling::mean, out.data(),     out.stride()};
+    kernels.embedding_forward(&lookup, 1, 1025);
+    std::vector<SharedTable> tables;
+    for (const std::int64_t rows : {2000, 7, 70000}) tables.emplace_back(draw, 1025, 5, rows);
+    std::vector<kernels::TableGradient> gradients;
+    for (SharedTable& t : tables) gradients.push_back(t.gradient());
+    kernels.embedding_backward(gradients.data(), 3, 1025);
+    Bits bits;
+    bits.add(out);
+    for (std::size_t t = 0; t < 3; ++t)
+      bits.add(std::vector<std::int64_t>{gradients[t].count}).add(tables[t].rows).add(tables[t].values);
+    return bits;
+  });
+}
+
+}  // namespace mal::test::embedding
