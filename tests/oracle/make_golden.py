@@ -13,6 +13,7 @@ os.environ.update(ATEN_CPU_CAPABILITY="default", MKL_CBWR="COMPATIBLE", OMP_NUM_
 
 import torch  # noqa: E402
 
+from mal_oracle import selfcheck  # noqa: E402
 from mal_oracle.cases import CASES  # noqa: E402
 from mal_oracle.golden import compute, safetensors  # noqa: E402
 
@@ -20,6 +21,7 @@ from mal_oracle.golden import compute, safetensors  # noqa: E402
 def main(folder, wanted):
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    selfcheck.run()
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     unknown = set(wanted) - {case.name for case in CASES}
