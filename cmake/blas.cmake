@@ -9,6 +9,4 @@ if(NOT MAL_CBLAS_INCLUDE OR NOT MAL_CBLAS_LIBRARY)
 endif()
 add_library(mal_blas INTERFACE)
 target_include_directories(mal_blas SYSTEM INTERFACE ${MAL_CBLAS_INCLUDE})
-# Its OpenMP flavour asks OpenMP how many threads it may use; kernels/cpu/linear.cpp answers there: one.
-find_package(OpenMP REQUIRED COMPONENTS CXX)
-target_link_libraries(mal_blas INTERFACE ${MAL_CBLAS_LIBRARY} OpenMP::OpenMP_CXX)
+target_link_libraries(mal_blas INTERFACE ${MAL_CBLAS_LIBRARY})
