@@ -89,7 +89,7 @@ train:
   log_every: 10
   clip_norm: 1.5
   warmup_steps: 50
-  schedule: cosine
+  schedule: constant
   eval_batch_size: 4096
 optimizer:
   dense: {type: sgd, lr: 0.1, l2: 1e-5, momentum: 0.9}
@@ -116,7 +116,7 @@ TEST_CASE("a configuration of two keys has every default of the model documents"
   CHECK(config.train.reduction == kernels::Reduction::mean);
   CHECK(config.dense.rule == defaults.dense.rule);
   CHECK(config.sparse.rule == defaults.sparse.rule);
-  CHECK(config.schedule.kind == Schedule::constant);
+  CHECK(config.schedule.kind == Schedule::cosine);
   const MalConfig mal = parsed(std::string("model: {type: mal}\n") + kSmallConfig).model.mal;
   CHECK(mal.views.empty());
   CHECK(mal.cat);
@@ -167,7 +167,7 @@ TEST_CASE("every key reaches its place") {
   CHECK(c.train.eval_batch_size == 4096);
   CHECK(c.schedule.clip_norm == 1.5);
   CHECK(c.schedule.warmup_steps == 50);
-  CHECK(c.schedule.kind == Schedule::cosine);
+  CHECK(c.schedule.kind == Schedule::constant);
   CHECK(c.dense.rule == kernels::DenseRule::sgd);
   CHECK(c.dense.learning_rate == 0.1);
   CHECK(c.dense.l2 == 1e-5);

@@ -37,7 +37,8 @@ struct RunConfig {
   DataConfig data;
   ModelConfig model;
   TrainConfig train;
-  ScheduleConfig schedule;  // train.schedule, train.warmup_steps, train.clip_norm; total_steps is the trainer's
+  // train.schedule, train.warmup_steps, train.clip_norm; total_steps is the trainer's
+  ScheduleConfig schedule{.kind = Schedule::cosine};
   DenseOptimizerConfig dense;
   SparseOptimizerConfig sparse;
   EvalConfig eval;
