@@ -44,6 +44,10 @@ def din(**options):
     return {"interaction": {"attention": "din", "din_hidden": 3, **options}}
 
 
+def within_mal(aka, **options):
+    return {"aka": aka, "aka_bottom": None, **options}
+
+
 NO_ATTENTION = {"interaction": {"attention": "none"}}
 MHA = {"interaction": {"attention": "mha", "heads": 2}}
 
@@ -86,8 +90,8 @@ case("base_reduction_sum", "base", train={"reduction": "sum"})
 case("base_reduction_weight_mean", "base", train={"reduction": "weight_mean"})
 
 # Rows for several blocks of every kernel, widths above those of a vector register and of a block of inputs.
-case("base_many_rows", "base", {"embedding_dim": 17, "interaction": {"attention": "din", "din_hidden": 36}, "bottom": [35],
-                                "simtier": {"tiers": 32}}, schema=schemas.many_values(), rows=300, runs=[])
+MANY = {"embedding_dim": 17, **din(din_hidden=36), "bottom": [35], "simtier": {"tiers": 32}}
+case("base_many_rows", "base", MANY, schema=schemas.many_values(), rows=300, runs=[])
 
 # ---- MAL and its ablations
 case("mal", "mal")
@@ -132,13 +136,17 @@ variant("natal_lambda", "natal", {"natal": {"lambda_view": 0.9}, "bottom": [7, 8
 variant("moae_lambda", "moae", {"moae": {"expert": [7, 6], "lambda_view": 0.9}, "senet": {"reduction": 3}},
         schema=schemas.shared())
 
+for kind in ("mmoe", "home", "adatt", "moae"):
+    case(f"{kind}_many_rows", kind, schema=TWO_VIEWS, rows=140, runs=[])
+
 # ---- the same within MAL
-for aka, options in (("mmoe", {"mmoe": {"experts": 3, "expert": [6]}}), ("ple", {"ple": {"expert": [6]}}),
-                     ("home", {"home": {"expert": 5, "rank": 2}})):
-    case(f"mal_{aka}", "mal", {"mal": {"aka": aka}, **options}, schema=THREE_VIEWS)
-    variant(f"mal_{aka}_without_cat", "mal", {"mal": {"aka": aka, "cat": False, "views": ["mta", "last"]}, **options})
-variant("mal_home_groups", "mal", {"mal": {"aka": "home"}, "home": {"experts": 1, "expert": 5, "rank": 2,
-                                                                    "groups": [["mta", "last"], ["first", "linear"]]}})
+for aka, sizes in (("mmoe", {"mmoe": {"experts": 3, "expert": [6]}}), ("ple", {"ple": {"expert": [6]}}),
+                   ("home", {"home": {"expert": 5, "rank": 2}})):
+    case(f"mal_{aka}", "mal", {"mal": within_mal(aka), **sizes}, schema=THREE_VIEWS)
+    variant(f"mal_{aka}_without_cat", "mal", {"mal": within_mal(aka, cat=False, views=["mta", "last"]), **sizes})
+variant("mal_home_groups", "mal", {"mal": within_mal("home"),
+                                   "home": {"experts": 1, "expert": 5, "rank": 2,
+                                            "groups": [["mta", "last"], ["first", "linear"]]}})
 variant("mal_view_weights", "mal", {"view_weights": [0.5, 1, 2, 0.25]})
 
 # ---- SENet and multi-head attention in the trunk
@@ -151,6 +159,8 @@ variant("base_mha_one_head", "base", {"interaction": {"attention": "mha", "heads
 case("base_mha_shared_tables", "base", {"interaction": {"attention": "mha", "heads": 4}}, schema=schemas.shared())
 variant("mal_mha_senet", "mal", {**MHA, "senet": {"enabled": True}}, schema=TWO_VIEWS)
 variant("moae_senet", "moae", {"senet": {"enabled": True}}, schema=TWO_VIEWS)
+
+case("base_mha_many_rows", "base", MHA, schema=TWO_VIEWS, rows=140, runs=[])
 
 # ---- multi-task optimisation
 case("shared_bottom_pcgrad", "shared_bottom", train={"multi_task": "pcgrad"}, schema=TWO_VIEWS)

@@ -56,6 +56,11 @@ def merge(base, extra):
     return merged
 
 
+def without_none(tree):
+    """None takes a key of SMALL_OF_TYPE away that the case's other keys make meaningless."""
+    return {k: without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}
+
+
 def yaml(tree, indent=0):
     lines = []
     for key, value in tree.items():
@@ -73,7 +78,7 @@ class Config:
     """One case's configuration: `model` with every default, `text` with only what the case sets."""
 
     def __init__(self, kind, model=None, train=None):
-        given = merge(merge(merge(SMALL, SMALL_OF_TYPE[kind]), {"type": kind}), model or {})
+        given = without_none(merge(merge(merge(SMALL, SMALL_OF_TYPE[kind]), {"type": kind}), model or {}))
         self.model = merge(DEFAULTS, given)
         self.reduction = (train or {}).get("reduction", "mean")
         self.multi_task = (train or {}).get("multi_task", "none")

@@ -42,7 +42,7 @@ def pcgrad(g):
 
 
 def gcs(g):
-    """Du et al. 2018: an auxiliary gradient counts as far as it points where the primary one does; zero points nowhere."""
+    """Du et al. 2018: an auxiliary gradient counts as far as it points where the primary one does. Zero does not."""
     primary, total = g[0], g[0].clone()
     for other in g[1:]:
         if other @ primary > 0:

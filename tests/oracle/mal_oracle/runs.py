@@ -10,8 +10,9 @@ def run(name, dense, sparse, total_steps=STEPS, snapshots=(STEPS,), **train):
 
 
 def overrides(r):
-    """As for --set."""
-    sets = [f"train.{key}={r[key]}" for key in ("schedule", "warmup_steps", "clip_norm") if key in r]
+    """As for --set; the schedule always, whatever its default is."""
+    sets = [f"train.schedule={r.get('schedule', 'constant')}"]
+    sets += [f"train.{key}={r[key]}" for key in ("warmup_steps", "clip_norm") if key in r]
     for group in ("dense", "sparse"):
         sets += [f"optimizer.{group}.{key}={value}" for key, value in r[group].items()]
     return sets
