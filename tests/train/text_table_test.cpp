@@ -80,6 +80,9 @@ TEST_CASE("text tables: empty lines") {
 TEST_CASE("text tables: what is wrong is named with its place") {
   CHECK_THAT(text_error(""), Catch::Contains("t.csv: the file is empty"));
   CHECK_THAT(text_error("a,b\n1,2\n1\n"), Catch::Contains("t.csv:3: the row has 1 fields, the header has 2"));
+  CHECK_THAT(text_error("a,b\n1,2\n1"),
+             Catch::Contains("t.csv:3: the file ends within this row, after 1 of 2") && Catch::Contains("head -n 2"));
+  CHECK_THAT(text_error("a,b\n1,2\n1,2,3"), Catch::Contains("t.csv:3: the row has 3 fields, the header has 2"));
   CHECK_THAT(text_error("a,b\n1,2,3\n"), Catch::Contains("t.csv:2: the row has 3 fields"));
   CHECK_THAT(text_error(std::string_view("a,b\n1,\0\n", 8)),
              Catch::Contains("t.csv:2:") && Catch::Contains("zero byte"));

@@ -46,6 +46,7 @@ struct TextTable::State {
   char* line = nullptr;  // of the current row, in the buffer; quotes are removed in place
   std::size_t length = 0;
   std::int64_t line_number = 0;
+  bool unfinished = false;  // the current row is the last and has no line end
   std::vector<std::pair<std::size_t, std::size_t>> fields;
   char delimiter = ',';
 };
@@ -61,6 +62,7 @@ bool TextTable::State::read_line() {
           found != nullptr ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data()) : filled;
       length = end - next_byte;
       next_byte = std::min(filled, end + 1);
+      unfinished = found == nullptr;
       ++line_number;
       if (length > 0 && line[length - 1] == '\r') --length;
       return true;
@@ -179,6 +181,9 @@ bool TextTable::next() {
     if (!s.read_line()) return false;
   } while (s.length == 0 && s.columns.size() > 1);
   s.split();
+  if (s.fields.size() < s.columns.size() && s.unfinished)
+    fail("{}:{}: the file ends within this row, after {} of {} fields; fetch it again, or drop the row (head -n {})",
+         s.path, s.line_number, s.fields.size(), s.columns.size(), s.line_number - 1);
   if (s.fields.size() != s.columns.size())
     fail("{}:{}: the row has {} fields, the header has {}; quote fields that contain the delimiter", s.path,
          s.line_number, s.fields.size(), s.columns.size());
