@@ -1,82 +1,24 @@
 // `mal_data attribute` from files to files.
-#include <unistd.h>
 #include <zlib.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "tests/train/attribution_support.h"
 #include "train/attribution/attribute.h"
 #include "train/attribution/text.h"
 
 namespace mal {
 namespace {
 
-// A folder of its own for each test.
-class AttributionFolder {
- public:
-  AttributionFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "mal_attribution_XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~AttributionFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ + "/" + name, std::ios::binary) << text;
-    return path_ + "/" + name;
-  }
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-
-  // Options of the two-file mode.
-  AttributeOptions options(const std::string& clicks, const std::string& conversions) const {
-    AttributeOptions o;
-    o.inputs = {write("clicks.csv", clicks)};
-    o.conversions = {write("conversions.csv", conversions)};
-    o.out = path("out");
-    o.progress = false;
-    return o;
-  }
-  AttributeOptions one_file(const std::string& name, const std::string& text, const std::string& format) const {
-    AttributeOptions o;
-    o.inputs = {write(name, text)};
-    o.format = format;
-    o.out = path("out");
-    o.progress = false;
-    return o;
-  }
-
- private:
-  std::string path_;
-};
-
-std::vector<std::string> attribution_lines(const std::string& path) {
-  std::istringstream text(read_file(path));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
-  return lines;
-}
-
-// Runs it, wants an error, and nothing left on disk.
-std::string attribution_error(const AttributeOptions& options, int exit_code = 1) {
-  try {
-    attribute(options);
-  } catch (const Error& error) {
-    CHECK(error.exit_code() == exit_code);
-    CHECK_FALSE(std::filesystem::exists(options.out));
-    CHECK_FALSE(std::filesystem::exists(options.out + ".tmp"));
-    return error.what();
-  }
-  return "no error";
-}
+using test::attribution_error;
+using test::attribution_lines;
+using test::AttributionFolder;
 
 using Catch::Matchers::Contains;
 

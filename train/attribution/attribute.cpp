@@ -1,8 +1,10 @@
 #include "train/attribution/attribute.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
@@ -17,6 +19,7 @@ namespace mal {
 namespace {
 
 constexpr const char* kMarker = "attribution.json";
+constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 ReadProgress reading_progress(bool shown) {
   if (!shown) return [](const TextTable&) {};
@@ -81,6 +84,19 @@ void describe_journeys(const Journeys& journeys, const Credits& credits, Attribu
   for (const std::uint32_t length : credits.path_length) report.clicks_in_journeys += length > 0 ? 1 : 0;
 }
 
+// Clicks before `start` in a journey that converts at `start` or later: their labels look into the test period.
+std::uint64_t early_clicks(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, std::int64_t start) {
+  std::vector<bool> early(log.size(), false);
+  for (const JourneyRange& journey : journeys.converting) {
+    if (journey.conversion_time < start) continue;
+    for (std::uint32_t position = journey.begin; position < journey.end; ++position) {
+      const std::uint32_t click = order.by_group[position];
+      if (log.time[click] < start) early[click] = true;
+    }
+  }
+  return static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));
+}
+
 void describe_mechanisms(const ClickLog& log, const Credits& credits, const std::vector<NamedMechanism>& mechanisms,
                          AttributeReport& report) {
   for (std::size_t m = 0; m < mechanisms.size(); ++m) {
@@ -123,8 +139,8 @@ void describe_slices(const ClickLog& log, const Credits& credits, AttributeRepor
 
 std::vector<double> fit_channels(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
                                  AttributeReport& report) {
-  const std::int64_t until = report.split ? report.test_start : std::numeric_limits<std::int64_t>::max();
-  const CoalitionTable table = observe_coalitions(log, order, options.window, until);
+  const std::int64_t until = report.split ? report.test_start : kForever;
+  const CoalitionTable table = observe_coalitions(log, order, {options.window, options.restart}, until);
   ShapleyOptions shapley;
   shapley.seed = options.seed;
   shapley.exact_channels = options.exact_channels;
@@ -133,6 +149,9 @@ std::vector<double> fit_channels(const AttributeOptions& options, const ClickLog
   report.fit_exact = fit.exact;
   report.fit_total = table.total();
   report.fit_coalitions = table.coalitions();
+  std::uint64_t alone = 0;
+  for (const CoalitionCount& single : table.singles()) alone += single.journeys;
+  report.fit_single_channel = alone == table.total().journeys;
   for (std::uint32_t c = 0; c < table.channels(); ++c)
     report.channels.push_back({log.channels.name(c), 0, table.singles()[c], fit.values[c]});
   for (const std::uint32_t channel : log.channel) ++report.channels[channel].clicks;
@@ -165,13 +184,16 @@ AttributeReport attribute(const AttributeOptions& options) {
   if (std::any_of(mechanisms.begin(), mechanisms.end(), [](const auto& m) { return needs_fit(m.mechanism); }))
     channel_values = fit_channels(options, log, order, report);
   parameters.channel_values = channel_values;
-  const Journeys journeys = build_journeys(log, order, options.window, std::numeric_limits<std::int64_t>::max());
-  const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters);
+  const Journeys journeys = build_journeys(log, order, {options.window, options.restart}, kForever);
+  report.known_labels = options.train_labels == "known";
+  const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
+  const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until);
 
   const auto before_test = [&](std::uint32_t click) { return !report.split || log.time[click] < report.test_start; };
   report.train_clicks = static_cast<std::uint64_t>(
       std::partition_point(order.by_time.begin(), order.by_time.end(), before_test) - order.by_time.begin());
   describe_journeys(journeys, credits, report);
+  if (report.split) report.train_clicks_of_test_conversions = early_clicks(log, order, journeys, report.test_start);
   describe_mechanisms(log, credits, mechanisms, report);
   describe_slices(log, credits, report);
 

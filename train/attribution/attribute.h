@@ -19,6 +19,7 @@ struct AttributeOptions {
   std::string mta = "shapley";
   std::int64_t window = 30 * 86400;    // seconds
   std::int64_t half_life = 7 * 86400;  // seconds
+  bool restart = false;                // a journey does not reach back past an earlier conversion of its user and key
 
   // Column names; empty: the format's own.
   std::string user, time, key, channel, conversion_id, journey, conversion;
@@ -31,12 +32,13 @@ struct AttributeOptions {
   bool derive_hour = false;     // adds hour (0–23) and weekday (0 = Monday)
   std::int64_t utc_offset = 0;  // seconds, for hour, weekday, days and dates
 
-  std::string from, to;       // keep events with from ≤ time < to; Unix seconds or a date
-  std::string test_from;      // Unix seconds or a date
-  int test_days = 0;          // or: the last days that have clicks
-  std::int64_t truncate = 0;  // journeys: seconds kept before the last touch; 0: all
-  std::string by;             // a column: positives by its values
-  std::string truth;          // a column of true credits: each mechanism's distance from it
+  std::string from, to;                // keep events with from ≤ time < to; Unix seconds or a date
+  std::string test_from;               // Unix seconds or a date
+  int test_days = 0;                   // or: the last days that have clicks
+  std::string train_labels = "final";  // known: train.csv gets no credit of conversions in the test period
+  std::int64_t truncate = 0;           // journeys: seconds kept before the last touch; 0: all
+  std::string by;                      // a column: positives by its values
+  std::string truth;                   // a column of true credits: each mechanism's distance from it
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
   bool progress = true;
@@ -70,11 +72,14 @@ struct AttributeReport {
   std::uint64_t conversions = 0, conversions_without_clicks = 0;
   std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;
   std::uint64_t clicks_in_journeys = 0, clicks_in_several_journeys = 0, last_positives = 0;
+  std::uint64_t train_clicks_of_test_conversions = 0;  // clicks of train.csv in a journey that converts after it
+  bool known_labels = false;                           // and these clicks got no credit of it
   std::vector<MechanismReport> mechanisms;
   std::vector<SliceReport> slices;  // of --by, by falling number of clicks
   bool fitted = false, fit_exact = true;
   CoalitionCount fit_total;  // journeys the fit saw, and those that converted
   std::uint64_t fit_coalitions = 0;
+  bool fit_single_channel = false;      // no journey touched two channels, so shapley is linear
   std::vector<ChannelReport> channels;  // by falling value; empty without a fit
   std::vector<std::string> columns;     // of the files written
 };

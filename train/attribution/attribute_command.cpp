@@ -55,6 +55,8 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for")->capture_default_str();
   command.add_option("--window", line.window, "How far a journey reaches back from its conversion")
       ->capture_default_str();
+  command.add_flag("--restart", o.restart,
+                   "A journey does not reach back past an earlier conversion of its user and key");
   command.add_option("--half-life", line.half_life, "Of time_decay")->capture_default_str();
   command.add_option("--keep", o.keep, "Columns to pass through [all that do not tell the outcome]")->delimiter(',');
   command.add_option("--drop", o.drop, "Columns not to pass through")->delimiter(',');
@@ -67,6 +69,10 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
   command.add_option("--test-from", o.test_from, "Clicks from here on go to test.csv: Unix seconds or a date");
   command.add_option("--test-days", o.test_days, "Or: the last days that have clicks go to test.csv");
+  command
+      .add_option("--train-labels", o.train_labels,
+                  "final; known: train.csv gets no credit of conversions in the test period, as on the day before it")
+      ->capture_default_str();
   command.add_option("--by", o.by, "Count positives by the values of this column, too");
   command.add_option("--truth", o.truth, "Column of true credits: print each mechanism's distance from them");
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")

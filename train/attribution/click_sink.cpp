@@ -36,17 +36,28 @@ std::string_view history_value(const TextTable& table, int column) {
 
 std::int64_t checked_time(const TextTable& table, int column) {
   const std::int64_t time = table.integer(column);
-  if (time < 0) fail("{}: time {} is negative; Unix seconds are wanted", table.where(column), time);
+  if (time < 0)
+    fail("{}: time {} is negative; Unix seconds are wanted (--from leaves out what is earlier)", table.where(column),
+         time);
   if (time >= kYear2100)
     fail("{}: time {} is after the year 2100; Unix seconds are wanted (is it in milliseconds?)", table.where(column),
          time);
   return time;
 }
 
-ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
-    : options_(options), names_(std::move(names)), log_(log), spool_(spool) {
+TimeFilter::TimeFilter(const AttributeOptions& options) {
   if (!options.from.empty()) from_ = parse_time(options.from, "--from", options.utc_offset);
   if (!options.to.empty()) to_ = parse_time(options.to, "--to", options.utc_offset);
+}
+
+std::optional<std::int64_t> TimeFilter::operator()(const TextTable& table, int column) const {
+  const std::int64_t time = table.integer(column);
+  if ((from_ && time < *from_) || (to_ && time >= *to_)) return std::nullopt;
+  return checked_time(table, column);
+}
+
+ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
+    : options_(options), names_(std::move(names)), log_(log), spool_(spool), filter_(options) {
   log_.history.resize(options.history.size());
   log_.history_values.resize(options.history.size());
 }
@@ -72,12 +83,6 @@ void ClickSink::open(const TextTable& table) {
   history_ = require_all(table, options_.history);
   if (passed_names_.empty()) choose_columns(table);
   passed_ = require_all(table, passed_names_);
-}
-
-std::optional<std::int64_t> ClickSink::time(const TextTable& table) const {
-  const std::int64_t time = checked_time(table, time_);
-  if ((from_ && time < *from_) || (to_ && time >= *to_)) return std::nullopt;
-  return time;
 }
 
 void ClickSink::add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group) {

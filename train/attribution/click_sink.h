@@ -21,14 +21,29 @@ struct ColumnNames {
   std::vector<std::string> hidden;  // tell the outcome: not passed through unless asked for by --keep
 };
 
+// The time of a row, if it is within --from … --to.
+class TimeFilter {
+ public:
+  explicit TimeFilter(const AttributeOptions& options);
+
+  // nullopt: outside. Throws on text, and on times inside that are before 1970 or after 2100: public logs have such
+  // rows, and --from and --to are the way to leave them out.
+  std::optional<std::int64_t> operator()(const TextTable& table, int column) const;
+  bool before_end(std::int64_t time) const { return !to_ || time < *to_; }
+
+ private:
+  std::optional<std::int64_t> from_, to_;
+};
+
 class ClickSink {
  public:
   ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool);
 
   void open(const TextTable& table);  // before the rows of a file
 
-  // nullopt: outside --from … --to. Throws on text, and on times before 1970 or after 2100.
-  std::optional<std::int64_t> time(const TextTable& table) const;
+  std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
+  std::int64_t any_time(const TextTable& table) const { return table.integer(time_); }  // outside, too
+  bool before_end(std::int64_t time) const { return filter_.before_end(time); }         // --to
   std::uint32_t user(const TextTable& table) { return log_.users.intern(table.field(user_)); }
   std::uint32_t key(const TextTable& table) { return log_.keys.intern(table.field(key_)); }
   void add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group);
@@ -42,14 +57,14 @@ class ClickSink {
   ColumnNames names_;
   ClickLog& log_;
   RowSpool& spool_;
-  std::optional<std::int64_t> from_, to_;
+  TimeFilter filter_;
   std::vector<std::string> passed_names_;
   int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1;
   std::vector<int> history_, passed_;
   std::string row_;
 };
 
-// Unix seconds of a field; throws on text and on absurd values.
+// Unix seconds; throws on text and on absurd values.
 std::int64_t checked_time(const TextTable& table, int column);
 
 }  // namespace mal

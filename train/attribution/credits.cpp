@@ -5,7 +5,8 @@
 namespace mal {
 
 Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
-                        const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters) {
+                        const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters,
+                        std::optional<std::int64_t> known_until) {
   Credits credits;
   credits.views.assign(mechanisms.size(), std::vector<float>(log.size(), 0.0F));
   credits.path_length.assign(log.size(), 0);
@@ -17,33 +18,37 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
     const Journey journey = view.load(range);
     const std::uint32_t clicks = range.end - range.begin;
     shares.resize(clicks);
+    // Clicks of a journey are in time order: those that may not know of the conversion come first.
+    std::uint32_t first = 0;
+    if (known_until && range.conversion_time >= *known_until)
+      while (first < clicks && journey.times[first] < *known_until) ++first;
     for (std::size_t m = 0; m < mechanisms.size(); ++m) {
       credit_journey(mechanisms[m].mechanism, journey, parameters, shares);
       std::vector<float>& column = credits.views[m];
-      for (std::uint32_t k = 0; k < clicks; ++k) {
+      for (std::uint32_t k = first; k < clicks; ++k) {
         float& credit = column[order.by_group[range.begin + k]];
         credit = std::min(1.0F, static_cast<float>(credit + shares[k]));
       }
     }
-    for (std::uint32_t k = 0; k < clicks; ++k) {
+    for (std::uint32_t k = first; k < clicks; ++k) {
       const std::uint32_t click = order.by_group[range.begin + k];
       if (credits.path_length[click] > 0) in_several[click] = true;
       credits.path_length[click] = std::max(credits.path_length[click], clicks);
     }
-    credits.is_last[order.by_group[range.end - 1]] = true;
+    if (first < clicks) credits.is_last[order.by_group[range.end - 1]] = true;
   }
   credits.clicks_in_several_journeys =
       static_cast<std::uint64_t>(std::count(in_several.begin(), in_several.end(), true));
   return credits;
 }
 
-CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, std::int64_t window,
+CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule,
                                   std::int64_t until) {
   CoalitionTable table(log.channels.size());
-  const Journeys journeys = build_journeys(log, order, window, until);
+  const Journeys journeys = build_journeys(log, order, rule, until);
   JourneyView view(log, order);
   for (const JourneyRange& range : journeys.converting) table.add(view.load(range).channels, true);
-  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, window, until))
+  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, rule.window, until))
     table.add(view.load(range).channels, false);
   return table;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "train/attribution/attribute.h"
@@ -19,12 +20,14 @@ struct Credits {
   std::uint64_t clicks_in_several_journeys = 0;
 };
 
-// A click that is in several journeys gets min(1, Σ).
+// A click that is in several journeys gets min(1, Σ). With `known_until`, clicks before it get nothing from conversions
+// at or after it: what was known then. Shares are those of the whole journey all the same.
 Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
-                        const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters);
+                        const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters,
+                        std::optional<std::int64_t> known_until = {});
 
 // The conversion rates of coalitions as they could be observed at `until`: from clicks and conversions before it alone.
-CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, std::int64_t window,
+CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule,
                                   std::int64_t until = std::numeric_limits<std::int64_t>::max());
 
 }  // namespace mal

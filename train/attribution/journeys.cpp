@@ -47,17 +47,20 @@ ClickOrder order_clicks(const ClickLog& log) {
   return order;
 }
 
-Journeys build_journeys(const ClickLog& log, const ClickOrder& order, std::int64_t window, std::int64_t until) {
+Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until) {
   Journeys journeys;
+  std::uint32_t used = 0;  // with restart: clicks of the group up to its earlier conversion end here
   for (const Conversion& conversion : sorted_conversions(log, until)) {
-    const std::uint32_t group_begin = order.group_begin[conversion.group];
+    // Groups come one after the other, so `used` of another group is before this one's first click.
+    const std::uint32_t group_begin = std::max(order.group_begin[conversion.group], used);
     const std::uint32_t group_end = order.group_begin[conversion.group + 1];
-    const std::uint32_t begin = first_at(log, order, group_begin, group_end, conversion.time - window);
+    const std::uint32_t begin = first_at(log, order, group_begin, group_end, conversion.time - rule.window);
     const std::uint32_t end = first_at(log, order, begin, group_end, conversion.time + 1);
     if (begin == end)
       ++journeys.conversions_without_clicks;
     else
       journeys.converting.push_back({begin, end, conversion.time});
+    if (rule.restart) used = end;
   }
   return journeys;
 }

@@ -19,6 +19,11 @@ struct ClickOrder {
 
 ClickOrder order_clicks(const ClickLog& log);
 
+struct JourneyRule {
+  std::int64_t window = 0;  // seconds
+  bool restart = false;
+};
+
 // Clicks by_group[begin, end) and what came of them.
 struct JourneyRange {
   std::uint32_t begin, end;
@@ -31,8 +36,9 @@ struct Journeys {
 };
 
 // A conversion's journey: the clicks of its group with conversion − window ≤ time ≤ conversion. A click may be in
-// several journeys, if its group converts more than once. Events at or after `until` are as if they did not exist.
-Journeys build_journeys(const ClickLog& log, const ClickOrder& order, std::int64_t window, std::int64_t until);
+// several journeys, if its group converts more than once; with `restart` in one at most: a journey then begins after
+// the group's earlier conversion. Events at or after `until` are as if they did not exist.
+Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until);
 
 // Clicks before `until` that are in no converting journey, as journeys that did not convert: the last such click of a
 // group closes one that reaches back over `window`, the last one before that closes the next.

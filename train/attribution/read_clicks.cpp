@@ -42,6 +42,10 @@ void check_layout_options(const AttributeOptions& options) {
   if (!options.test_from.empty() && options.test_days != 0)
     fail_usage("--test-from and --test-days exclude each other");
   if (options.test_days < 0) fail_usage("--test-days {}: at least 1 is wanted", options.test_days);
+  if (options.train_labels != "final" && options.train_labels != "known")
+    fail_usage("--train-labels {}: it must be final or known", options.train_labels);
+  if (options.train_labels == "known" && options.test_from.empty() && options.test_days == 0)
+    fail_usage("--train-labels known needs a test period: give --test-days or --test-from");
   if (options.history_length < 1 || options.history_length > 1000)
     fail_usage("--history-length {}: 1 to 1000 are possible", options.history_length);
 }

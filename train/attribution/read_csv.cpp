@@ -28,7 +28,7 @@ ColumnNames csv_names(const AttributeOptions& options, const TextTable& table) {
 class ConversionReader {
  public:
   ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, PairInterner& groups)
-      : options_(options), names_(names), log_(log), groups_(groups) {}
+      : options_(options), names_(names), log_(log), groups_(groups), filter_(options) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(path);
@@ -38,10 +38,14 @@ class ConversionReader {
     id_ = options_.conversion_id.empty() ? table.find("conversion_id") : table.require(options_.conversion_id);
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
-      const std::int64_t time = checked_time(table, time_);
+      const std::optional<std::int64_t> time = filter_(table, time_);
+      if (!time) {
+        ++log_.skipped_rows;
+        continue;
+      }
       if (id_) check_id(table);
       const std::uint32_t user = log_.users.intern(table.field(user_));
-      log_.conversions.push_back({time, groups_.intern(user, log_.keys.intern(table.field(key_)))});
+      log_.conversions.push_back({*time, groups_.intern(user, log_.keys.intern(table.field(key_)))});
     }
   }
 
@@ -59,6 +63,7 @@ class ConversionReader {
   const ColumnNames& names_;
   ClickLog& log_;
   PairInterner& groups_;
+  TimeFilter filter_;
   int user_ = -1, key_ = -1, time_ = -1;
   std::optional<int> id_;
   std::unordered_map<std::string, std::string> seen_;  // id → where it was

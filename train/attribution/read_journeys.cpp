@@ -29,7 +29,7 @@ struct NamedJourney {
   std::uint32_t user = 0;
   bool converted = false;
   std::int64_t last_touch = 0;
-  std::uint32_t touches = 0;  // left after --truncate
+  std::uint32_t touches = 0;  // left after --from, --to and --truncate
 };
 
 class JourneyReader {
@@ -44,13 +44,15 @@ class JourneyReader {
     const int conversion = table.require(name_or(options_.conversion, "conversion"));
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
+      const std::uint32_t user = sink_.user(table);
+      const std::uint32_t group = join(table, user, journey, conversion);
       const std::optional<std::int64_t> time = sink_.time(table);
       if (!time) {
         ++log_.skipped_rows;
         continue;
       }
-      const std::uint32_t user = sink_.user(table);
-      sink_.add(table, *time, user, join(table, *time, user, journey, conversion));
+      sink_.add(table, *time, user, group);
+      ++journeys_[group].touches;
     }
     names_.clear_after_file();
   }
@@ -59,7 +61,7 @@ class JourneyReader {
     if (log_.size() == 0) fail("{}: no touch among {} rows", file_list(options_.inputs), log_.rows);
     if (options_.truncate > 0) truncate();
     for (std::uint32_t group = 0; group < journeys_.size(); ++group)
-      if (journeys_[group].converted && journeys_[group].touches > 0)
+      if (journeys_[group].converted && journeys_[group].touches > 0 && sink_.before_end(journeys_[group].last_touch))
         log_.conversions.push_back({journeys_[group].last_touch, group});
     log_.groups = static_cast<std::uint32_t>(journeys_.size());
     return sink_.columns();
@@ -76,7 +78,9 @@ class JourneyReader {
     }
   };
 
-  std::uint32_t join(const TextTable& table, std::int64_t time, std::uint32_t user, int journey, int conversion) {
+  // Touches outside --from … --to count here: they tell when the journey ended.
+  std::uint32_t join(const TextTable& table, std::uint32_t user, int journey, int conversion) {
+    const std::int64_t time = sink_.any_time(table);
     const std::string_view flag = table.field(conversion);
     if (flag != "0" && flag != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(conversion), flag);
     const std::uint32_t group = names_.first + names_.names.intern(table.field(journey));
@@ -89,7 +93,6 @@ class JourneyReader {
       fail("{}: journey '{}' has both 0 and 1; all rows of a journey say how it ended", table.where(conversion),
            table.field(journey));
     known.last_touch = std::max(known.last_touch, time);
-    ++known.touches;
     return group;
   }
 

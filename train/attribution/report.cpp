@@ -39,6 +39,10 @@ std::string counts_text(const AttributeReport& r) {
   if (r.split)
     text += fmt::format("train.csv {}, test.csv {} from {} on\n", plural(r.train_clicks, "click"),
                         plural(r.clicks - r.train_clicks, "click"), date_of(r.test_start));
+  if (r.train_clicks_of_test_conversions > 0)
+    text += fmt::format("{} of train.csv {} in journeys that convert in the test period, {}credited for it\n",
+                        plural(r.train_clicks_of_test_conversions, "click"),
+                        r.train_clicks_of_test_conversions == 1 ? "is" : "are", r.known_labels ? "not " : "");
   return text;
 }
 
@@ -83,6 +87,8 @@ std::string channels_text(const AttributeReport& r) {
   text +=
       fmt::format("fitted on {}, {} of them converting, {} ({})\n", plural(r.fit_total.journeys, "journey"),
                   r.fit_total.conversions, plural(r.fit_coalitions, "coalition"), r.fit_exact ? "exact" : "sampled");
+  if (r.fit_single_channel)
+    text += "every journey has one channel, so shapley equals linear; name another column by --channel\n";
   return text;
 }
 
@@ -103,6 +109,8 @@ ordered_json parameters_json(const AttributeOptions& o) {
                        {"window_seconds", o.window},
                        {"half_life_seconds", o.half_life},
                        {"seed", o.seed}};
+  if (o.restart) json["restart"] = true;
+  if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (!o.from.empty()) json["from"] = o.from;
   if (!o.to.empty()) json["to"] = o.to;
   if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
@@ -130,6 +138,7 @@ ordered_json counts_json(const AttributeReport& r) {
           {"longest_journey", r.longest_journey},
           {"clicks_in_journeys", r.clicks_in_journeys},
           {"clicks_in_several_journeys", r.clicks_in_several_journeys},
+          {"train_clicks_of_test_conversions", r.train_clicks_of_test_conversions},
           {"last_positives", r.last_positives}};
 }
 
