@@ -66,10 +66,11 @@ TEST_CASE("schemas: every key is read, and written so that it reads back") {
 }
 
 TEST_CASE("schemas: those that come with the program") {
-  for (const char* name : {"mac", "criteo", "simulated"}) {
+  for (const char* name : {"mac", "criteo", "criteo_journeys", "simulated", "taobao"}) {
     const Schema schema = read_schema(name);
     CHECK(schema.name == name);
-    CHECK(schema.views() == std::vector<std::string>{"last", "first", "linear", "mta"});
+    CHECK(schema.views() == std::vector<std::string>{"last", "first", "linear",
+                                                     std::string_view(name) == "taobao" ? "time_decay" : "mta"});
     CHECK(schema.columns_of(ColumnKind::group).size() == 1);
     check_same_schema(schema, parse_schema(write_schema(schema), name));
   }

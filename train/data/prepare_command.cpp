@@ -13,7 +13,9 @@ namespace mal {
 void add_prepare_command(CLI::App& app) {
   const auto options = std::make_shared<PrepareOptions>();
   CLI::App* command = app.add_subcommand("prepare", "Make a data set of sample files: vocabularies, column shards");
-  command->add_option("--schema", options->schema, "mac, criteo, simulated, or a schema file (docs/data.md)")
+  command
+      ->add_option("--schema", options->schema,
+                   "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)")
       ->required();
   command->add_option("--train", options->train, "Training samples in time order: CSV or TSV, plain or gzip")
       ->required();

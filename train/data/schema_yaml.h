@@ -13,7 +13,7 @@ struct BuiltinSchema {
 };
 const std::vector<BuiltinSchema>& builtin_schemas();
 
-// A schema that comes with the program (mac, criteo, simulated), or a file. Throws Error (exit code 2) with file:line.
+// A schema that comes with the program (train/configs/schemas), or a file. Throws Error (exit code 2) with file:line.
 Schema read_schema(const std::string& name_or_path);
 Schema parse_schema(const std::string& text, const std::string& path);
 
