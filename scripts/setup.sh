@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs what is missing to build MAL (Debian or Ubuntu packages). Called by the other scripts; harmless to run again.
+# Installs what is missing to build MAL: Debian or Ubuntu packages, and in .venv the Python packages of
+# scripts/requirements.txt (pyarrow, for its Arrow C++ libraries). Called by the other scripts; harmless to run again.
 #   scripts/setup.sh           what the build and the demo need
 #   scripts/setup.sh --test    and the tools of scripts/test.sh
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
-  libxxhash-dev libopenblas-pthread-dev zlib1g-dev)
+  libxxhash-dev libopenblas-pthread-dev zlib1g-dev python3-venv)
 if [[ ${1:-} == --test ]]; then packages+=(clang-format clang-tidy); fi
 
 missing=()
@@ -32,4 +34,18 @@ version=$(cmake --version | sed -n 's/^cmake version //p')
 if [[ $(printf '%s\n' 3.25 "$version" | sort -V | head -n 1) != 3.25 ]]; then
   echo "setup: CMake $version is too old; 3.25 or later is needed" >&2
   exit 1
+fi
+
+# Without pyarrow everything but Parquet works, so a machine that cannot get it is told, not stopped.
+stamp=.venv/requirements.txt
+if ! cmp -s scripts/requirements.txt "$stamp"; then
+  echo "setup: installing pyarrow into .venv (for Parquet)"
+  venv_log=$(mktemp)
+  if { /usr/bin/python3 -m venv .venv && .venv/bin/pip install --quiet -r scripts/requirements.txt; } >"$venv_log" 2>&1; then
+    cp scripts/requirements.txt "$stamp"
+  else
+    tail -n 3 "$venv_log" >&2
+    echo "setup: pyarrow could not be installed (above): the build will have no Parquet, and its tests are skipped" >&2
+  fi
+  rm -f "$venv_log"
 fi

@@ -20,5 +20,6 @@ int main(int argc, char** argv) {
   mal::add_attribute_command(app);
   mal::add_prepare_command(app);
   mal::add_stats_command(app);
+  mal::add_export_parquet_command(app);
   return mal::run_program("mal_data", app, argc, argv);
 }

@@ -10,15 +10,17 @@
 namespace mal {
 
 struct PrepareOptions {
-  std::string schema;  // a built-in name or a file
-  std::vector<std::string> train, test;
+  std::string schema;                    // a built-in name or a file
+  std::vector<std::string> train, test;  // files, folders of files, or patterns
+  std::string vocabularies = {};         // a folder of <table>.json, whose numbers are used; empty: all are built
   std::string output;
+  int threads = 0;  // for Parquet; 0: one a core
   std::int64_t shard_rows = std::int64_t{1} << 20;
   bool progress = true;  // on stderr
 };
 
-// Streams: memory holds the vocabularies and one row. Writes to a temporary folder and renames it; on any Error nothing
-// of it is left, and an earlier data set at `output` is as it was.
+// Streams: memory holds the vocabularies, and one row of text or one block of Parquet. Writes to a temporary folder and
+// renames it; on any Error nothing of it is left, and an earlier data set at `output` is as it was.
 DatasetStats prepare(const PrepareOptions& options);
 
 }  // namespace mal

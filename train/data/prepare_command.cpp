@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "train/data/parquet/export_parquet.h"
 #include "train/data/prepare.h"
 #include "train/data/stats.h"
 
@@ -17,10 +18,15 @@ void add_prepare_command(CLI::App& app) {
       ->add_option("--schema", options->schema,
                    "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)")
       ->required();
-  command->add_option("--train", options->train, "Training samples in time order: CSV or TSV, plain or gzip")
+  command
+      ->add_option("--train", options->train,
+                   "Training samples in time order: Parquet, CSV or TSV (plain or gzip); files, folders, patterns")
       ->required();
   command->add_option("--test", options->test, "Test samples, later than the training samples")->required();
+  command->add_option("--vocabs", options->vocabularies,
+                      "Folder of <table>.json (value: index) to number ids by; tables without one are built on train");
   command->add_option("--out", options->output, "Folder of the data set")->required();
+  command->add_option("--threads", options->threads, "For Parquet; 0: one a core")->capture_default_str();
   command->footer(
       "Example: mal_data prepare --schema simulated --train samples/train.csv --test samples/test.csv --out dataset");
   command->callback([options] {
@@ -39,6 +45,25 @@ void add_stats_command(CLI::App& app) {
   command->add_flag("--verify", options->verify, "Read every file and compare its checksum");
   command->footer("Example: mal_data stats dataset --verify --json stats.json");
   command->callback([options] { print_stats(*options); });
+}
+
+void add_export_parquet_command(CLI::App& app) {
+  struct Options {
+    std::string dataset, split = "train", output;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("export-parquet", "A split of a data set as a Parquet file of samples");
+  command->add_option("dataset", options->dataset, "Folder of the data set")->required();
+  command->add_option("--split", options->split, "train or test")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->capture_default_str();
+  command->add_option("--out", options->output, "The file")->required();
+  command->footer("Example: mal_data export-parquet dataset --split test --out test.parquet");
+  command->callback([options] {
+    const std::int64_t rows =
+        export_parquet(options->dataset, options->split == "train" ? Split::train : Split::test, options->output);
+    fmt::print("{}: {} rows\n", options->output, rows);
+  });
 }
 
 }  // namespace mal

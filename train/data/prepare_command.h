@@ -9,5 +9,6 @@ namespace mal {
 
 void add_prepare_command(CLI::App& app);
 void add_stats_command(CLI::App& app);
+void add_export_parquet_command(CLI::App& app);
 
 }  // namespace mal

@@ -8,31 +8,10 @@
 #include "model/batch.h"
 #include "model/schema.h"
 #include "train/data/dataset_stats.h"
+#include "train/data/fitted_columns.h"
 #include "train/data/text_table.h"
-#include "train/data/vocabulary.h"
 
 namespace mal {
-
-// What is fitted on the training data and used for both splits.
-class FittedColumns {
- public:
-  explicit FittedColumns(const Schema& schema);
-  void count(const TextTable& table, const std::vector<int>& fields);  // one training row
-  void finish(Schema& schema);  // numbers the vocabularies, fills tables[].rows, computes the scales
-
-  std::vector<Vocabulary> tables;    // one a table of the schema; empty where it is hashed
-  std::vector<NumberScale> numbers;  // one a column of the schema
-  std::vector<SliceNames> slices;    // one a column of the schema
-
- private:
-  struct Moments {  // Welford's: squares = Σ (x − mean)²
-    double count = 0, mean = 0, squares = 0;
-  };
-  std::vector<Column> columns_;
-  std::vector<int> counted_;  // of each column: the table whose values are counted, −1 where none is
-  std::vector<Moments> moments_;
-  std::vector<std::string_view> items_;
-};
 
 class SampleEncoder {
  public:

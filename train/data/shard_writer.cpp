@@ -4,12 +4,13 @@
 #include <filesystem>
 #include <utility>
 
+#include "train/config/parallel.h"
 #include "train/data/dataset_layout.h"
 
 namespace mal {
 
-ShardWriter::ShardWriter(const Schema& schema, std::string dataset, Split split, std::int64_t shard_rows)
-    : schema_(schema), dataset_(std::move(dataset)), split_(split), shard_rows_(shard_rows) {}
+ShardWriter::ShardWriter(const Schema& schema, std::string dataset, Split split, std::int64_t shard_rows, int threads)
+    : schema_(schema), dataset_(std::move(dataset)), split_(split), shard_rows_(shard_rows), threads_(threads) {}
 
 void ShardWriter::open_shard() {
   const std::string folder = shard_folder(dataset_, split_, shard_++);
@@ -37,7 +38,7 @@ void ShardWriter::append(const Batch& block) {
 
 void ShardWriter::append_rows(const Batch& block, std::int64_t first, std::int64_t count) {
   const auto rows = static_cast<std::uint64_t>(count);
-  for (std::size_t c = 0; c < block.columns.size(); ++c) {
+  parallel_for(block.columns.size(), threads_, [&](std::size_t c) {
     const BatchColumn& column = block.columns[c];
     const std::int64_t at = first * static_cast<std::int64_t>(stored_width(schema_.columns[c]));
     switch (stored_type(schema_.columns[c].kind)) {
@@ -52,13 +53,15 @@ void ShardWriter::append_rows(const Batch& block, std::int64_t first, std::int64
         break;
     }
     if (lengths_[c]) lengths_[c]->append(column.lengths.data() + first, rows);
-  }
+  });
 }
 
 void ShardWriter::finish() {
-  for (const auto& writer : values_) writer->commit();
-  for (const auto& writer : lengths_)
-    if (writer) writer->commit();
+  // Each waits for the disk, so they wait together.
+  parallel_for(values_.size(), 8 * threads_, [&](std::size_t c) {
+    values_[c]->commit();
+    if (lengths_[c]) lengths_[c]->commit();
+  });
   values_.clear();
   lengths_.clear();
   rows_ = 0;

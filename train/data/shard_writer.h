@@ -15,7 +15,8 @@ namespace mal {
 
 class ShardWriter {
  public:
-  ShardWriter(const Schema& schema, std::string dataset, Split split, std::int64_t shard_rows);
+  // threads: that write columns.
+  ShardWriter(const Schema& schema, std::string dataset, Split split, std::int64_t shard_rows, int threads = 1);
   void append(const Batch& block);
   void finish();  // of the last shard
 
@@ -27,6 +28,7 @@ class ShardWriter {
   std::string dataset_;
   Split split_;
   std::int64_t shard_rows_, shard_ = 0, rows_ = 0;
+  int threads_;
   std::vector<std::unique_ptr<ColumnWriter>> values_, lengths_;  // one a column; lengths only where it has them
 };
 

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/file.h"
@@ -92,17 +94,28 @@ std::size_t Vocabulary::slot_of(std::string_view value, const Key& key) const {
   return at;
 }
 
-void Vocabulary::count(std::string_view value) {
+Vocabulary::Slot& Vocabulary::insert(std::string_view value) {
+  if ((entries_.size() + 1) * 2 > slots_.size()) grow();
   const Key key = key_of(value);
   Slot& slot = slots_[slot_of(value, key)];
-  ++slot.seen;
-  if (slot.entry != 0) return;
+  if (slot.entry != 0) return slot;
   if (entries_.size() >= kMaxValues) fail("a column has more than {} values; use `hash:` in the schema", kMaxValues);
   entries_.push_back({text_.size(), static_cast<std::uint32_t>(value.size())});
   text_.insert(text_.end(), value.begin(), value.end());
   slot.key = key;
   slot.entry = static_cast<std::uint32_t>(entries_.size());
-  if (entries_.size() * 2 > slots_.size()) grow();
+  return slot;
+}
+
+void Vocabulary::count(std::string_view value, std::int64_t times) {
+  insert(value).seen += times;
+}
+
+bool Vocabulary::add(std::string_view value) {
+  Slot& slot = insert(value);
+  if (slot.number != 0) return false;
+  slot.number = static_cast<std::int32_t>(rows_++);
+  return true;
 }
 
 void Vocabulary::grow() {
@@ -154,6 +167,78 @@ void Vocabulary::write(const std::string& path) const {
   }
   file.write("}\n");
   file.commit();
+}
+
+namespace {
+
+// The members of one flat object of integers, as they come: a file of millions of values makes no tree in memory.
+class VocabularyMembers : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  struct Member {
+    std::int64_t index;
+    std::string value;
+  };
+  std::vector<Member> members;
+  std::string wrong;  // why it is no vocabulary
+
+  bool key(std::string& text) override {
+    value_ = std::move(text);
+    return true;
+  }
+  bool number_integer(std::int64_t index) override {
+    if (depth_ != 1) return refuse("it is not an object of value: index");
+    members.push_back({index, std::move(value_)});
+    return true;
+  }
+  bool number_unsigned(std::uint64_t index) override {
+    if (index > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      return refuse("an index is too large");
+    return number_integer(static_cast<std::int64_t>(index));
+  }
+  bool start_object(std::size_t) override { return ++depth_ == 1 || refuse("it holds an object in an object"); }
+  bool end_object() override {
+    --depth_;
+    return true;
+  }
+  bool null() override { return not_an_index(); }
+  bool boolean(bool) override { return not_an_index(); }
+  bool number_float(double, const std::string&) override { return not_an_index(); }
+  bool string(std::string&) override { return not_an_index(); }
+  bool binary(nlohmann::json::binary_t&) override { return not_an_index(); }
+  bool start_array(std::size_t) override { return refuse("it holds a list"); }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
+    return refuse(fmt::format("it is not JSON from byte {} on", position));
+  }
+
+ private:
+  bool not_an_index() { return refuse(fmt::format("the index of '{}' is no integer", value_)); }
+  bool refuse(std::string why) {
+    wrong = std::move(why);
+    return false;
+  }
+
+  std::string value_;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+Vocabulary read_vocabulary(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail("cannot open {}", path);
+  VocabularyMembers found;
+  if (!nlohmann::json::sax_parse(file, &found))
+    fail("{}: {}; a vocabulary is {{\"value\": index, …}}", path, found.wrong);
+  std::ranges::sort(found.members, {}, &VocabularyMembers::Member::index);
+  Vocabulary vocabulary;
+  for (std::size_t i = 0; i < found.members.size(); ++i) {
+    const auto& [index, value] = found.members[i];
+    if (i > 0 && found.members[i - 1].index == index)
+      fail("{}: '{}' and '{}' have the same index {}", path, found.members[i - 1].value, value, index);
+    if (!vocabulary.add(value)) fail("{}: the value '{}' stands twice", path, value);
+  }
+  return vocabulary;
 }
 
 std::int32_t SliceNames::code(std::string_view value) {

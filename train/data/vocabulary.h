@@ -8,15 +8,24 @@
 
 namespace mal {
 
-// First count() every value of the training data, then assign() numbers, then find().
+// First count() every value of the training data, then assign() numbers, then find(). Or add() values in the order of
+// their numbers.
 class Vocabulary {
  public:
   Vocabulary();
-  void count(std::string_view value);
+  void count(std::string_view value, std::int64_t times = 1);
   // 1, 2, … by falling count, equal counts by the value's text; values seen less than `min_count` times get 0.
   void assign(std::int64_t min_count);
+  bool add(std::string_view value);                 // with the next number; false if it has one
   std::int32_t find(std::string_view value) const;  // 0: unseen
   std::int64_t rows() const { return rows_; }       // with row 0, "unseen"
+
+  // Calls visit(text, number) for every value that has a number, in no particular order.
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (const Slot& slot : slots_)
+      if (slot.number > 0) visit(text(entries_[slot.entry - 1]), slot.number);
+  }
 
   // As a JSON object, value → number, in the order of the numbers. Throws Error for a value that is not UTF-8: JSON
   // cannot hold it.
@@ -44,6 +53,7 @@ class Vocabulary {
   static std::uint64_t hash_of(const Key& key);
   std::string_view text(const Entry& entry) const { return {text_.data() + entry.offset, entry.length}; }
   std::size_t slot_of(std::string_view value, const Key& key) const;
+  Slot& insert(std::string_view value);  // the value's slot, made if there is none; valid until the next
   void grow();
 
   std::vector<Slot> slots_;  // open addressing, linear probing, at most half full
@@ -51,6 +61,10 @@ class Vocabulary {
   std::vector<char> text_;
   std::int64_t rows_ = 1;
 };
+
+// What Vocabulary::write wrote, or any JSON object of value → index: the values get the numbers 1, 2, … in the order of
+// their indices, wherever those begin. Throws Error for anything else, and for two values of one index.
+Vocabulary read_vocabulary(const std::string& path);
 
 // Codes of a slice column in the order in which its values first appear.
 class SliceNames {

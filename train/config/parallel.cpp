@@ -1,4 +1,4 @@
-#include "train/simulate/parallel.h"
+#include "train/config/parallel.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,0 +1,58 @@
+// What is fitted on the training data and used for both splits: vocabularies, means and deviations.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "model/schema.h"
+#include "train/data/dataset_stats.h"
+#include "train/data/integer_ids.h"
+#include "train/data/source_block.h"
+#include "train/data/text_table.h"
+#include "train/data/vocabulary.h"
+
+namespace mal {
+
+class FittedColumns {
+ public:
+  explicit FittedColumns(const Schema& schema);
+
+  // A table whose values and numbers are given: it counts nothing.
+  void give(int table, Vocabulary vocabulary);
+  // False if everything is given or hashed and no number is standardized: the training data need not be read.
+  bool needs_data() const;
+
+  void count(const TextTable& table, const std::vector<int>& fields);  // one training row
+  // A block of training rows; fields: of each column of the schema, its column of the block, −1 where it is not needed.
+  void count(const SourceBlock& block, const std::vector<int>& fields, int threads);
+  bool counts(std::size_t column) const { return counted_[column] >= 0 || columns_[column].standardize; }
+
+  void finish(Schema& schema);  // numbers the vocabularies, fills tables[].rows, computes the scales
+
+  // Of a finished table, made when it is first asked for; not from several threads at once.
+  const IntegerIndex& integers(int table);
+
+  std::vector<Vocabulary> tables;    // one a table of the schema; empty where it is hashed
+  std::vector<NumberScale> numbers;  // one a column of the schema
+  std::vector<SliceNames> slices;    // one a column of the schema
+
+ private:
+  struct Moments {  // Welford's: squares = Σ (x − mean)²
+    double count = 0, mean = 0, squares = 0;
+    void add(double value);
+  };
+  void count_ids(const SourceColumn& values, std::size_t table);
+  void count_numbers(const SourceBlock& block, const SourceColumn& values, std::size_t column);
+
+  std::vector<Column> columns_;
+  std::vector<int> counted_;                   // of each column: the table whose values are counted, −1 where none is
+  std::vector<bool> given_;                    // one a table
+  std::vector<IntegerCounts> integer_counts_;  // one a table
+  std::vector<std::unique_ptr<IntegerIndex>> indices_;  // one a table; null until asked for
+  std::vector<Moments> moments_;
+  std::vector<std::string_view> items_;
+};
+
+}  // namespace mal

@@ -1,0 +1,81 @@
+#include "train/data/sample_files.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+#include "engine/error.h"
+
+namespace mal {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_hidden(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with('.') || name.starts_with('_');
+}
+
+void add_folder(const std::string& folder, std::vector<std::string>& files) {
+  std::vector<std::string> found;
+  bool folders = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (is_hidden(entry.path())) continue;
+    if (entry.is_directory())
+      folders = true;
+    else
+      found.push_back(entry.path().string());
+  }
+  if (found.empty())
+    fail_usage("{}: there are no sample files in this folder{}", folder,
+               folders ? ", only folders; name them (a folder is not searched further down)" : "");
+  std::ranges::sort(found);
+  files.insert(files.end(), found.begin(), found.end());
+}
+
+void add_pattern(const std::string& pattern, std::vector<std::string>& files) {
+  glob_t matches = {};
+  const int code = ::glob(pattern.c_str(), 0, nullptr, &matches);
+  std::vector<std::string> found;
+  for (std::size_t i = 0; code == 0 && i < matches.gl_pathc; ++i)
+    if (!fs::is_directory(matches.gl_pathv[i]) && !is_hidden(matches.gl_pathv[i]))
+      found.emplace_back(matches.gl_pathv[i]);
+  ::globfree(&matches);
+  if (found.empty()) fail_usage("{}: no file matches", pattern);
+  std::ranges::sort(found);
+  files.insert(files.end(), found.begin(), found.end());
+}
+
+}  // namespace
+
+std::vector<std::string> expand_files(const std::vector<std::string>& names) {
+  std::vector<std::string> files;
+  for (const std::string& name : names) {
+    if (fs::is_directory(name))
+      add_folder(name, files);
+    else if (!fs::exists(name) && name.find_first_of("*?[") != std::string::npos)
+      add_pattern(name, files);
+    else
+      files.push_back(name);
+  }
+  return files;
+}
+
+bool is_parquet(const std::string& path) {
+  constexpr std::string_view kMagic = "PAR1";
+  std::array<char, 4> magic = {};
+  std::ifstream file(path, std::ios::binary);
+  const bool open = file.is_open();
+  if (file.read(magic.data(), magic.size()) && std::string_view(magic.data(), magic.size()) == kMagic) return true;
+  if (open && path.ends_with(".parquet") && fs::is_regular_file(path))
+    fail("{}: it is called .parquet, but does not begin with {}; {}", path, kMagic,
+         fs::file_size(path) == 0 ? "the file is empty" : "is it another format, or encrypted?");
+  return false;
+}
+
+}  // namespace mal

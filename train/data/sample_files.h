@@ -1,0 +1,18 @@
+// Which files a user means by the names on the command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace mal {
+
+// A folder stands for the sample files in it, a pattern with * ? [ for those that match, both in the order of their
+// names; other names stay as they are. Files whose names begin with '.' or '_' are none (as Spark's _SUCCESS is none).
+// Throws Error for a folder or pattern without any, and for a folder that has files only further down.
+std::vector<std::string> expand_files(const std::vector<std::string>& names);
+
+// True if the file begins as Parquet does, whatever its name; false too if it cannot be read. Throws Error if it is
+// called .parquet and is none.
+bool is_parquet(const std::string& path);
+
+}  // namespace mal

@@ -1,0 +1,87 @@
+// What a single value of a sample may be and as what it is stored: the same for text and for columnar files. `where`
+// is called only for a message and says the place: file:row:column.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/error.h"
+#include "model/schema.h"
+#include "train/data/dataset_stats.h"
+
+namespace mal {
+
+// The items of a list field, with '|' between them; an empty field is an empty list.
+void split_list(std::string_view field, std::vector<std::string_view>& items);
+
+// The bucket of a hashed table: the lower bits of XXH3-64.
+std::int32_t hash_bucket(std::string_view value, std::int64_t buckets);
+
+// A user is the same key in every file: its number, or the hash of its text. "7" is a number, "07" is text: they are
+// two users.
+std::int64_t group_key(std::string_view value);
+
+template <typename Where>
+double transformed_number(const Column& column, double value, const Where& where) {
+  if (!std::isfinite(value)) fail("{}: {} is not a finite number", where(), value);
+  if (!column.log1p) return value;
+  if (value <= -1) fail("{}: log1p of {} is not defined; set log1p: false in the schema", where(), value);
+  return std::log1p(value);
+}
+
+template <typename Where>
+float stored_number(const Column& column, const NumberScale& scale, double value, ColumnStats& stats,
+                    const Where& where) {
+  const double transformed = transformed_number(column, value, where);
+  stats.minimum = stats.values == 0 ? value : std::min(stats.minimum, value);
+  stats.maximum = stats.values == 0 ? value : std::max(stats.maximum, value);
+  stats.sum += value;
+  ++stats.values;
+  const auto stored = static_cast<float>((transformed - scale.mean) / scale.deviation);
+  if (!std::isfinite(stored)) fail("{}: {} is too large for a 32-bit float", where(), value);
+  return stored;
+}
+
+template <typename Where>
+float stored_score(double score, ColumnStats& stats, const Where& where) {
+  if (!std::isfinite(score)) fail("{}: a score is {}; leave unknown scores out of the list", where(), score);
+  ++stats.values;
+  stats.clamped += score < -1 || score > 1 ? 1 : 0;
+  return static_cast<float>(std::clamp(score, -1.0, 1.0));
+}
+
+template <typename Where>
+float stored_credit(double credit, ColumnStats& stats, const Where& where) {
+  if (!(credit >= 0 && credit <= 1))
+    fail("{}: credit {} is outside [0, 1]; it is the share of a conversion that this click gets", where(), credit);
+  // As it is stored: a credit below the smallest float is none.
+  const auto stored = static_cast<float>(credit);
+  stats.positives += stored > 0 ? 1 : 0;
+  stats.sum += static_cast<double>(stored);
+  return stored;
+}
+
+// `rows` rows of the split came before. `order` says how to mend the file.
+template <typename Where, typename Order>
+void check_time(std::int64_t time, std::int64_t rows, std::int64_t not_before, SplitStats& stats, const Where& where,
+                const Order& order) {
+  if (rows == 0) {
+    if (time < not_before)
+      fail(
+          "{}: the test data begins at time {}, before the training data ends ({}); split by time, for example with "
+          "mal_data attribute --test-days 1",
+          where(), time, not_before);
+    stats.first_time = time;
+  } else if (time < stats.last_time) {
+    fail("{}: time {} is before the previous row's {}; {} and name the files in the order of time", where(), time,
+         stats.last_time, order());
+  }
+  stats.last_time = time;
+}
+
+}  // namespace mal
