@@ -98,10 +98,14 @@ struct GoldenModel {
       for (const SparseGradient* sparse : network.graph.sparse_gradients()) {
         if (sparse->table->name() != golden_parameter.name) continue;
         const auto width = static_cast<std::size_t>(sparse->table->width());
-        for (std::int64_t k = 0; k < sparse->count; ++k)
-          for (std::size_t c = 0; c < width; ++c)
-            all[begin + static_cast<std::size_t>(sparse->rows[k]) * width + c] +=
-                sparse->values[static_cast<std::size_t>(k) * width + c];
+        std::int32_t last = -1;
+        for (std::int64_t k = 0; k < sparse->count; ++k) {
+          const std::int32_t row = sparse->rows[k];
+          if (row <= last) fail("gradient of {}: row {} comes after row {}", golden_parameter.name, row, last);
+          last = row;
+          std::copy_n(sparse->values + static_cast<std::size_t>(k) * width, width,
+                      all.begin() + static_cast<std::ptrdiff_t>(begin + static_cast<std::size_t>(row) * width));
+        }
       }
     }
     return all;

@@ -58,6 +58,9 @@ mutate() {
 prepare
 kernels=kernels/cpu
 
+# ---- names
+mutate "a parameter has another name" model/trunk.cpp '"input_norm")' '"norm")'
+
 # ---- layers
 mutate "hidden layers drop their bias" $kernels/linear.cpp 'const float value = row[n] + b[n];' 'const float value = row[n];'
 mutate "logits drop their bias" $kernels/linear.cpp 'y[r * ldy] = sum + bias;' 'y[r * ldy] = sum + 0 * bias;'
@@ -73,6 +76,11 @@ mutate "sqrtn pools like mean" $kernels/embedding.cpp '1.0F / std::sqrt(static_c
   '1.0F / static_cast<float>(count)'
 mutate "mean's gradient is not divided by the count" $kernels/embedding.cpp 'out[c] += weight * dout[c];' \
   'out[c] += (weight > 0 ? 1.0F : 0.0F) * dout[c];'
+
+mutate "the sort of rows looks at their lowest byte alone" $kernels/embedding.cpp 'shift += 8) {' 'shift += 64) {'
+mutate "gradients of a bias: the first block of rows alone" $kernels/linear.cpp \
+  'for (std::int64_t n = 0; n < outputs; ++n) db[n] += workspace[block * outputs + n];' \
+  'for (std::int64_t n = 0; n < outputs; ++n) db[n] += workspace[n];'
 
 # ---- DIN
 mutate "DIN: e - t is e + t in the part of t" $kernels/attention.cpp 't * (b[k] - c[k]);
@@ -101,6 +109,8 @@ mutate "SimTier: tiers of twice the width" $kernels/simtier.cpp 'static_cast<flo
   'static_cast<float>(tiers) / 4.0F'
 
 # ---- losses
+mutate "losses: the first block of rows alone" $kernels/loss.cpp 'losses[h] += partial[block * head_count + h];' \
+  'losses[h] += block == 0 ? partial[h] : 0.0;'
 mutate "CAT's bits in the reverse order" $kernels/loss.cpp 'label |= std::int64_t{1} << k;' \
   'label |= std::int64_t{1} << (head.view_count - 1 - k);'
 mutate "the credit is no weight" $kernels/loss.cpp 'Label{1.0, credit}' 'Label{1.0, 1.0}'
