@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
   libxxhash-dev libopenblas-pthread-dev zlib1g-dev python3-venv)
-if [[ ${1:-} == --test ]]; then packages+=(clang-format clang-tidy); fi
+if [[ ${1:-} == --test ]]; then packages+=(clang-format clang-tidy libbenchmark-dev); fi
 
 missing=()
 for package in "${packages[@]}"; do

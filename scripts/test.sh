@@ -8,11 +8,11 @@ quick=${1:-}
 
 scripts/setup.sh --test
 
-build() {  # build PRESET: quiet unless it fails
+build() {  # build PRESET [-DOPTION=...]: quiet unless it fails
   local log
   log=$(mktemp)
   echo "test: building build/$1"
-  if ! { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+  if ! { cmake --preset "$@" && cmake --build --preset "$1"; } >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     exit 1
   fi
@@ -29,6 +29,6 @@ if [[ $quick != --quick ]]; then
   scripts/lint.sh build/asan
 fi
 
-build release
+build release -DMAL_BENCH=ON
 echo "test: release"
 ctest --preset release

@@ -1,0 +1,63 @@
+#include "bench/ceiling.h"
+
+namespace {
+
+using namespace mal::bench;
+
+constexpr std::int64_t kRows = 4096, kTiers = 32, kWidth = 4;
+
+// Length of every row.
+struct Scores {
+  explicit Scores(const benchmark::State& state)
+      : length(state.range(0)),
+        scores(random_floats(kRows * length)),
+        lengths(static_cast<std::size_t>(kRows), static_cast<std::int32_t>(length)),
+        table(random_floats(kTiers * kWidth)),
+        out(random_floats(kRows * kTiers * kWidth)) {}
+  // Add, scale, count.
+  double flops() const { return 3 * static_cast<double>(scores.size()); }
+  double floats() const { return static_cast<double>(scores.size() + lengths.size()); }
+
+  std::int64_t length;
+  std::vector<float> scores;
+  std::vector<std::int32_t> lengths;
+  std::vector<float> table, out;
+};
+
+void simtier_count_forward(benchmark::State& state) {
+  Scores s(state);
+  const double seconds = timed(state, [&] {
+    mal::kernels::cpu_kernels().simtier_count_forward(s.scores.data(), s.length, s.lengths.data(), s.out.data(), kTiers,
+                                                      kRows, kTiers, true);
+  });
+  report(state, seconds, {s.flops() + kRows * kTiers, 4 * (s.floats() + kRows * kTiers)});
+}
+
+void simtier_embedding_forward(benchmark::State& state) {
+  Scores s(state);
+  constexpr std::int64_t kStride = kTiers * kWidth;
+  const double seconds = timed(state, [&] {
+    mal::kernels::cpu_kernels().simtier_embedding_forward(s.scores.data(), s.length, s.lengths.data(), s.table.data(),
+                                                          s.out.data(), kStride, kRows, kTiers, kWidth);
+  });
+  report(state, seconds, {s.flops() + kRows * kStride, 4 * (s.floats() + kRows * kStride)});
+}
+
+void simtier_embedding_backward(benchmark::State& state) {
+  const auto& kernels = mal::kernels::cpu_kernels();
+  Scores s(state);
+  constexpr std::int64_t kStride = kTiers * kWidth;
+  std::vector<float> workspace(
+      static_cast<std::size_t>(kernels.simtier_embedding_backward_workspace(kRows, kTiers, kWidth)));
+  const double seconds = timed(state, [&] {
+    kernels.simtier_embedding_backward(s.scores.data(), s.length, s.lengths.data(), s.out.data(), kStride,
+                                       s.table.data(), kRows, kTiers, kWidth, workspace.data());
+  });
+  report(state, seconds, {s.flops() + 2 * kRows * kStride, 4 * (s.floats() + kRows * kStride)});
+}
+
+BENCHMARK(simtier_count_forward)->ArgName("L")->Arg(20)->Arg(200)->UseRealTime();
+BENCHMARK(simtier_embedding_forward)->ArgName("L")->Arg(20)->Arg(200)->UseRealTime();
+BENCHMARK(simtier_embedding_backward)->ArgName("L")->Arg(20)->Arg(200)->UseRealTime();
+
+}  // namespace
