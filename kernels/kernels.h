@@ -113,8 +113,8 @@ struct DinGradients {
 void din_forward(const DinShape& shape, const DinParameters& parameters, const float* sequence, std::int64_t ldsequence,
                  const float* target, std::int64_t ldtarget, const std::int32_t* lengths, float* out,
                  std::int64_t ldout, float* scores);
-// dsequence and dtarget are gradients of sequence and target. Beyond the length dsequence gets 0 (or is left as it is
-// when accumulating). Hidden activations are recomputed.
+// dsequence and dtarget are gradients of sequence and target; dtarget may be null (nobody needs it). Beyond the length
+// dsequence gets 0 (or is left as it is when accumulating). Hidden activations are recomputed.
 void din_backward(const DinShape& shape, const DinParameters& parameters, const float* sequence,
                   std::int64_t ldsequence, const float* target, std::int64_t ldtarget, const std::int32_t* lengths,
                   const float* scores, const float* dout, std::int64_t lddout, float* dsequence,
@@ -125,6 +125,7 @@ std::int64_t din_backward_workspace(const DinShape& shape);
 // ---- simtier: cpu/simtier.cpp -------------------------------------------------------------------------------------
 
 // SimTier (Sheng et al., CIKM'24). Tier of a score s: min(T − 1, ⌊(clamp(s, −1, 1) + 1) · T / 2⌋) in fp32.
+// lengths may be null: all L positions are valid.
 // counts: scores[B, L] lengths[B] → out[B, T], n_t or log(1 + n_t)
 void simtier_count_forward(const float* scores, std::int64_t length, const std::int32_t* lengths, float* out,
                            std::int64_t ldout, std::int64_t rows, std::int64_t tiers, bool log1p);
@@ -185,7 +186,7 @@ enum class DenseRule : std::int32_t { sgd, adagrad, adam, adamw };
 enum class SparseRule : std::int32_t { sgd, adagrad, rowwise_adagrad, lazy_adam, ftrl, adam_dense };
 
 // One step's constants. Formulas as torch.optim's of the same name (PyTorch 1.13 and later agree); g is the gradient
-// times gradient_scale (clipping), plus l2 · w except for adamw, where w ← w − rate · l2 · w comes first.
+// times gradient_scale (clipping), plus l2 · w except for ftrl, and for adamw, where w ← w − rate · l2 · w comes first.
 //   sgd              v ← momentum · v + g (v = g at step 1);  w ← w − rate · v         (momentum 0: no state)
 //   adagrad          s ← s + g²;  w ← w − rate · g / (√s + eps)
 //   adam, adamw, lazy_adam, adam_dense
