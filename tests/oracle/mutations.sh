@@ -34,6 +34,10 @@ chosen() {
 mutate() {
   local description=$1 file=$2 from=$3 to=$4 count
   chosen "$description" || return 0
+  if [[ ! -e $tree/$file ]]; then
+    printf 'absent   %-66s %s\n' "$description" "$file"
+    return 0
+  fi
   count=$(FROM=$from perl -0777 -ne 'print scalar(() = /\Q$ENV{FROM}\E/g)' "$tree/$file")
   if [[ $count != 1 ]]; then
     echo "mutations: $file has '$from' $count times; mend the mutation '$description'" >&2
@@ -157,6 +161,18 @@ mutate "MAL: detach_knowledge does nothing" model/zoo/mal.cpp 'if (config.mal.de
   'if (config.mal.detach_knowledge && config.mal.ptp.empty())'
 mutate "MAL: view_labels: primary is ignored" model/zoo/mal.cpp 'labels.push_back(config.mal.view_labels == ViewLabels::primary ? context.primary : view);' \
   'labels.push_back(view);'
+
+# ---- ways of sharing
+mutate "gates: the softmax's gradient without its mean" $kernels/gate.cpp 'weights[k] * (dweights[k] - mean)' \
+  'weights[k] * (dweights[k] - 0 * mean)'
+mutate "PLE: gates number the shared experts first" model/zoo/ple.cpp 'x[t], joined(own[t], shared))' \
+  'x[t], joined(shared, own[t]))'
+mutate "PLE: every level's shared experts read z" model/zoo/ple.cpp 'experts(x_shared, config.shared_experts' \
+  'experts(context.z, config.shared_experts'
+mutate "PLE: gates read z" model/zoo/ple.cpp 'name + "/gate/" + tasks.names[t], x[t],' \
+  'name + "/gate/" + tasks.names[t], context.z,'
+mutate "towers of views: view_weights do nothing" model/zoo/view_towers.cpp 'context.view_weight(v)' \
+  '0 * context.view_weight(v) + 1'
 
 echo "mutations: $noticed noticed, ${#missed[@]} missed"
 ((${#missed[@]} == 0))
