@@ -1,9 +1,11 @@
 // mal_gpu_train: trains, evaluates and compares models. Parses, calls, reports.
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "train/config/program.h"
+#include "train/experiment/experiment.h"
 #include "train/report/report.h"
 #include "train/trainer/evaluate_run.h"
 #include "train/trainer/trainer.h"
@@ -14,7 +16,8 @@ constexpr const char* kDescription =
     "Trains conversion-rate models from several attribution mechanisms.\n"
     "  mal_gpu_train train/configs/mal.yaml --set train.batch_size=512\n"
     "  mal_gpu_train eval build/demo/runs/mal --data build/demo/dataset\n"
-    "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html";
+    "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html\n"
+    "  mal_gpu_train experiment train/configs/experiments/paper.yaml --set dataset=build/demo/dataset";
 
 struct TrainCommand {
   std::string config;
@@ -29,6 +32,7 @@ struct TrainCommand {
     app.add_option("--device", options.device, "auto, cpu or cuda[:k]")->capture_default_str();
     app.add_flag("--dry-run", dry_run, "Print the resolved configuration, layers and memory, and stop");
     app.add_flag("--overwrite", options.overwrite, "Replace an earlier run in the same output folder");
+    app.add_flag("--scores", options.scores, "Keep the test rows' logits too, in the run's scores.bin");
   }
 
   void run() const {
@@ -59,6 +63,23 @@ void add_report(CLI::App& app, mal::ReportOptions& options) {
   report->callback([&options] { mal::write_report(options); });
 }
 
+void add_experiment(CLI::App& app, mal::ExperimentOptions& options) {
+  CLI::App* experiment =
+      app.add_subcommand("experiment", "Run studies over several seeds and write their tables; docs/experiments.md");
+  experiment->add_option("file", options.file, "Experiment file (YAML)")->required();
+  experiment->add_option("--set", options.overrides, "KEY=VALUE: replaces a value of the file; can be repeated")
+      ->allow_extra_args(false);
+  experiment->add_option("--device", options.device, "auto, cpu or cuda[:k], of every run")->capture_default_str();
+  experiment->add_option("--jobs", options.jobs, "Runs at once; 0: as many as cores on the CPU, one on a GPU")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  experiment->add_flag("--plan", options.plan_only, "List the runs, done and to do, and stop");
+  experiment->callback([&options] {
+    options.program = std::filesystem::read_symlink("/proc/self/exe").string();
+    mal::run_experiment(options);
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -66,9 +87,11 @@ int main(int argc, char** argv) {
   TrainCommand train;
   mal::EvaluateOptions evaluate;
   mal::ReportOptions report;
+  mal::ExperimentOptions experiment;
   train.add(app);
   add_eval(app, evaluate);
   add_report(app, report);
+  add_experiment(app, experiment);
   app.final_callback([&] {
     if (!app.get_subcommands().empty()) return;
     if (train.config.empty()) throw CLI::RequiredError("CONFIG, or a command");

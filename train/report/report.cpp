@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/report/page.h"
 #include "train/report/run_log.h"
 #include "train/report/svg.h"
 
@@ -111,7 +112,7 @@ std::string slice_chart(const std::vector<RunLog>& runs, const std::string& colu
   for (const RunLog& run : runs) names.push_back(run.name);
   for (const SliceValues& slice : runs.front().slices) {
     if (slice.column != column) continue;
-    BarGroup group{slice.value, {}};
+    BarGroup group{slice.value, {}, {}};
     for (const RunLog& run : runs) {
       const auto same = std::ranges::find_if(
           run.slices, [&](const SliceValues& s) { return s.column == column && s.value == slice.value; });
@@ -131,24 +132,9 @@ std::string slice_charts(const std::vector<RunLog>& runs) {
   return html;
 }
 
-constexpr const char* kStyle = R"(
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1360px; margin: 2em auto; padding: 0 1em; color: #222; }
-h1 { font-size: 1.4em; } .note { color: #555; }
-table { border-collapse: collapse; margin: 1em 0; } td, th { padding: .3em .9em; text-align: right; }
-td:first-child, th:first-child { text-align: left; } th { border-bottom: 2px solid #888; }
-tr:nth-child(even) td { background: #f4f6f8; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(520px, 1fr)); gap: 1em; }
-svg { width: 100%; border: 1px solid #ddd; border-radius: 4px; } svg text { font-size: 12px; fill: #333; }
-svg .title { font-weight: 600; font-size: 13px; } .grid { stroke: #e6e6e6; } .axis { stroke: #444; }
-.ideal { stroke: #999; stroke-dasharray: 5 4; }
-)";
-
-std::string html_page(const std::vector<RunLog>& runs, const std::vector<Row>& rows) {
-  return fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>MAL report</title>"
-      "<style>{}</style></head><body>\n<h1>Conversion-rate models compared</h1>\n<p class=\"note\">{}</p>\n{}"
-      "<div class=\"charts\">\n{}{}{}</div>\n</body></html>\n",
-      kStyle, escape_html(note(runs)), html_table(rows), loss_chart(runs), reliability_chart(runs), slice_charts(runs));
+std::string page_body(const std::vector<RunLog>& runs, const std::vector<Row>& rows) {
+  return fmt::format("<p class=\"note\">{}</p>\n{}<div class=\"charts\">\n{}{}{}</div>\n", escape_html(note(runs)),
+                     html_table(rows), loss_chart(runs), reliability_chart(runs), slice_charts(runs));
 }
 
 }  // namespace
@@ -164,7 +150,7 @@ void write_report(const ReportOptions& options) {
   fmt::print("{}\n({})\n", text_table(rows), note(runs));
   if (options.output.empty()) return;
   OutputFile file(options.output);
-  file.write(html_page(runs, rows));
+  file.write(html_page("Conversion-rate models compared", page_body(runs, rows)));
   file.commit();
 }
 

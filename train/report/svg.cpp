@@ -93,6 +93,15 @@ std::string legend(const std::vector<std::string>& names) {
   return svg;
 }
 
+// An upright line with a short stroke at each end.
+std::string interval_mark(double x, const Axis& y, double low, double high) {
+  if (!std::isfinite(low) || !std::isfinite(high)) return "";
+  constexpr double kCap = 4;
+  return line_between(x, y.place(low), x, y.place(high), "interval") +
+         line_between(x - kCap, y.place(low), x + kCap, y.place(low), "interval") +
+         line_between(x - kCap, y.place(high), x + kCap, y.place(high), "interval");
+}
+
 std::string wrap(const std::string& content) {
   return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\">{}</svg>\n", kWidth, kHeight, content);
 }
@@ -162,6 +171,12 @@ std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std
       low = std::min(low, value);
       high = std::max(high, value);
     }
+  for (const BarGroup& group : groups)
+    for (const auto& [from, to] : group.intervals) {
+      if (!std::isfinite(from) || !std::isfinite(to)) continue;
+      low = std::min(low, from);
+      high = std::max(high, to);
+    }
   const Axis y = make_axis(low, high, kHeight - kBottom, kTop, false);
   std::string svg = frame(nullptr, y, title, "", y_label);
   const double slot = (kWidth - kLeft - kRight) / static_cast<double>(groups.size());
@@ -175,12 +190,41 @@ std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std
       svg +=
           fmt::format(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>)",
                       left + bar * static_cast<double>(s), top, bar, std::abs(y.place(value) - y.place(0)), colour(s));
+      if (s < groups[g].intervals.size())
+        svg += interval_mark(left + bar * (static_cast<double>(s) + 0.5), y, groups[g].intervals[s].first,
+                             groups[g].intervals[s].second);
     }
     svg += fmt::format(R"svg(<text transform="translate({:.1f} {:.1f}) rotate(-20)" text-anchor="end">{}</text>)svg",
                        left + slot * 0.45, kHeight - kBottom + 16, escape_html(groups[g].label));
   }
   svg += line_between(kLeft, y.place(0), kWidth - kRight, y.place(0), "axis");
   return wrap(svg + legend(series));
+}
+
+std::string scatter_chart(const std::vector<LabelledPoint>& points, const std::string& title,
+                          const std::string& x_label, const std::string& y_label) {
+  if (points.empty()) return wrap(text_at(kWidth / 2, kHeight / 2, "middle", title + ": no data"));
+  double x_low = INFINITY, x_high = -INFINITY, y_low = 0, y_high = 0;
+  for (const LabelledPoint& point : points) {
+    x_low = std::min(x_low, point.x), x_high = std::max(x_high, point.x);
+    y_low = std::min(y_low, point.y), y_high = std::max(y_high, point.y);
+    if (std::isfinite(point.low)) y_low = std::min(y_low, point.low);
+    if (std::isfinite(point.high)) y_high = std::max(y_high, point.high);
+  }
+  const double margin = 0.05 * (x_high - x_low);
+  const Axis x = make_axis(x_low - margin, x_high + margin, kLeft, kWidth - kRight, false);
+  const Axis y = make_axis(y_low, y_high, kHeight - kBottom, kTop, false);
+  std::string svg = frame(&x, y, title, x_label, y_label);
+  svg += line_between(kLeft, y.place(0), kWidth - kRight, y.place(0), "axis");
+  for (const LabelledPoint& point : points) {
+    const double px = x.place(point.x), py = y.place(point.y);
+    svg += interval_mark(px, y, point.low, point.high);
+    svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="4" fill="{}"/>)", px, py, colour(0));
+    // On the side that has room.
+    const bool left = px > (kLeft + kWidth - kRight) / 2;
+    svg += text_at(px + (left ? -7 : 7), py - 5, left ? "end" : "start", point.label);
+  }
+  return wrap(svg);
 }
 
 }  // namespace mal

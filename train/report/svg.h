@@ -21,13 +21,21 @@ struct ChartOptions {
 
 std::string line_chart(const std::vector<Series>& series, const ChartOptions& options);
 
-// One group a label, one bar a series; values may be negative.
+// One group a label, one bar a series; values may be negative. intervals: low and high of each value, or empty.
 struct BarGroup {
   std::string label;
   std::vector<double> values;
+  std::vector<std::pair<double, double>> intervals;
 };
 std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std::string>& series,
                       const std::string& title, const std::string& y_label);
+
+struct LabelledPoint {
+  std::string label;
+  double x = 0, y = 0, low = 0, high = 0;  // an upright line from low to high; NaN: none
+};
+std::string scatter_chart(const std::vector<LabelledPoint>& points, const std::string& title,
+                          const std::string& x_label, const std::string& y_label);
 
 std::string escape_html(const std::string& text);
 

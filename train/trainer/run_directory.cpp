@@ -9,6 +9,7 @@
 #include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/trainer/scores.h"
 
 namespace mal {
 
@@ -27,7 +28,7 @@ std::string make_room(const std::string& path, bool overwrite) {
   std::error_code error;
   if (fs::exists(path + kConfig)) {
     if (!overwrite) fail_usage("{} holds an earlier run; use --overwrite to replace it, or --set output=FOLDER", path);
-    for (const char* file : {kConfig, kMetrics, kWeights}) fs::remove(path + file, error);
+    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights}) fs::remove(path + file, error);
   } else if (fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path))) {
     fail_usage("{} exists and is not a run; choose another output", path);
   }

@@ -15,6 +15,7 @@
 #include "train/trainer/metrics_log.h"
 #include "train/trainer/network.h"
 #include "train/trainer/run_directory.h"
+#include "train/trainer/scores.h"
 #include "train/trainer/test_report.h"
 
 namespace mal {
@@ -179,6 +180,7 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
     directory.log(baseline_line(baseline.evaluate(setup.dataset, test.scored), baseline.column(), steps));
   const std::vector<SliceTable> slices = slice_tables(setup.dataset, test, config.eval.slices);
   directory.log(test_line(metrics, slices, steps));
+  if (options.scores) save_scores(config.output, test.scored.logits);
   print_metrics(config.name, metrics, slices);
   fmt::print("run: {} ({} steps, peak memory {:.0f} MiB with the mapped data)\n", config.output, steps,
              peak_memory_mib());

@@ -11,9 +11,10 @@ namespace mal {
 struct TrainOptions {
   std::string device = "auto";
   bool overwrite = false;  // replace an earlier run of the same output
+  bool scores = false;     // keep the logits of the test rows (scores.h), as the last thing that is written
 };
 
-// Writes into config.output: config.yaml, metrics.jsonl, model.safetensors. Returns the test metrics.
+// Writes into config.output: config.yaml, metrics.jsonl, model.safetensors, scores.bin if asked for. Returns the test metrics.
 // A loss or gradient that is not finite stops the run with an Error before any parameter has changed by it.
 Metrics train(const RunConfig& config, const TrainOptions& options);
 

@@ -1,0 +1,34 @@
+// A study's outcome, before it is Markdown, JSON or a page.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "train/experiment/evidence.h"
+
+namespace mal {
+
+struct ResultTable {
+  std::string id;  // of its files
+  std::string title;
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::string> notes;     // lines below the table
+  std::vector<std::string> pictures;  // SVG
+  nlohmann::ordered_json json;        // the same numbers with all their digits
+};
+
+// What the studies' tables have in common.
+std::string number_text(double value, int digits);          // "0.7314", "n/a" where it is not defined
+std::string spread_text(const Spread& spread, int digits);  // "0.7314 ± 0.0012", "0.7314" of one seed
+std::string difference_text(const Difference& difference);  // "+0.65 [-0.10, +1.41]"
+std::string change_text(double model, double base);         // "+0.51 %" of the base
+nlohmann::ordered_json spread_json(const Spread& spread);   // mean, deviation, seeds
+nlohmann::ordered_json difference_json(const Difference& difference);
+std::string test_note(const Evidence& evidence, const ModelResult& base);  // rows, positives, users
+std::string interval_note(const Evidence& evidence);
+// id, title, seeds, resamples, test rows: the beginning of every table's JSON.
+nlohmann::ordered_json table_json(const Evidence& evidence, const std::string& id, const std::string& title);
+
+}  // namespace mal

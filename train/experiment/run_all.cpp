@@ -1,0 +1,136 @@
+#include "train/experiment/run_all.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <filesystem>
+#include <list>
+#include <thread>
+
+#include "engine/device.h"
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/config/progress.h"
+#include "train/experiment/child_process.h"
+#include "train/trainer/scores.h"
+
+namespace mal {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kPollInterval = std::chrono::milliseconds(50);
+
+int cores() {
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+// One run under way.
+struct Job {
+  const PlannedRun* run;
+  ChildProcess process;
+};
+
+class Pool {
+ public:
+  Pool(const RunAllOptions& options, std::deque<const PlannedRun*> waiting)
+      : options_(options),
+        waiting_(std::move(waiting)),
+        total_(waiting_.size()),
+        jobs_(job_count()),
+        progress_("experiment", static_cast<std::uint64_t>(total_)) {}
+
+  void work() {
+    while (!waiting_.empty() || !running_.empty()) {
+      while (running_.size() < jobs_ && !waiting_.empty()) {
+        start(*waiting_.front());
+        waiting_.pop_front();
+      }
+      collect();
+      progress_.update(done_, detail_);
+      std::this_thread::sleep_for(kPollInterval);
+    }
+    progress_.finish("runs");
+  }
+
+ private:
+  std::size_t job_count() const {
+    const bool cpu = select_device(options_.device, 1).name == "cpu";
+    const int wanted = options_.jobs > 0 ? options_.jobs : (cpu ? cores() : 1);
+    return std::max<std::size_t>(1, std::min(static_cast<std::size_t>(wanted), total_));
+  }
+
+  // The cores are shared by the runs; a run's result does not depend on its threads.
+  void start(const PlannedRun& run) {
+    RunConfig config = run.config;
+    if (config.train.threads == 0) config.train.threads = std::max<std::int64_t>(1, cores() / static_cast<int>(jobs_));
+    fs::remove_all(config.output);
+    OutputFile file(config.output + ".yaml");
+    file.write(to_yaml(config));
+    file.commit();
+    running_.push_back({&run, ChildProcess({options_.program, config.output + ".yaml", "--device", options_.device,
+                                            "--overwrite", "--scores"},
+                                           config.output + ".log")});
+    describe();
+  }
+
+  void collect() {
+    for (auto job = running_.begin(); job != running_.end();) {
+      const std::optional<int> code = job->process.poll();
+      if (!code) {
+        ++job;
+        continue;
+      }
+      if (*code != 0) report_failure(*job->run, *code);
+      fs::remove(job->run->config.output + ".yaml");
+      fs::remove(job->run->config.output + ".log");
+      job = running_.erase(job);
+      ++done_;
+      describe();
+    }
+  }
+
+  [[noreturn]] static void report_failure(const PlannedRun& run, int code) {
+    const std::string log = run.config.output + ".log";
+    std::string text = read_file(log);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    const std::string last = text.substr(text.rfind('\n') + 1);
+    fail("the run '{}' failed ({}): {}; all that it said is in {}", run.label,
+         code > 128 ? fmt::format("signal {}", code - 128) : fmt::format("exit code {}", code), last, log);
+  }
+
+  void describe() {
+    detail_.clear();
+    for (const Job& job : running_) detail_ += (detail_.empty() ? "" : "; ") + job.run->label;
+  }
+
+  RunAllOptions options_;
+  std::deque<const PlannedRun*> waiting_;
+  std::size_t total_, jobs_;
+  Progress progress_;
+  std::list<Job> running_;
+  std::uint64_t done_ = 0;
+  std::string detail_;
+};
+
+}  // namespace
+
+bool is_done(const PlannedRun& run, const Dataset& dataset) {
+  return has_scores(run.config.output, dataset.rows(Split::test));
+}
+
+void run_all(const Experiment& experiment, const RunPlan& plan, const Dataset& dataset, const RunAllOptions& options) {
+  fs::create_directories(experiment.output + "/runs");
+  std::deque<const PlannedRun*> waiting;
+  for (const PlannedRun& run : plan.runs())
+    if (!is_done(run, dataset)) waiting.push_back(&run);
+  const std::size_t done = plan.runs().size() - waiting.size();
+  fmt::print("{} runs: {} done already, {} to do\n", plan.runs().size(), done, waiting.size());
+  std::fflush(stdout);
+  if (!waiting.empty()) Pool(options, std::move(waiting)).work();
+}
+
+}  // namespace mal

@@ -1,0 +1,48 @@
+// Which runs an experiment needs. Two rows that come to the same configuration are one run, whatever they are called.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "train/config/run_config.h"
+#include "train/experiment/experiment_file.h"
+
+namespace mal {
+
+struct PlannedRun {
+  std::string key;    // names its folder
+  std::string label;  // "MAL, primary last, seed 2"
+  RunConfig config;   // with its folder as output
+};
+
+// A hash of everything that the result depends on: every value of the resolved configuration but those that only say
+// where to write, what to show or how many threads to use, and the data set's content.
+std::string run_key(const RunConfig& config, const std::string& data_fingerprint);
+
+// Of every byte that training reads: schema, statistics, vocabularies, and the checksums of the columns. Two copies of
+// a data set have the same one. Reads no column.
+std::string data_fingerprint(const std::string& dataset);
+
+class RunPlan {
+ public:
+  // Throws Error (exit code 2) that names the study and row whose configuration is wrong.
+  RunPlan(const Experiment& experiment, std::string fingerprint);
+
+  const std::vector<PlannedRun>& runs() const { return runs_; }  // first all of the first seed, then the next
+  // The keys of a row's runs, one a seed.
+  std::vector<std::string> keys(const Study& study, const StudyRow& row, const std::string& primary) const;
+
+ private:
+  void add(const Study& study, const StudyRow& row, const std::string& primary, std::int64_t seed);
+
+  const Experiment& experiment_;
+  std::string fingerprint_;
+  std::vector<PlannedRun> runs_;
+  std::map<std::string, std::vector<std::string>> keys_;  // by study, row and primary
+};
+
+std::string run_folder(const Experiment& experiment, const std::string& key);
+
+}  // namespace mal

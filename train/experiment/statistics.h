@@ -1,0 +1,24 @@
+// Means, quantiles and correlations of a few numbers. What is not defined is NaN.
+#pragma once
+
+#include <span>
+#include <vector>
+
+namespace mal {
+
+double mean_of(std::span<const double> values);
+double deviation_of(std::span<const double> values);  // of a sample: divided by n − 1; NaN below two values
+
+// The q-quantile of the values that are not NaN, interpolated linearly between neighbours.
+double quantile_of(std::vector<double> values, double q);
+
+double pearson(std::span<const double> x, std::span<const double> y);
+double spearman(std::span<const double> x, std::span<const double> y);  // Pearson's of the ranks, ties by midrank
+
+struct Interval {
+  double low = 0, high = 0;
+};
+// Holds 95 % of the resampled values: their 2.5 % and 97.5 % quantiles.
+Interval interval_of(const std::vector<double>& resampled);
+
+}  // namespace mal
