@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# A small experiment, killed midway and started again, ends in the same tables byte for byte as one that nothing
+# disturbed; runs that were done are not done again; two processes do not work in one folder.
+source "$(dirname "$0")/common.sh"
+
+"$bin/mal_data" simulate --out journeys --users 500 --days 6 --seed 5 >/dev/null
+"$bin/mal_data" attribute --in journeys/clicks.csv --conversions journeys/conversions.csv --key advertiser \
+  --channel channel --mechanisms last,first,linear,mta --test-days 2 --out samples >/dev/null
+"$bin/mal_data" prepare --schema simulated --train samples/train.csv --test samples/test.csv --out dataset >/dev/null
+
+cat >experiment.yaml <<END
+dataset: dataset
+output: whole
+base: $source/train/configs/base.yaml
+seeds: [1, 2]
+resamples: 200
+set: {train.batch_size: 256, model.embedding_dim: 4, model.tower: [8]}
+studies:
+  - {id: table1, title: Positives, kind: positives, paper: {linear: about 1.42}}
+  - id: table3
+    title: Systems
+    kind: systems
+    primary: [last, mta]
+    rows:
+      - {label: Base, set: {model.type: base}}
+      - {label: MAL, set: {model.type: mal}, paper: {last: +0.51 %}}
+  - id: figure5
+    title: Users
+    kind: user_growth
+    primary: [last]
+    edges: [0, 1]
+    rows: [{label: Base, set: {model.type: base}}, {label: MAL, set: {model.type: mal}}]
+  - id: table5
+    title: Industries
+    kind: slice_growth
+    primary: [last]
+    slice: industry_slice
+    rows: [{label: Base, set: {model.type: base}}, {label: MAL, set: {model.type: mal}}]
+END
+run=("$bin/mal_gpu_train" experiment experiment.yaml --device cpu)
+
+"${run[@]}" --jobs 2 >whole.txt 2>/dev/null || die "the experiment failed"
+grep -q "8 runs: 0 done already, 8 to do" whole.txt || die "the plan is another one: $(head -n 1 whole.txt)"
+for file in tables/table1.md tables/table3_last.json tables/table3_mta.md tables/figure5.md tables/table5.json report.md; do
+  [[ -s whole/$file ]] || die "there is no $file"
+done
+grep -q "<svg" whole/report.html || die "report.html has no picture"
+grep -q "about 1.42" whole/tables/table1.md || die "table 1 does not show the paper's figure"
+[[ $(find whole/runs -name '*.yaml' -not -path '*/runs/*/*' -o -name '*.log') == "" ]] || die "files of runs were left behind"
+
+# Killed after its first runs: with it goes the run under way.
+"${run[@]}" --jobs 1 --set output=killed >/dev/null 2>&1 &
+experiment=$!
+until compgen -G "killed/runs/*/scores.bin" >/dev/null; do sleep 0.02; done
+kill -9 $experiment
+wait $experiment 2>/dev/null || true
+sleep 0.5
+pgrep -f "$work/killed/|killed/runs/" >/dev/null && die "a run outlived its experiment"
+done_before=$(find killed/runs -name scores.bin | sort)
+[[ $(wc -l <<<"$done_before") -lt 8 ]] || die "nothing was left to do when the experiment was killed"
+[[ ! -e killed/report.md ]] || die "tables were written too early"
+stamps=$(xargs stat -c '%n %i %Y' <<<"$done_before")
+
+"${run[@]}" --jobs 1 --set output=killed >resumed.txt 2>/dev/null || die "it did not go on after a kill"
+grep -q "8 runs: $(wc -l <<<"$done_before") done already" resumed.txt || die "done runs were not counted: $(head -n 1 resumed.txt)"
+[[ $(xargs stat -c '%n %i %Y' <<<"$done_before") == "$stamps" ]] || die "a run that was done was done again"
+for file in tables report.md report.html; do
+  diff -r whole/$file killed/$file >/dev/null || die "$file differs after a kill"
+done
+
+[[ $("${run[@]}" --set output=killed --plan | grep -c " done ") == 8 ]] || die "--plan does not see that all is done"
+# A damaged file of scores is no result.
+victim=$(head -n 1 <<<"$done_before")
+printf 'x' | dd of="$victim" bs=1 seek=80 conv=notrunc status=none
+"${run[@]}" --set output=killed >repaired.txt 2>/dev/null
+grep -q "8 runs: 7 done already, 1 to do" repaired.txt || die "damaged scores were believed"
+diff -r whole/tables killed/tables >/dev/null || die "the repeated run gave other tables"
+
+# Another seed: nothing that is done counts.
+sed -i 's/seeds: \[1, 2\]/seeds: [3]/' experiment.yaml
+[[ $("${run[@]}" --set output=killed --plan) != *done* ]] || die "runs of other seeds were taken for done"
+
+flock killed/lock sleep 30 &
+holder=$!
+until ! flock --nonblock killed/lock true; do sleep 0.02; done
+refuses 1 "another process is working in killed" "${run[@]}" --set output=killed
+kill $holder
+wait $holder 2>/dev/null || true
+
+refuses 2 "study 'table3': the data set has no view 'markov'" "${run[@]}" --set output=other --set seeds=[1] \
+  --set dataset=dataset --set "studies=[{id: table3, title: t, kind: systems, primary: [markov], rows: [{label: a}]}]"
+absent other
+refuses 1 "the run '(Base|MAL), primary last, seed 3' failed .*not finite.*\.log" "${run[@]}" --set output=broken \
+  --set "set={optimizer.dense.type: sgd, optimizer.dense.lr: 1000}"

@@ -1,0 +1,148 @@
+#include "train/experiment/experiment_file.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/train/dataset_support.h"
+#include "train/experiment/run_plan.h"
+
+namespace mal {
+
+namespace {
+
+constexpr const char* kExperiment = R"(dataset: data
+output: out
+base: base.yaml
+seeds: [1, 5]
+set: {train.batch_size: 64}
+studies:
+  - {id: ratios, title: Ratios, kind: positives, paper: {linear: about 1.42}}
+  - id: table3
+    title: Systems
+    kind: systems
+    primary: [last, mta]
+    rows:
+      - {label: Base, set: {model.type: base}}
+      - {label: MAL, set: {model.type: mal, model.mal.views: [last, linear]}, paper: {last: +0.51 %}}
+  - id: figure5
+    title: Growth
+    kind: user_growth
+    primary: [last]
+    edges: [0, 0.5]
+    rows: [{label: Base, set: {model.type: base}}, {label: all, set: {model.type: mal}}]
+)";
+
+class ExperimentFolder {
+ public:
+  ExperimentFolder() { folder.write("base.yaml", "model: {type: base}\ndata: {path: x}\noutput: y\n"); }
+  Experiment parse(std::string text, const std::vector<std::string>& overrides = {}) const {
+    return parse_experiment(folder.write("experiment.yaml", text), overrides);
+  }
+  // The message where `from` is replaced by `to`.
+  std::string refusal(const std::string& from, const std::string& to) const {
+    std::string text = kExperiment;
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+    return test::message_of([&] { RunPlan(parse(text), "data"); });
+  }
+  test::DataFolder folder;
+};
+
+}  // namespace
+
+TEST_CASE("an experiment file is read") {
+  const ExperimentFolder files;
+  const Experiment experiment = files.parse(kExperiment, {"seeds=[7]", "resamples=300"});
+  CHECK(experiment.seeds == std::vector<std::int64_t>{7});
+  CHECK(experiment.resamples == 300);
+  CHECK(experiment.base == files.folder / "base.yaml");  // beside the file, from wherever it is called
+  REQUIRE(experiment.studies.size() == 3);
+  const Study& systems = experiment.studies[1];
+  CHECK(systems.kind == StudyKind::systems);
+  CHECK(systems.primaries == std::vector<std::string>{"last", "mta"});
+  CHECK(systems.rows[1].set == std::vector<std::string>{"model.type=mal", "model.mal.views=[last, linear]"});
+  CHECK(paper_text(systems.rows[1].paper, "last") == "+0.51 %");
+  CHECK(paper_text(systems.rows[1].paper, "mta") == "—");
+  CHECK(paper_text(experiment.studies[0].paper, "linear") == "about 1.42");
+  CHECK(experiment.studies[2].view == "linear");
+  CHECK(experiment.studies[2].against == "last");
+  CHECK(experiment.studies[2].edges == std::vector<double>{0, 0.5});
+
+  const RunConfig config = run_config_of(experiment, systems, systems.rows[1], "mta", 7);
+  CHECK(config.model.type == "mal");
+  CHECK(config.model.primary == "mta");
+  CHECK(config.model.mal.views == std::vector<std::string>{"last", "linear"});
+  CHECK(config.seed == 7);
+  CHECK(config.train.batch_size == 64);
+  CHECK(config.data.path == "data");
+}
+
+TEST_CASE("a wrong experiment file is refused with its place") {
+  const ExperimentFolder files;
+  const auto refused = [&](const std::string& from, const std::string& to, const std::string& pattern) {
+    INFO(to);
+    CHECK_THAT(files.refusal(from, to), Catch::Matchers::Contains(pattern));
+  };
+  refused("seeds: [1, 5]", "seed: [1, 5]", "seeds");
+  refused("seeds: [1, 5]", "seeds: []", "experiment.yaml:4: 'seeds'");
+  refused("seeds: [1, 5]", "seeds: [1, 1]", "a seed is given twice");
+  refused("seeds: [1, 5]", "seeds: [-1]", "from 0 on");
+  refused("kind: systems", "kind: system", "did you mean 'systems'");
+  refused("id: table3", "id: ../table3", "small letters");
+  refused("id: figure5", "id: table3", "two studies are called 'table3'");
+  refused("label: MAL", "label: Base", "two rows are called 'Base'");
+  refused("label: MAL", "lable: MAL", "label");
+  refused("primary: [last, mta]", "primary: []", "name a view");
+  refused("primary: [last]", "primary: [last, mta]", "name one view");
+  refused("edges: [0, 0.5]", "edges: [0.5, 0]", "ascending");
+  refused("edges: [0, 0.5]", "edges: []", "required");
+  refused("paper: {linear: about 1.42}", "paper: about 1.42", "paper");
+  refused("kind: positives", "kind: positives, rows: []", "unknown key");
+  refused("rows: [{label: Base, set: {model.type: base}}, ", "rows: [", "two are needed");
+  refused("model.mal.views: [last, linear]", "seed: 3", "is set by the experiment");
+  refused("model.mal.views: [last, linear]", "model.primary: mta", "is set by the experiment");
+  refused("model.mal.views: [last, linear]", "model.mal.vews: [last]", "study 'table3', row 'MAL': --set");
+  refused("{train.batch_size: 64}", "{train.batch_size: 0}", "must be from 1");
+  CHECK(files.refusal("output: out", "output: out").empty());  // as it stands it is right
+}
+
+TEST_CASE("rows that come to the same configuration are one run") {
+  const ExperimentFolder files;
+  const Experiment experiment = files.parse(kExperiment);
+  const RunPlan plan(experiment, "data");
+  // A seed: Base and MAL(last, linear) under two primaries, and MAL of all views. Base is in two studies.
+  REQUIRE(plan.runs().size() == 10);
+  for (std::size_t r = 0; r < plan.runs().size(); ++r) CHECK(plan.runs()[r].config.seed == (r < 5 ? 1 : 5));
+  const Study &systems = experiment.studies[1], &growth = experiment.studies[2];
+  CHECK(plan.keys(systems, systems.rows[0], "last") == plan.keys(growth, growth.rows[0], "last"));
+  CHECK(plan.keys(systems, systems.rows[0], "last") != plan.keys(systems, systems.rows[0], "mta"));
+  CHECK(plan.keys(systems, systems.rows[1], "last") != plan.keys(growth, growth.rows[1], "last"));
+  CHECK(plan.runs()[0].config.output == "out/runs/" + plan.runs()[0].key);
+  CHECK(RunPlan(experiment, "other data").runs()[0].key != plan.runs()[0].key);
+}
+
+TEST_CASE("a run's key is of what its result depends on") {
+  RunConfig config;
+  config.data.path = "a";
+  config.output = "b";
+  const std::string key = run_key(config, "data");
+  const auto with = [&](const auto& change) {
+    RunConfig changed = config;
+    change(changed);
+    return run_key(changed, "data");
+  };
+  CHECK(key.size() == 16);
+  CHECK(with([](RunConfig& c) { c.output = "elsewhere"; }) == key);
+  CHECK(with([](RunConfig& c) { c.data.path = "elsewhere"; }) == key);
+  CHECK(with([](RunConfig& c) { c.name = "another name"; }) == key);
+  CHECK(with([](RunConfig& c) { c.train.threads = 3; }) == key);
+  CHECK(with([](RunConfig& c) { c.eval.slices = {"industry"}; }) == key);
+  CHECK(with([](RunConfig& c) { c.seed = 2; }) != key);
+  CHECK(with([](RunConfig& c) { c.model.primary = "mta"; }) != key);
+  CHECK(with([](RunConfig& c) { c.model.tower = {64}; }) != key);
+  CHECK(with([](RunConfig& c) { c.train.batch_size = 7; }) != key);
+  CHECK(with([](RunConfig& c) { c.dense.learning_rate *= 1.0000001; }) != key);
+  CHECK(run_key(config, "other") != key);
+}
+
+}  // namespace mal
