@@ -73,6 +73,7 @@ Correlation correlation_of(const std::vector<SliceGain>& gains, std::size_t resa
   std::vector<double> pearsons, spearmans;
   for (std::size_t r = 0; r < resamples; ++r) {
     std::vector<double> resampled;
+    resampled.reserve(defined.size());
     for (const SliceGain* slice : defined) resampled.push_back(slice->difference.resampled[r]);
     if (std::ranges::any_of(resampled, [](double value) { return std::isnan(value); })) continue;
     pearsons.push_back(pearson(growth, resampled));

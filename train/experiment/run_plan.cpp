@@ -50,7 +50,7 @@ std::string data_fingerprint(const std::string& dataset) {
   std::ranges::sort(files);
   std::uint64_t hash = 0;
   for (const std::string& file : files) {
-    const MappedFile content(dataset + "/" + file);
+    const MappedFile content(fmt::format("{}/{}", dataset, file));
     // A column's header holds the checksum of its values.
     const bool column = file.ends_with(".bin");
     const std::size_t bytes = column ? std::min(content.size(), sizeof(ColumnHeader)) : content.size();

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The paper's studies as one command: installs what is missing, builds, simulates an ad platform, credits its
+# conversions, prepares the data set, trains every system of the experiment files over several seeds, writes the tables.
+#   scripts/reproduce.sh             20,000 users, 30 days, 5 seeds
+#   scripts/reproduce.sh --quick     4,000 users, 21 days, 3 seeds: at most 15 minutes on 2 cores
+# Interrupted, it goes on where it stopped; what is done is not done again. Everything is under build/reproduce/full or
+# build/reproduce/quick; docs/results/paper.md has what came out, docs/experiments.md says how to study other data.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+start=$SECONDS
+
+size=full users=20000 days=30 seeds='[1, 2, 3, 4, 5]'
+case ${1:-} in
+  '') ;;
+  --quick) size=quick users=4000 days=21 seeds='[1, 2, 3]' ;;
+  *) echo "reproduce: '$1' is not known; scripts/reproduce.sh [--quick]" >&2; exit 2 ;;
+esac
+
+scripts/setup.sh
+echo "reproduce: building"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+{ cmake --preset release && cmake --build --preset release --target mal_data mal_gpu_train; } >"$log" 2>&1 ||
+  { tail -n 40 "$log" >&2; exit 1; }
+
+out=build/reproduce/$size
+mal_data=build/release/mal_data
+mkdir -p "$out"
+
+# prepare writes its folder whole or not at all, so a data set that is there is complete.
+if [[ ! -e $out/dataset/stats.json ]]; then
+  $mal_data simulate --out $out/journeys --users $users --days $days --seed 1
+  $mal_data attribute --in $out/journeys/clicks.csv --conversions $out/journeys/conversions.csv \
+    --mechanisms last,first,linear,mta --key advertiser --channel channel --test-days 3 --out $out/samples
+  $mal_data prepare --schema simulated --train $out/samples/train.csv --test $out/samples/test.csv --out $out/dataset
+fi
+
+for file in train/configs/experiments/*.yaml; do
+  name=$(basename "$file" .yaml)
+  echo "reproduce: $name after $((SECONDS - start)) s"
+  build/release/mal_gpu_train experiment "$file" --set dataset=$out/dataset --set output=$out/"$name" --set seeds="$seeds"
+done
+echo "reproduce: done in $((SECONDS - start)) s; tables and pictures are in $out"
