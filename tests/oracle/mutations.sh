@@ -87,21 +87,12 @@ mutate "gradients of a bias: the first block of rows alone" $kernels/linear.cpp 
   'for (std::int64_t n = 0; n < outputs; ++n) db[n] += workspace[n];'
 
 # ---- DIN
-mutate "DIN: e - t is e + t in the part of t" $kernels/attention.cpp 't * (b[k] - c[k]);
-    }
-  }
-}
-
-// Pre' 't * (b[k] + c[k]);
-    }
-  }
-}
-
-// Pre'
-mutate "DIN: e - t is missing in the part of e" $kernels/attention.cpp 'm[k] = a[k] + c[k] + t * d[k];' \
-  'm[k] = a[k] + t * d[k];'
-mutate "DIN: PReLU's slope learns nothing" $kernels/attention.cpp 'positive ? 0.0F : dscore * p.w2[k] * h[k];' \
-  'positive ? 0.0F : 0 * dscore * p.w2[k] * h[k];'
+mutate "DIN: e - t is e + t" $kernels/attention.cpp 'a[block] - a[2 * block];' 'a[block] + a[2 * block];'
+mutate "DIN: e - t is missing in the part of e" $kernels/attention.cpp 'a[0] + a[2 * block];' 'a[0];'
+mutate "DIN: e * t learns nothing" $kernels/attention.cpp 'gradients.w1[3 * block + to] = sums.tm[from];' \
+  'gradients.w1[3 * block + to] = 0 * sums.tm[from];'
+mutate "DIN: PReLU's slope learns nothing" $kernels/attention.cpp 'positive ? 0.0F : dscore * w2[k] * h[k];' \
+  'positive ? 0.0F : 0 * dscore * w2[k] * h[k];'
 mutate "DIN: the softmax's gradient without its mean" $kernels/attention.cpp 'scores[j] * (dscores[j] - mean);' \
   'scores[j] * (dscores[j] - 0 * mean);'
 mutate "DIN: the target is the column named as the table" model/trunk.cpp '(column.side == Side::ad ? 2 : 0) +' '0 +'
