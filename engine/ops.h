@@ -51,6 +51,18 @@ Value layer_norm(Graph& graph, Parameters& parameters, Value x, float epsilon, c
 Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value target, Input lengths,
                     std::int64_t hidden, bool softmax, const std::string& name);
 
+// A gate of a layer of experts: its logits are a value [rows, experts.size()], or (constant) a parameter of that size.
+struct GateSpec {
+  kernels::GateKind kind = kernels::GateKind::softmax;
+  std::size_t output = 0;             // index into the layer's outputs
+  std::vector<std::int32_t> experts;  // indices into the layer's experts
+  Value logits;
+  Parameter* constant = nullptr;
+};
+// One layer of gated experts: as many values as `outputs` has names, each the sum of its gates' weighted experts.
+std::vector<Value> mixture(Graph& graph, const std::vector<Value>& experts, const std::vector<GateSpec>& gates,
+                           const std::vector<std::string>& outputs, const std::string& name);
+
 // scores[rows, L] of `scores` → [rows, T]
 Value simtier_count(Graph& graph, Input scores, std::int64_t length, std::int64_t tiers, bool log1p,
                     const std::string& name);

@@ -122,6 +122,51 @@ void din_backward(const DinShape& shape, const DinParameters& parameters, const 
                   bool accumulate_target, const DinGradients& gradients, float* workspace);
 std::int64_t din_backward_workspace(const DinShape& shape);
 
+// ---- gate: cpu/gate.cpp -------------------------------------------------------------------------------------------
+
+// A matrix [B, N] that is read, and the gradient of one that is written (data null: nobody needs it).
+struct MixtureInput {
+  const float* data;
+  std::int64_t stride;
+};
+struct MixtureOutput {
+  float* data;
+  std::int64_t stride;
+};
+struct MixtureGradient {
+  float* data;
+  std::int64_t stride;
+  bool accumulate;
+};
+
+// One weight for each of some experts, added up in one output. softmax and sigmoid are of the row's logits; constant
+// has the same weights in every row: `logits` is a parameter [count], its gradient is summed over rows and overwritten.
+enum class GateKind : std::int32_t { softmax, sigmoid, constant };
+struct Gate {
+  GateKind kind;
+  std::int32_t output;
+  std::int32_t count;
+  const std::int32_t* experts;  // [count], distinct
+  const float* logits;          // [B, count]
+  std::int64_t ldlogits;
+};
+struct Mixture {
+  const Gate* gates;
+  std::int32_t gate_count, expert_count, output_count;
+  std::int64_t rows, width;
+};
+
+// Every output of a layer of experts in one call (MMoE, PLE, AdaTT, HoME):
+//   y_o = Σ over gates of output o, Σ_k g_k x_experts[k].  x_e[B,N] → y_o[B,N]
+// weights[B, Σ count]: every gate's g, side by side in their order, for the backward pass.
+void mixture_forward(const Mixture& mixture, const MixtureInput* experts, const MixtureOutput* outputs, float* weights,
+                     std::int64_t ldweights);
+// dexperts one an expert, dlogits one a gate.
+void mixture_backward(const Mixture& mixture, const MixtureInput* experts, const float* weights, std::int64_t ldweights,
+                      const MixtureInput* doutputs, const MixtureGradient* dexperts, const MixtureGradient* dlogits,
+                      float* workspace);
+std::int64_t mixture_backward_workspace(const Mixture& mixture);
+
 // ---- simtier: cpu/simtier.cpp -------------------------------------------------------------------------------------
 
 // SimTier (Sheng et al., CIKM'24). Tier of a score s: min(T − 1, ⌊(clamp(s, −1, 1) + 1) · T / 2⌋) in fp32.
@@ -242,6 +287,9 @@ struct KernelTable {
   decltype(&kernels::din_forward) din_forward;
   decltype(&kernels::din_backward) din_backward;
   decltype(&kernels::din_backward_workspace) din_backward_workspace;
+  decltype(&kernels::mixture_forward) mixture_forward;
+  decltype(&kernels::mixture_backward) mixture_backward;
+  decltype(&kernels::mixture_backward_workspace) mixture_backward_workspace;
   decltype(&kernels::simtier_count_forward) simtier_count_forward;
   decltype(&kernels::simtier_embedding_forward) simtier_embedding_forward;
   decltype(&kernels::simtier_embedding_backward) simtier_embedding_backward;
