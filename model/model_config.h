@@ -33,10 +33,26 @@ struct MalConfig {
   bool cat = true;
   bool detach_knowledge = false;
   double lambda_view = 0.3, lambda_cat = 0.3;
-  std::vector<std::int64_t> aka_bottom = {256};
+  std::string aka = "shared_bottom";             // how AKA's tasks share: a name of model/registry.h aka_types()
+  std::vector<std::int64_t> aka_bottom = {256};  // of aka: shared_bottom
   std::vector<std::int64_t> ptp = {256, 128};
   std::vector<std::int64_t> knowledge = {128};
   std::vector<std::int64_t> head = {64, 32};
+};
+
+struct SharedBottomConfig {
+  std::int64_t layers = 3;  // of bottom ++ tower
+};
+
+struct MmoeConfig {
+  std::int64_t experts = 4;
+  std::vector<std::int64_t> expert = {256};
+};
+
+struct PleConfig {
+  std::int64_t layers = 2;
+  std::int64_t view_experts = 1, shared_experts = 1;  // a level
+  std::vector<std::int64_t> expert = {256};
 };
 
 struct ModelConfig {
@@ -51,6 +67,10 @@ struct ModelConfig {
   std::vector<std::int64_t> bottom = {256};
   std::vector<std::int64_t> tower = {128, 64, 32};
   kernels::Activation activation = kernels::Activation::relu;
+  std::vector<double> view_weights;  // factor of each view's loss, in the data set's order; empty: all 1
+  SharedBottomConfig shared_bottom;
+  MmoeConfig mmoe;
+  PleConfig ple;
   MalConfig mal;
 };
 

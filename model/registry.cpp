@@ -16,8 +16,11 @@ struct Entry {
 };
 
 constexpr std::array kModels = {
-    Entry{"base", zoo::build_base},
-    Entry{"mal", zoo::build_mal},
+    Entry{"base", zoo::build_base},                    // the primary view alone
+    Entry{"shared_bottom", zoo::build_shared_bottom},  // Caruana'97
+    Entry{"mmoe", zoo::build_mmoe},                    // Ma et al., KDD'18
+    Entry{"ple", zoo::build_ple},                      // Tang et al., RecSys'20
+    Entry{"mal", zoo::build_mal},                      // MAL §3
 };
 
 std::string join(const std::vector<std::string>& words) {
@@ -37,8 +40,8 @@ ops::LossHead loss_head(const Head& head, std::int64_t column) {
 }  // namespace
 
 std::vector<std::string> model_types() {
-  std::vector<std::string> types;
-  for (const Entry& entry : kModels) types.emplace_back(entry.type);
+  std::vector<std::string> types(kModels.size());
+  std::ranges::transform(kModels, types.begin(), &Entry::type);
   return types;
 }
 
@@ -48,6 +51,9 @@ Model build_model(Graph& graph, Parameters& parameters, const Schema& schema, co
     fail_usage("model.type '{}' is not known; this version has: {}", config.type, join(model_types()));
   const std::vector<std::string> views = schema.views();
   const int primary = find_view(views, config.primary, "model.primary");
+  if (!config.view_weights.empty() && config.view_weights.size() != views.size())
+    fail_usage("model.view_weights: {} numbers for {} views; give one for each of {}, in this order",
+               config.view_weights.size(), views.size(), join(views));
 
   Model model;
   model.inputs = add_inputs(graph, schema);

@@ -21,9 +21,11 @@ struct ZooContext {
   std::vector<std::string> views;  // every view of the dataset, in its order
   int primary;                     // index into views
   Value z;                         // the trunk
+
+  double view_weight(std::size_t view) const { return config.view_weights.empty() ? 1.0 : config.view_weights[view]; }
 };
 struct Head {
-  std::string name;  // "primary", "aka/last", "aka/cat"
+  std::string name;  // "primary", "view/first", "aka/last", "aka/cat"
   Value logits;      // [rows, 1], or [rows, 2^N] for a cartesian head
   ops::HeadKind kind;
   std::vector<int> labels;  // indices into ZooContext::views
@@ -43,6 +45,7 @@ struct Model {
 Model build_model(Graph& graph, Parameters& parameters, const Schema& schema, const ModelConfig& config);
 
 std::vector<std::string> model_types();
+std::vector<std::string> aka_types();  // of model.mal.aka
 
 // The index of a view; throws Error that names the configuration key and the views there are.
 int find_view(const std::vector<std::string>& views, const std::string& view, const std::string& key);

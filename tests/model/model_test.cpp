@@ -3,73 +3,17 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "tests/model/gradient_check.h"
 #include "tests/model/small_model.h"
 
 namespace {
 
 using namespace mal;
+using test::check_gradients;
+using test::gradient_size;
 using test::small_config;
 using test::SmallModel;
-
-double slope(SmallModel& m, float& weight) {
-  constexpr float kStep = 4e-3F;
-  const float at = weight;
-  weight = at + kStep;
-  const double up = m.run();
-  weight = at - kStep;
-  const double down = m.run();
-  weight = at;
-  return (up - down) / (2.0 * kStep);
-}
-
-// Every dense gradient and every touched embedding row against central differences of the whole model's loss. Where a
-// kink of PReLU or ReLU lies within the step, the difference says nothing: those must be few.
-void check_gradients(const ModelConfig& config) {
-  SmallModel m(config);
-  int checked = 0, off = 0;
-  const auto compare = [&](float gradient, float& weight) {
-    ++checked;
-    if (std::abs(slope(m, weight) - gradient) > 2e-3 * std::abs(gradient) + 2e-4) ++off;
-  };
-  for (Parameter& parameter : m.parameters.all_dense()) {
-    m.run();
-    const std::vector<float> gradient(parameter.gradient.span().begin(), parameter.gradient.span().end());
-    for (std::size_t i = 0; i < gradient.size(); ++i) compare(gradient[i], parameter.value.span()[i]);
-  }
-  m.run();
-  struct Row {
-    EmbeddingTable* table;
-    std::int32_t row;
-    std::vector<float> gradient;
-  };
-  std::vector<Row> rows;
-  for (const SparseGradient* sparse : m.graph.sparse_gradients())
-    for (std::int64_t k = 0; k < sparse->count; ++k) {
-      const float* values = sparse->values + k * sparse->table->width();
-      rows.push_back({sparse->table, sparse->rows[k], {values, values + sparse->table->width()}});
-    }
-  CHECK(rows.size() > 10);
-  for (const Row& row : rows)
-    for (std::size_t c = 0; c < row.gradient.size(); ++c) compare(row.gradient[c], row.table->row(row.row)[c]);
-  INFO(off << " of " << checked << " gradients are off");
-  CHECK(off <= checked / 100);
-}
-
-// Without ReLU, so that one unit near its kink does not spoil every layer below it.
-ModelConfig smooth_config(const std::string& type) {
-  ModelConfig config = small_config(type);
-  config.activation = kernels::Activation::none;
-  return config;
-}
-
-// Σ |gradient| over the parameters whose names begin so.
-double gradient_size(SmallModel& m, const std::string& prefix) {
-  double size = 0;
-  for (const Parameter& parameter : m.parameters.all_dense())
-    if (parameter.name.starts_with(prefix))
-      for (const float g : parameter.gradient.span()) size += std::abs(g);
-  return size;
-}
+using test::smooth_config;
 
 }  // namespace
 
@@ -181,7 +125,8 @@ TEST_CASE("steps lower the loss of a batch", "[model]") {
 
 TEST_CASE("wrong configurations of a model are named", "[model]") {
   ModelConfig config = small_config("mall");
-  CHECK_THROWS_WITH(SmallModel(config), Catch::Contains("'mall' is not known") && Catch::Contains("base, mal"));
+  CHECK_THROWS_WITH(SmallModel(config),
+                    Catch::Contains("'mall' is not known") && Catch::Contains("base, shared_bottom"));
   config = small_config("base");
   config.primary = "lats";
   CHECK_THROWS_WITH(SmallModel(config),

@@ -79,6 +79,11 @@ inline ModelConfig small_config(const std::string& type) {
   config.simtier.tiers = 4;
   config.bottom = {8};
   config.tower = {6, 5};
+  config.shared_bottom.layers = 2;
+  config.mmoe.experts = 3;
+  config.mmoe.expert = {7};
+  config.ple.view_experts = 2;
+  config.ple.expert = {6};
   config.mal.aka_bottom = {8};
   config.mal.ptp = {8, 7};
   config.mal.knowledge = {7};

@@ -15,6 +15,8 @@ namespace {
 constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxBatch = std::int64_t{1} << 22;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
+constexpr std::int64_t kMaxExperts = 64, kMaxLevels = 16, kMaxLayersOfList = 16;
+constexpr double kMaxWeight = 1000;
 constexpr std::size_t kMaxCartesianViews = 12;  // MODELS.md §1
 // Values are used as fp32: these bounds keep a rate from becoming 0 or infinite there, and a β below 1.
 constexpr double kMinRate = 1e-12, kMaxRate = 1e3, kMinEpsilon = 1e-20, kMaxBeta = 0.999999, kMaxPenalty = 1e3;
@@ -34,11 +36,12 @@ void visit_enum(ConfigVisitor& visitor, std::string_view key, Enum& value, const
   value = names.at(index).second;
 }
 
-void visit_type(ConfigVisitor& visitor, std::string& type) {
-  const std::vector<std::string> types = model_types();
-  auto index = static_cast<std::size_t>(std::ranges::find(types, type) - types.begin());
-  visitor.choice("type", index, types, {"shared_bottom", "mmoe", "ple", "home", "adatt", "natal", "moae"});
-  type = types.at(index);
+// A key whose value is one of the names that a registry knows.
+void visit_name(ConfigVisitor& visitor, std::string_view key, std::string& name, const std::vector<std::string>& names,
+                const std::vector<std::string>& later) {
+  auto index = static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
+  visitor.choice(key, index, names, later);
+  name = names.at(index);
 }
 
 void visit_interaction(ConfigVisitor& visitor, InteractionConfig& config) {
@@ -66,11 +69,13 @@ void visit_mal(ConfigVisitor& visitor, MalConfig& config) {
                             "model.mal.cat: false",
                             config.views.size(), kMaxCartesianViews));
   visitor.flag("detach_knowledge", config.detach_knowledge);
-  visitor.number("lambda_view", config.lambda_view, 0, 1000);
-  visitor.number("lambda_cat", config.lambda_cat, 0, 1000);
-  std::size_t shared_bottom = 0;
-  visitor.choice("aka", shared_bottom, {"shared_bottom"}, {"mmoe", "ple", "home"});
-  visitor.widths("aka_bottom", config.aka_bottom, 0);
+  visitor.number("lambda_view", config.lambda_view, 0, kMaxWeight);
+  visitor.number("lambda_cat", config.lambda_cat, 0, kMaxWeight);
+  visit_name(visitor, "aka", config.aka, aka_types(), {"home"});
+  if (config.aka == "shared_bottom")
+    visitor.widths("aka_bottom", config.aka_bottom, 0);
+  else
+    visitor.refuse("aka_bottom", fmt::format("has no effect on aka: {}, whose experts read the input", config.aka));
   visitor.widths("ptp", config.ptp, 1);
   visitor.widths("knowledge", config.knowledge, 1);
   const bool fits = !config.ptp.empty() && !config.knowledge.empty() && config.ptp.back() == config.knowledge.back();
@@ -78,8 +83,64 @@ void visit_mal(ConfigVisitor& visitor, MalConfig& config) {
   visitor.widths("head", config.head, 0);
 }
 
+// A section of the keys of one way of sharing: of the model of that name, and of mal with it as `aka`.
+template <typename Body>
+void visit_sharing(ConfigVisitor& visitor, const ModelConfig& config, const std::string& name, const Body& body) {
+  if (config.type == name || (config.type == "mal" && config.mal.aka == name))
+    visitor.section(name, body);
+  else
+    visitor.refuse(name, fmt::format("has no effect on type: {}; remove it, or set model.type: {}", config.type, name));
+}
+
+void visit_sharings(ConfigVisitor& visitor, ModelConfig& config) {
+  visit_sharing(visitor, config, "mmoe", [&](ConfigVisitor& v) {
+    v.integer("experts", config.mmoe.experts, 1, kMaxExperts);
+    v.widths("expert", config.mmoe.expert, 1);
+  });
+  visit_sharing(visitor, config, "ple", [&](ConfigVisitor& v) {
+    v.integer("layers", config.ple.layers, 1, kMaxLevels);
+    v.integer("view_experts", config.ple.view_experts, 1, kMaxExperts);
+    v.integer("shared_experts", config.ple.shared_experts, 1, kMaxExperts);
+    v.widths("expert", config.ple.expert, 1);
+  });
+}
+
+// What lies between the trunk and the towers.
+void visit_body(ConfigVisitor& visitor, ModelConfig& config) {
+  const std::string& type = config.type;
+  const auto is = [&](std::initializer_list<const char*> types) {
+    return std::ranges::find(types, type) != types.end();
+  };
+  if (is({"base", "shared_bottom"}))
+    visitor.widths("bottom", config.bottom, 0);
+  else if (type == "mal")
+    visitor.refuse("bottom", "has no effect on type: mal; its layers are model.mal.aka_bottom and model.mal.ptp");
+  else
+    visitor.refuse("bottom", fmt::format("has no effect on type: {}, whose experts read the input", type));
+  if (type == "mal")
+    visitor.section("mal", [&](ConfigVisitor& v) { visit_mal(v, config.mal); });
+  else
+    visitor.refuse("mal", fmt::format("has no effect on type: {}; remove it, or set model.type: mal", type));
+  if (type == "shared_bottom") {
+    const std::size_t all = config.bottom.size() + config.tower.size();
+    visitor.section("shared_bottom", [&](ConfigVisitor& v) {
+      v.integer("layers", config.shared_bottom.layers, 1, 2 * kMaxLayersOfList);
+      v.check(config.shared_bottom.layers < static_cast<std::int64_t>(all), "layers",
+              fmt::format("of the {} layers of model.bottom and model.tower at least one is left to the towers", all));
+    });
+  } else {
+    visitor.refuse("shared_bottom",
+                   fmt::format("has no effect on type: {}; remove it, or set model.type: shared_bottom", type));
+  }
+  visit_sharings(visitor, config);
+  if (type == "base")
+    visitor.refuse("view_weights", "has no effect on type: base, which learns the primary view alone");
+  else
+    visitor.numbers("view_weights", config.view_weights, 0, kMaxWeight);
+}
+
 void visit_model(ConfigVisitor& visitor, ModelConfig& config) {
-  visit_type(visitor, config.type);
+  visit_name(visitor, "type", config.type, model_types(), {"home", "adatt", "natal", "moae"});
   visitor.text("primary", config.primary);
   visitor.check(!config.primary.empty(), "primary", "name a view of the data set, such as last");
   visitor.integer("embedding_dim", config.embedding_dim, 1, 1024);
@@ -91,13 +152,7 @@ void visit_model(ConfigVisitor& visitor, ModelConfig& config) {
   visitor.widths("tower", config.tower, 1);
   visit_enum<kernels::Activation>(visitor, "activation", config.activation,
                                   {{"relu", kernels::Activation::relu}, {"none", kernels::Activation::none}});
-  if (config.type == "mal") {
-    visitor.refuse("bottom", "has no effect on type: mal; its layers are model.mal.aka_bottom and model.mal.ptp");
-    visitor.section("mal", [&](ConfigVisitor& v) { visit_mal(v, config.mal); });
-  } else {
-    visitor.widths("bottom", config.bottom, 0);
-    visitor.refuse("mal", fmt::format("has no effect on type: {}; remove it, or set model.type: mal", config.type));
-  }
+  visit_body(visitor, config);
 }
 
 void visit_train(ConfigVisitor& visitor, TrainConfig& config, ScheduleConfig& schedule) {

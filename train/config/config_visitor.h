@@ -20,6 +20,7 @@ class ConfigVisitor {
   // A value: read into `value`, whose content is the default, or written from it.
   virtual void integer(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max) = 0;
   virtual void number(std::string_view key, double& value, double min, double max) = 0;
+  virtual void numbers(std::string_view key, std::vector<double>& value, double min, double max) = 0;
   virtual void flag(std::string_view key, bool& value) = 0;
   virtual void text(std::string_view key, std::string& value) = 0;  // may be empty
   virtual void names(std::string_view key, std::vector<std::string>& value) = 0;

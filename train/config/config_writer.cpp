@@ -41,6 +41,9 @@ class ConfigWriter : public ConfigVisitor {
   }
   // fmt writes the shortest text that reads back as the same double.
   void number(std::string_view key, double& value, double, double) override { line(key, fmt::format(" {}", value)); }
+  void numbers(std::string_view key, std::vector<double>& value, double, double) override {
+    line(key, fmt::format(" [{}]", fmt::join(value, ", ")));
+  }
   void flag(std::string_view key, bool& value) override { line(key, value ? " true" : " false"); }
   void text(std::string_view key, std::string& value) override { line(key, " " + yaml_text(value)); }
   void names(std::string_view key, std::vector<std::string>& value) override {

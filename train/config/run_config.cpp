@@ -28,6 +28,12 @@ class ConfigReader : public ConfigVisitor {
   void number(std::string_view key, double& value, double min, double max) override {
     value = node_.number(key, value, min, max);
   }
+  void numbers(std::string_view key, std::vector<double>& value, double min, double max) override {
+    value = node_.get(key, value);
+    for (const double number : value)
+      if (number < min || number > max)
+        node_.fail_at(key, fmt::format("each number must be from {} to {}, not {}", min, max, number));
+  }
   void flag(std::string_view key, bool& value) override { value = node_.get(key, value); }
   void text(std::string_view key, std::string& value) override { value = node_.get(key, value); }
 

@@ -266,6 +266,11 @@ std::vector<std::int64_t> YamlNode::as<std::vector<std::int64_t>>() const {
   return list_of<std::int64_t>(*this, *value_, "a list of whole numbers such as [256, 128]");
 }
 
+template <>
+std::vector<double> YamlNode::as<std::vector<double>>() const {
+  return list_of<double>(*this, *value_, "a list of numbers such as [1, 0.5]");
+}
+
 std::int64_t YamlNode::integer(std::string_view key, std::int64_t default_value, std::int64_t min,
                                std::int64_t max) const {
   const auto value = get<std::int64_t>(key, default_value);

@@ -43,7 +43,7 @@ class YamlNode {
   // Items of a list, or values of a map whose keys are free names (see key()). Absent: none.
   std::vector<YamlNode> children() const;
 
-  // T: std::int64_t, double, bool, std::string, std::vector<std::string>, std::vector<std::int64_t>.
+  // T: std::int64_t, double, bool, std::string, or a std::vector of std::string, std::int64_t or double.
   template <typename T>
   T as() const;  // this node itself, e.g. an item of a list
   template <typename T>
