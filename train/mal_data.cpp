@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "train/attribution/attribute_command.h"
+#include "train/attribution/score_attribution.h"
 #include "train/config/program.h"
 #include "train/data/prepare_command.h"
 #include "train/simulate/simulate_command.h"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   mal::add_simulate_command(app);
   mal::add_attribute_command(app);
+  mal::add_score_attribution_command(app);
   mal::add_prepare_command(app);
   mal::add_stats_command(app);
   mal::add_export_parquet_command(app);

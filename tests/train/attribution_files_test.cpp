@@ -172,7 +172,7 @@ TEST_CASE("the fit does not see the test period", "[attribution]") {
     CHECK(report.fitted);
     CHECK(report.fit_total.journeys == 600);
     values.emplace_back();
-    for (const ChannelReport& channel : report.channels) values.back()[channel.name] = channel.value;
+    for (const ChannelReport& channel : report.channels) values.back()[channel.name] = channel.values.front();
     const auto json = nlohmann::json::parse(read_file(folder.path("out/attribution.json")));
     CHECK(json["fit"]["channels"].size() == 3);
     CHECK(json["counts"]["test_start"] == 777600);

@@ -5,9 +5,9 @@
 #include <memory>
 #include <numeric>
 #include <optional>
-
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/attribution/channel_model.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/read_clicks.h"
 #include "train/attribution/sample_writer.h"
@@ -137,27 +137,66 @@ void describe_slices(const ClickLog& log, const Credits& credits, AttributeRepor
                    [](const SliceReport& a, const SliceReport& b) { return a.clicks > b.clicks; });
 }
 
-std::vector<double> fit_channels(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
-                                 AttributeReport& report) {
-  const std::int64_t until = report.split ? report.test_start : kForever;
-  const CoalitionTable table = observe_coalitions(log, order, {options.window, options.restart}, until);
-  ShapleyOptions shapley;
-  shapley.seed = options.seed;
-  shapley.exact_channels = options.exact_channels;
-  const ShapleyFit fit = fit_shapley(table, shapley);
+void describe_channels(const ClickLog& log, const ChannelModel& model, AttributeReport& report) {
   report.fitted = true;
-  report.fit_exact = fit.exact;
-  report.fit_total = table.total();
-  report.fit_coalitions = table.coalitions();
+  report.fit_exact = model.exact;
+  report.fit_total = model.total;
+  report.fit_coalitions = model.coalitions;
   std::uint64_t alone = 0;
-  for (const CoalitionCount& single : table.singles()) alone += single.journeys;
-  report.fit_single_channel = alone == table.total().journeys;
-  for (std::uint32_t c = 0; c < table.channels(); ++c)
-    report.channels.push_back({log.channels.name(c), 0, table.singles()[c], fit.values[c]});
+  for (const CoalitionCount& single : model.alone) alone += single.journeys;
+  report.fit_single_channel = alone == model.total.journeys;
+  for (const FittedMechanism& fitted : model.mechanisms)
+    report.fitted_mechanisms.emplace_back(name_of(fitted.mechanism));
+  for (std::size_t c = 0; c < model.channels.size(); ++c) {
+    report.channels.push_back({model.channels[c], 0, model.alone[c], {}});
+    for (const FittedMechanism& fitted : model.mechanisms) report.channels[c].values.push_back(fitted.values[c]);
+  }
   for (const std::uint32_t channel : log.channel) ++report.channels[channel].clicks;
   std::stable_sort(report.channels.begin(), report.channels.end(),
-                   [](const ChannelReport& a, const ChannelReport& b) { return a.value > b.value; });
-  return fit.values;
+                   [](const ChannelReport& a, const ChannelReport& b) { return a.values.front() > b.values.front(); });
+}
+
+// Fitted on this log, or given; and where fitted, written beside the samples. Empty without a data-driven mechanism.
+ChannelModel channel_model(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
+                           const std::optional<ChannelModel>& given, const ClickLog& log, const ClickOrder& order,
+                           const std::string& folder, AttributeReport& report) {
+  std::vector<Mechanism> wanted;
+  for (const NamedMechanism& named : mechanisms)
+    if (needs_fit(named.mechanism)) wanted.push_back(named.mechanism);
+  if (wanted.empty()) return {};
+  ChannelModel model;
+  if (given) {
+    report.channel_model = options.channel_model;
+    std::vector<bool> known(log.channels.size());
+    for (std::uint32_t c = 0; c < log.channels.size(); ++c)
+      known[c] = std::ranges::find(given->channels, log.channels.name(c)) != given->channels.end();
+    for (const std::uint32_t channel : log.channel) report.unknown_channel_clicks += known[channel] ? 0 : 1;
+    model = model_for_log(*given, log);
+  } else {
+    model = fit_channel_model(log, order, wanted,
+                              {.rule = {options.window, options.restart},
+                               .until = report.split ? report.test_start : kForever,
+                               .seed = options.seed,
+                               .exact_channels = options.exact_channels});
+    OutputFile json(folder + "/channel_model.json");
+    json.write(channel_model_json(model));
+    json.commit();
+  }
+  describe_channels(log, model, report);
+  return model;
+}
+
+// A given model is read, and refused, before any of the log is.
+std::optional<ChannelModel> given_model(const AttributeOptions& options,
+                                        const std::vector<NamedMechanism>& mechanisms) {
+  if (options.channel_model.empty()) return std::nullopt;
+  std::vector<Mechanism> wanted;
+  for (const NamedMechanism& named : mechanisms)
+    if (needs_fit(named.mechanism)) wanted.push_back(named.mechanism);
+  if (wanted.empty())
+    fail_usage("--channel-model {}: no mechanism is data-driven; ask for mta, shapley, markov or logistic",
+               options.channel_model);
+  return read_channel_model(options.channel_model, wanted);
 }
 
 }  // namespace
@@ -165,6 +204,7 @@ std::vector<double> fit_channels(const AttributeOptions& options, const ClickLog
 AttributeReport attribute(const AttributeOptions& options) {
   check_layout_options(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
+  const std::optional<ChannelModel> given = given_model(options, mechanisms);
   OutputFolder folder(options.out, kMarker);
   RowSpool spool(folder.path() + "/rows.spool");
   ClickLog log;
@@ -180,10 +220,10 @@ AttributeReport attribute(const AttributeOptions& options) {
   const ClickOrder order = order_clicks(log);
   MechanismParameters parameters;
   parameters.half_life_seconds = static_cast<double>(options.half_life);
-  std::vector<double> channel_values;
-  if (std::any_of(mechanisms.begin(), mechanisms.end(), [](const auto& m) { return needs_fit(m.mechanism); }))
-    channel_values = fit_channels(options, log, order, report);
-  parameters.channel_values = channel_values;
+  const ChannelModel model = channel_model(options, mechanisms, given, log, order, folder.path(), report);
+  parameters.channel_values = model.values(Mechanism::shapley);
+  parameters.markov_values = model.values(Mechanism::markov);
+  parameters.logistic_values = model.values(Mechanism::logistic);
   const Journeys journeys = build_journeys(log, order, {options.window, options.restart}, kForever);
   report.known_labels = options.train_labels == "known";
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;

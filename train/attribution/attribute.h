@@ -41,6 +41,7 @@ struct AttributeOptions {
   std::string truth;                   // a column of true credits: each mechanism's distance from it
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
+  std::string channel_model;  // a channel_model.json of an earlier run, in place of a fit
   bool progress = true;
 };
 
@@ -61,8 +62,8 @@ struct SliceReport {
 struct ChannelReport {
   std::string name;
   std::uint64_t clicks = 0;
-  CoalitionCount alone;  // journeys of the fit that touch no other channel
-  double value = 0;      // φ
+  CoalitionCount alone;        // journeys of the fit that touch no other channel
+  std::vector<double> values;  // one a fitted mechanism
 };
 
 struct AttributeReport {
@@ -75,16 +76,20 @@ struct AttributeReport {
   std::uint64_t train_clicks_of_test_conversions = 0;  // clicks of train.csv in a journey that converts after it
   bool known_labels = false;                           // and these clicks got no credit of it
   std::vector<MechanismReport> mechanisms;
-  std::vector<SliceReport> slices;  // of --by, by falling number of clicks
-  bool fitted = false, fit_exact = true;
-  CoalitionCount fit_total;  // journeys the fit saw, and those that converted
+  std::vector<SliceReport> slices;             // of --by, by falling number of clicks
+  bool fitted = false, fit_exact = true;       // fitted: here or, with a given model, before
+  std::vector<std::string> fitted_mechanisms;  // in the order of ChannelReport::values
+  CoalitionCount fit_total;                    // journeys the fit saw, and those that converted
   std::uint64_t fit_coalitions = 0;
-  bool fit_single_channel = false;      // no journey touched two channels, so shapley is linear
-  std::vector<ChannelReport> channels;  // by falling value; empty without a fit
-  std::vector<std::string> columns;     // of the files written
+  bool fit_single_channel = false;           // no journey touched two channels, so shapley is linear
+  std::string channel_model;                 // the file of a given model; then its counts stand above
+  std::uint64_t unknown_channel_clicks = 0;  // with a given model: clicks of channels that it does not know
+  std::vector<ChannelReport> channels;       // by falling value; empty without a fit
+  std::vector<std::string> columns;          // of the files written
 };
 
-// Writes DIR/train.csv, DIR/test.csv (with a split) and DIR/attribution.json; all of them or none. Throws Error.
+// Writes DIR/train.csv, DIR/test.csv (with a split), DIR/attribution.json and (with a data-driven mechanism)
+// DIR/channel_model.json; all of them or none. Throws Error.
 AttributeReport attribute(const AttributeOptions& options);
 
 std::string summary(const AttributeReport& report);  // for people, several lines

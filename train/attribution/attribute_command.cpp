@@ -49,10 +49,15 @@ void add_input_options(CLI::App& command, CommandLine& line) {
 void add_output_options(CLI::App& command, CommandLine& line) {
   AttributeOptions& o = line.options;
   command.add_option("--out", o.out, "Folder to write train.csv, test.csv and attribution.json to")->required();
-  command.add_option("--mechanisms", o.mechanisms, "last, first, linear, time_decay, position, shapley, mta")
+  command
+      .add_option("--mechanisms", o.mechanisms,
+                  "last, first, linear, time_decay, position, shapley, markov, logistic, mta")
       ->delimiter(',')
       ->capture_default_str();
-  command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for")->capture_default_str();
+  command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for: shapley, markov, logistic")
+      ->capture_default_str();
+  command.add_option("--channel-model", o.channel_model,
+                     "A channel_model.json of an earlier run: its values are used, nothing is fitted");
   command.add_option("--window", line.window, "How far a journey reaches back from its conversion")
       ->capture_default_str();
   command.add_flag("--restart", o.restart,
@@ -78,7 +83,7 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
       ->check(CLI::Range(1, 24))
       ->capture_default_str();
-  command.add_option("--seed", o.seed, "Of that sampling")->capture_default_str();
+  command.add_option("--seed", o.seed, "Of that sampling, and of the bags of logistic")->capture_default_str();
 }
 
 }  // namespace

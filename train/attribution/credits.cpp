@@ -42,15 +42,13 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
   return credits;
 }
 
-CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule,
-                                  std::int64_t until) {
-  CoalitionTable table(log.channels.size());
+void observe_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
+                      const std::function<void(const Journey& journey, bool converted)>& visit) {
   const Journeys journeys = build_journeys(log, order, rule, until);
   JourneyView view(log, order);
-  for (const JourneyRange& range : journeys.converting) table.add(view.load(range).channels, true);
+  for (const JourneyRange& range : journeys.converting) visit(view.load(range), true);
   for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, rule.window, until))
-    table.add(view.load(range).channels, false);
-  return table;
+    visit(view.load(range), false);
 }
 
 }  // namespace mal

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -26,8 +26,9 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
                         const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters,
                         std::optional<std::int64_t> known_until = {});
 
-// The conversion rates of coalitions as they could be observed at `until`: from clicks and conversions before it alone.
-CoalitionTable observe_coalitions(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule,
-                                  std::int64_t until = std::numeric_limits<std::int64_t>::max());
+// Calls visit(journey, converted) for the journeys that could be observed at `until`, from clicks and conversions
+// before it alone: first those that convert, then the others.
+void observe_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
+                      const std::function<void(const Journey& journey, bool converted)>& visit);
 
 }  // namespace mal

@@ -12,12 +12,14 @@ namespace mal {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mechanism>, 6> kMechanisms = {{{"last", Mechanism::last},
+constexpr std::array<std::pair<std::string_view, Mechanism>, 8> kMechanisms = {{{"last", Mechanism::last},
                                                                                 {"first", Mechanism::first},
                                                                                 {"linear", Mechanism::linear},
                                                                                 {"time_decay", Mechanism::time_decay},
                                                                                 {"position", Mechanism::position},
-                                                                                {"shapley", Mechanism::shapley}}};
+                                                                                {"shapley", Mechanism::shapley},
+                                                                                {"markov", Mechanism::markov},
+                                                                                {"logistic", Mechanism::logistic}}};
 
 void divide_by_sum(std::span<double> weights) {
   double sum = 0;
@@ -95,18 +97,28 @@ void credit_journey(Mechanism mechanism, const Journey& journey, const Mechanism
       return credit_position(credits);
     case Mechanism::shapley:
       return credit_by_channel(journey, parameters.channel_values, credits);
+    case Mechanism::markov:
+      return credit_by_channel(journey, parameters.markov_values, credits);
+    case Mechanism::logistic:
+      return credit_by_channel(journey, parameters.logistic_values, credits);
   }
 }
 
 bool needs_fit(Mechanism mechanism) {
-  return mechanism == Mechanism::shapley;
+  return mechanism == Mechanism::shapley || mechanism == Mechanism::markov || mechanism == Mechanism::logistic;
+}
+
+std::string_view name_of(Mechanism mechanism) {
+  return std::ranges::find(kMechanisms, mechanism, &std::pair<std::string_view, Mechanism>::second)->first;
 }
 
 std::vector<NamedMechanism> parse_mechanisms(std::span<const std::string> names, std::string_view mta) {
   const Mechanism chosen = find_mechanism(mta);
   if (!needs_fit(chosen))
-    fail_usage("--mta {}: the MTA view is a data-driven mechanism; choose shapley, or ask for {} by its own name", mta,
-               mta);
+    fail_usage(
+        "--mta {}: the MTA view is a data-driven mechanism; choose shapley, markov or logistic, or ask for {} by its "
+        "own name",
+        mta, mta);
   std::vector<NamedMechanism> mechanisms;
   for (const std::string& name : names) {
     for (const NamedMechanism& earlier : mechanisms)

@@ -10,17 +10,20 @@
 
 namespace mal {
 
-enum class Mechanism { last, first, linear, time_decay, position, shapley };
+enum class Mechanism { last, first, linear, time_decay, position, shapley, markov, logistic };
 
 // The clicks of one journey in time order, all of them at or before the conversion.
 struct Journey {
   std::span<const std::int64_t> times;      // Unix seconds
-  std::span<const std::uint32_t> channels;  // as long as times; an index into MechanismParameters::channel_values
+  std::span<const std::uint32_t> channels;  // as long as times; an index into the values of MechanismParameters
 };
 
 struct MechanismParameters {
   double half_life_seconds = 7 * 86400.0;  // time_decay
-  std::span<const double> channel_values;  // shapley: a fitted value a channel; negative ones count as 0
+  // A fitted value a channel; negative ones count as 0.
+  std::span<const double> channel_values = {};  // shapley
+  std::span<const double> markov_values = {};
+  std::span<const double> logistic_values = {};
 };
 
 // credits[k] ≥ 0 is click k's share; they sum to 1. credits is as long as the journey, which has at least one click.
@@ -28,11 +31,12 @@ struct MechanismParameters {
 //   linear        1/n
 //   time_decay    ∝ 2^(−Δt/half_life), Δt = time from the click to the conversion
 //   position      2/5 first, 2/5 last, 1/5 shared by those between; n = 1: 1, n = 2: 1/2 each
-//   shapley       ∝ max(0, value of the click's channel); linear if that is 0 for every click
+//   shapley, markov, logistic   ∝ max(0, value of the click's channel); linear if that is 0 for every click
 void credit_journey(Mechanism mechanism, const Journey& journey, const MechanismParameters& parameters,
                     std::span<double> credits);
 
 bool needs_fit(Mechanism mechanism);  // data-driven: works only with fitted channel values
+std::string_view name_of(Mechanism mechanism);
 
 // One column of the output: `mta` is a name for the data-driven mechanism that was chosen for it.
 struct NamedMechanism {

@@ -74,21 +74,30 @@ std::string slices_text(const AttributeReport& r) {
 }
 
 std::string channels_text(const AttributeReport& r) {
-  std::string text = fmt::format("\n{:<20} {:>9} {:>14} {:>11} {:>14}\n", "channel", "clicks", "journeys alone",
-                                 "converting", "Shapley value");
+  std::string text = fmt::format("\n{:<20} {:>9} {:>14} {:>11}", "channel", "clicks", "journeys alone", "converting");
+  for (const std::string& mechanism : r.fitted_mechanisms) text += fmt::format(" {:>14}", mechanism + " value");
+  text += '\n';
   for (std::size_t c = 0; c < std::min(kLinesShown, r.channels.size()); ++c) {
     const ChannelReport& channel = r.channels[c];
-    text +=
-        fmt::format("{:<20} {:>9} {:>14} {:>10.2f}% {:>14.6f}\n", channel.name, channel.clicks, channel.alone.journeys,
-                    100 * ratio(channel.alone.conversions, channel.alone.journeys), channel.value);
+    text += fmt::format("{:<20} {:>9} {:>14} {:>10.2f}%", channel.name, channel.clicks, channel.alone.journeys,
+                        100 * ratio(channel.alone.conversions, channel.alone.journeys));
+    for (const double value : channel.values) text += fmt::format(" {:>14.6f}", value);
+    text += '\n';
   }
   if (r.channels.size() > kLinesShown)
     text += fmt::format("… and {} more in attribution.json\n", r.channels.size() - kLinesShown);
-  text +=
-      fmt::format("fitted on {}, {} of them converting, {} ({})\n", plural(r.fit_total.journeys, "journey"),
-                  r.fit_total.conversions, plural(r.fit_coalitions, "coalition"), r.fit_exact ? "exact" : "sampled");
+  if (!r.channel_model.empty())
+    return text + fmt::format("values of {}, fitted on {}; {} of channels that it does not know\n", r.channel_model,
+                              plural(r.fit_total.journeys, "journey"), plural(r.unknown_channel_clicks, "click"));
+  const bool shapley = std::ranges::find(r.fitted_mechanisms, "shapley") != r.fitted_mechanisms.end();
+  text += fmt::format("fitted on {}, {} of them converting, {}{}\n", plural(r.fit_total.journeys, "journey"),
+                      r.fit_total.conversions, plural(r.fit_coalitions, "coalition"),
+                      !shapley      ? ""
+                      : r.fit_exact ? " (exact)"
+                                    : " (sampled)");
   if (r.fit_single_channel)
-    text += "every journey has one channel, so shapley equals linear; name another column by --channel\n";
+    text += fmt::format("every journey has one channel, so {} equals linear; name another column by --channel\n",
+                        r.fitted_mechanisms.front());
   return text;
 }
 
@@ -109,6 +118,7 @@ ordered_json parameters_json(const AttributeOptions& o) {
                        {"window_seconds", o.window},
                        {"half_life_seconds", o.half_life},
                        {"seed", o.seed}};
+  if (!o.channel_model.empty()) json["channel_model"] = std::filesystem::path(o.channel_model).filename().string();
   if (o.restart) json["restart"] = true;
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (!o.from.empty()) json["from"] = o.from;
@@ -144,12 +154,14 @@ ordered_json counts_json(const AttributeReport& r) {
 
 ordered_json fit_json(const AttributeReport& r) {
   ordered_json channels = ordered_json::array();
-  for (const ChannelReport& c : r.channels)
-    channels.push_back({{"channel", c.name},
-                        {"clicks", c.clicks},
-                        {"journeys_alone", c.alone.journeys},
-                        {"conversions_alone", c.alone.conversions},
-                        {"shapley_value", c.value}});
+  for (const ChannelReport& c : r.channels) {
+    ordered_json entry = {{"channel", c.name},
+                          {"clicks", c.clicks},
+                          {"journeys_alone", c.alone.journeys},
+                          {"conversions_alone", c.alone.conversions}};
+    for (std::size_t m = 0; m < c.values.size(); ++m) entry[r.fitted_mechanisms[m] + "_value"] = c.values[m];
+    channels.push_back(entry);
+  }
   return {{"exact", r.fit_exact},
           {"journeys", r.fit_total.journeys},
           {"conversions", r.fit_total.conversions},

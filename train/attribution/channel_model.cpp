@@ -1,0 +1,137 @@
+#include "train/attribution/channel_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/attribution/credits.h"
+#include "train/attribution/logistic.h"
+#include "train/attribution/markov.h"
+
+namespace mal {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+
+bool wants(const std::vector<Mechanism>& wanted, Mechanism mechanism) {
+  return std::ranges::find(wanted, mechanism) != wanted.end();
+}
+
+std::vector<Mechanism> fitted_kinds() {
+  return {Mechanism::shapley, Mechanism::markov, Mechanism::logistic};
+}
+
+}  // namespace
+
+const std::vector<double>& ChannelModel::values(Mechanism mechanism) const {
+  static const std::vector<double> kNone;
+  const auto found = std::ranges::find(mechanisms, mechanism, &FittedMechanism::mechanism);
+  return found == mechanisms.end() ? kNone : found->values;
+}
+
+ChannelModel fit_channel_model(const ClickLog& log, const ClickOrder& order, const std::vector<Mechanism>& wanted,
+                               const FitOptions& options) {
+  const std::uint32_t channels = log.channels.size();
+  CoalitionTable coalitions(channels);
+  std::optional<MarkovChain> markov;
+  std::optional<BaggedLogistic> logistic;
+  if (wants(wanted, Mechanism::markov)) markov.emplace(channels);
+  if (wants(wanted, Mechanism::logistic)) logistic.emplace(channels, LogisticOptions{.seed = options.seed});
+  observe_journeys(log, order, options.rule, options.until, [&](const Journey& journey, bool converted) {
+    coalitions.add(journey.channels, converted);
+    if (markov) markov->add(journey.channels, converted);
+    if (logistic) logistic->add(journey.channels, converted);
+  });
+  ChannelModel model;
+  for (std::uint32_t c = 0; c < channels; ++c) model.channels.push_back(log.channels.name(c));
+  model.alone = coalitions.singles();
+  model.total = coalitions.total();
+  model.coalitions = coalitions.coalitions();
+  if (wants(wanted, Mechanism::shapley)) {
+    ShapleyOptions shapley;
+    shapley.seed = options.seed;
+    shapley.exact_channels = options.exact_channels;
+    ShapleyFit fit = fit_shapley(coalitions, shapley);
+    model.exact = fit.exact;
+    model.mechanisms.push_back({Mechanism::shapley, std::move(fit.values)});
+  }
+  if (markov) model.mechanisms.push_back({Mechanism::markov, markov->removal_effects()});
+  if (logistic) model.mechanisms.push_back({Mechanism::logistic, logistic->marginal_effects()});
+  return model;
+}
+
+std::string channel_model_json(const ChannelModel& model) {
+  ordered_json channels = ordered_json::array();
+  for (std::size_t c = 0; c < model.channels.size(); ++c) {
+    ordered_json entry = {{"channel", model.channels[c]}};
+    for (const FittedMechanism& fitted : model.mechanisms)
+      entry[std::string(name_of(fitted.mechanism))] = fitted.values[c];
+    entry["journeys_alone"] = model.alone[c].journeys;
+    entry["conversions_alone"] = model.alone[c].conversions;
+    channels.push_back(entry);
+  }
+  const ordered_json json = {{"format", kFormat},
+                             {"journeys", model.total.journeys},
+                             {"conversions", model.total.conversions},
+                             {"channels", channels}};
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+ChannelModel read_channel_model(const std::string& path, const std::vector<Mechanism>& wanted) {
+  const ordered_json json = ordered_json::parse(read_file(path), nullptr, false);
+  ChannelModel model;
+  try {
+    if (const int format = json.at("format").get<int>(); format != kFormat)
+      fail("{}: its format is version {}, this program reads {}; fit it again", path, format, kFormat);
+    model.total = {json.at("journeys").get<std::uint64_t>(), json.at("conversions").get<std::uint64_t>()};
+    const ordered_json& channels = json.at("channels");
+    for (const Mechanism kind : fitted_kinds()) {
+      const std::string name(name_of(kind));
+      const bool known = !channels.empty() && channels.front().contains(name);
+      if (!known && wants(wanted, kind))
+        fail("{}: it has no values of '{}'; attribute with --mechanisms {} fits and writes them", path, name, name);
+      if (known) model.mechanisms.push_back({kind, {}});
+    }
+    for (const ordered_json& entry : channels) {
+      model.channels.push_back(entry.at("channel").get<std::string>());
+      model.alone.push_back(
+          {entry.at("journeys_alone").get<std::uint64_t>(), entry.at("conversions_alone").get<std::uint64_t>()});
+      for (FittedMechanism& fitted : model.mechanisms) {
+        const double value = entry.at(std::string(name_of(fitted.mechanism))).get<double>();
+        fitted.values.push_back(value);
+      }
+    }
+  } catch (const ordered_json::exception&) {
+    fail("{}: it is no channel model as attribute writes it (channel_model.json)", path);
+  }
+  std::vector<std::string> names = model.channels;
+  std::ranges::sort(names);
+  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
+    fail("{}: channel '{}' stands twice", path, *twice);
+  return model;
+}
+
+ChannelModel model_for_log(const ChannelModel& model, const ClickLog& log) {
+  std::unordered_map<std::string, std::size_t> places;
+  for (std::size_t c = 0; c < model.channels.size(); ++c) places.emplace(model.channels[c], c);
+  ChannelModel result;
+  result.total = model.total;
+  for (const FittedMechanism& fitted : model.mechanisms) result.mechanisms.push_back({fitted.mechanism, {}});
+  for (std::uint32_t c = 0; c < log.channels.size(); ++c) {
+    result.channels.push_back(log.channels.name(c));
+    const auto found = places.find(log.channels.name(c));
+    const bool known = found != places.end();
+    result.alone.push_back(known ? model.alone[found->second] : CoalitionCount{});
+    for (std::size_t m = 0; m < model.mechanisms.size(); ++m)
+      result.mechanisms[m].values.push_back(known ? model.mechanisms[m].values[found->second] : 0.0);
+  }
+  return result;
+}
+
+}  // namespace mal

@@ -1,0 +1,51 @@
+// The fitted table of the data-driven mechanisms: a value a channel and mechanism. Kept as JSON that a person can read,
+// and read back to credit other journeys with the same table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/attribution/click_log.h"
+#include "train/attribution/journeys.h"
+#include "train/attribution/mechanisms.h"
+#include "train/attribution/shapley.h"
+
+namespace mal {
+
+struct FittedMechanism {
+  Mechanism mechanism;
+  std::vector<double> values;  // one a channel
+};
+
+struct ChannelModel {
+  std::vector<std::string> channels;
+  std::vector<FittedMechanism> mechanisms;
+  std::vector<CoalitionCount> alone;  // one a channel: journeys that touch no other
+  CoalitionCount total;               // journeys of the fit
+  std::uint64_t coalitions = 0;
+  bool exact = true;  // shapley: not sampled
+
+  const std::vector<double>& values(Mechanism mechanism) const;  // empty if it was not fitted
+};
+
+struct FitOptions {
+  JourneyRule rule;
+  std::int64_t until = 0;  // clicks and conversions before it alone are seen
+  std::uint64_t seed = 1;
+  std::uint32_t exact_channels = 12;
+};
+
+// Fits each of `wanted` that is data-driven, once.
+ChannelModel fit_channel_model(const ClickLog& log, const ClickOrder& order, const std::vector<Mechanism>& wanted,
+                               const FitOptions& options);
+
+std::string channel_model_json(const ChannelModel& model);
+// Throws Error for a file that is none, and for one without a mechanism that is wanted.
+ChannelModel read_channel_model(const std::string& path, const std::vector<Mechanism>& wanted);
+
+// The same model for the channels of a log; a channel that the model does not know has the value 0.
+ChannelModel model_for_log(const ChannelModel& model, const ClickLog& log);
+
+}  // namespace mal

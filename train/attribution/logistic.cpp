@@ -1,0 +1,110 @@
+#include "train/attribution/logistic.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/attribution/shapley.h"
+
+namespace mal {
+
+namespace {
+
+constexpr int kMaxSweeps = 200;
+constexpr double kSmallStep = 1e-7;
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+}  // namespace
+
+BaggedLogistic::BaggedLogistic(std::uint32_t channels, const LogisticOptions& options)
+    : channels_(channels), options_(options), bag_of_(options.seed, "attribution: journeys of the bags") {}
+
+void BaggedLogistic::add(std::span<const std::uint32_t> journey_channels, bool converted) {
+  scratch_.assign(journey_channels.begin(), journey_channels.end());
+  std::sort(scratch_.begin(), scratch_.end());
+  scratch_.erase(std::unique(scratch_.begin(), scratch_.end()), scratch_.end());
+  std::uint64_t hash = 0;
+  for (const std::uint32_t channel : scratch_) hash ^= CoalitionTable::channel_hash(channel);
+  const auto [entry, is_new] = places_.try_emplace(hash, static_cast<std::uint32_t>(patterns_.size()));
+  if (is_new) patterns_.push_back({scratch_, {}, {}});
+  Pattern& pattern = patterns_[entry->second];
+  const auto tally = [converted](Counts& counts) {
+    counts.journeys += 1;
+    counts.conversions += converted ? 1 : 0;
+  };
+  tally(pattern.all);
+  const std::uint64_t bits = bag_of_.bits(journeys_++);
+  for (std::size_t bag = 0; bag < kBags; ++bag)
+    if ((bits >> bag & 1U) != 0) tally(pattern.bags[bag]);
+}
+
+// Newton's step for one coefficient after the other, inside a trust region that grows and shrinks with its steps
+// (Genkin, Lewis, Madigan, "Large-scale Bayesian logistic regression for text categorization", 2007).
+BaggedLogistic::Coefficients BaggedLogistic::fit(std::size_t bag, const std::vector<bool>& used,
+                                                 const std::vector<std::vector<std::uint32_t>>& patterns_of) const {
+  Coefficients beta{0, std::vector<double>(channels_, 0.0)};
+  std::vector<double> margin(patterns_.size(), 0.0), trust(channels_ + 1, 1.0);
+  const auto step = [&](double& coefficient, double ridge, double& region, const auto& each_pattern) {
+    double gradient = -ridge * coefficient, curvature = ridge;
+    each_pattern([&](std::size_t p) {
+      const Counts& counts = patterns_[p].bags[bag];
+      const double rate = sigmoid(margin[p]);
+      gradient += counts.conversions - counts.journeys * rate;
+      curvature += counts.journeys * rate * (1 - rate);
+    });
+    if (curvature < 1e-12) return 0.0;
+    const double by = std::clamp(gradient / curvature, -region, region);
+    region = std::max(2 * std::abs(by), region / 2);
+    coefficient += by;
+    each_pattern([&](std::size_t p) { margin[p] += by; });
+    return std::abs(by);
+  };
+  for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
+    double largest = step(beta.intercept, 1e-6, trust.back(), [&](const auto& visit) {
+      for (std::size_t p = 0; p < patterns_.size(); ++p) visit(p);
+    });
+    for (std::size_t c = 0; c < channels_; ++c)
+      if (used[c])
+        largest = std::max(largest, step(beta.channels[c], options_.ridge, trust[c], [&](const auto& visit) {
+                             for (const std::uint32_t p : patterns_of[c]) visit(p);
+                           }));
+    if (largest < kSmallStep) break;
+  }
+  return beta;
+}
+
+BaggedLogistic::Coefficients BaggedLogistic::average() const {
+  std::vector<std::vector<std::uint32_t>> patterns_of(channels_);
+  for (std::uint32_t p = 0; p < patterns_.size(); ++p)
+    for (const std::uint32_t channel : patterns_[p].channels) patterns_of[channel].push_back(p);
+  const Random half(options_.seed, "attribution: channels of the bags");
+  Coefficients mean{0, std::vector<double>(channels_, 0.0)};
+  for (std::size_t bag = 0; bag < kBags; ++bag) {
+    std::vector<bool> used(channels_);
+    for (std::size_t c = 0; c < channels_; ++c) used[c] = (half.bits((bag / 2) * channels_ + c) & 1U) == bag % 2;
+    const Coefficients beta = fit(bag, used, patterns_of);
+    mean.intercept += beta.intercept / kBags;
+    for (std::size_t c = 0; c < channels_; ++c) mean.channels[c] += 2 * beta.channels[c] / kBags;
+  }
+  return mean;
+}
+
+std::vector<double> BaggedLogistic::marginal_effects() const {
+  const Coefficients beta = average();
+  std::vector<double> effects(channels_, 0.0), journeys(channels_, 0.0);
+  for (const Pattern& pattern : patterns_) {
+    double margin = beta.intercept;
+    for (const std::uint32_t channel : pattern.channels) margin += beta.channels[channel];
+    for (const std::uint32_t channel : pattern.channels) {
+      effects[channel] += pattern.all.journeys * (sigmoid(margin) - sigmoid(margin - beta.channels[channel]));
+      journeys[channel] += pattern.all.journeys;
+    }
+  }
+  for (std::size_t c = 0; c < channels_; ++c)
+    if (journeys[c] > 0) effects[c] /= journeys[c];
+  return effects;
+}
+
+}  // namespace mal

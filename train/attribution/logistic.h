@@ -1,0 +1,59 @@
+// Marginal effects of channels in a bagged logistic regression: the credit of the mechanism `logistic`.
+//
+// A journey is a row: x_c = 1 if it touched channel c, y = 1 if it converted. Each bag fits a logistic regression with
+// a weak ridge to a random half of the journeys and a random half of the channels (bags come in pairs whose channels
+// complement each other); the coefficients are averaged, those of a channel over the bags that had it. Bagging after
+// Shao and Li, "Data-driven multi-touch attribution models", KDD 2011. The value of a channel is its average marginal
+// effect: the mean, over the journeys that touched it, of the probability to convert minus that without the channel.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/random.h"
+
+namespace mal {
+
+struct LogisticOptions {
+  std::uint64_t seed = 1;
+  double ridge = 1;  // λ of λ/2 · Σ β², beside a sum over journeys
+};
+
+class BaggedLogistic {
+ public:
+  static constexpr std::size_t kBags = 32;
+
+  BaggedLogistic(std::uint32_t channels, const LogisticOptions& options = {});
+  void add(std::span<const std::uint32_t> journey_channels, bool converted);  // any order, repeats allowed
+  std::vector<double> marginal_effects() const;                               // one a channel; may be negative
+
+ private:
+  struct Counts {
+    double journeys = 0, conversions = 0;
+  };
+  // All journeys that touched the same channels: every fit sees them as one row with a weight.
+  struct Pattern {
+    std::vector<std::uint32_t> channels;
+    Counts all;
+    Counts bags[kBags];
+  };
+  struct Coefficients {
+    double intercept = 0;
+    std::vector<double> channels;
+  };
+  Coefficients fit(std::size_t bag, const std::vector<bool>& used,
+                   const std::vector<std::vector<std::uint32_t>>& patterns_of) const;
+  Coefficients average() const;
+
+  std::uint32_t channels_;
+  LogisticOptions options_;
+  Random bag_of_;
+  std::uint64_t journeys_ = 0;
+  std::vector<Pattern> patterns_;
+  std::unordered_map<std::uint64_t, std::uint32_t> places_;  // hash of the channels → index into patterns_
+  std::vector<std::uint32_t> scratch_;
+};
+
+}  // namespace mal

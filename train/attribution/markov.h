@@ -1,0 +1,36 @@
+// Removal effects of channels in a Markov chain of journeys: the credit of the mechanism `markov`.
+//
+// A journey is a walk start → channel → channel … → conversion or null; the chain's probabilities are the observed
+// shares of the steps. The removal effect of channel c is the part of all conversions that is lost when every walk that
+// comes to c ends there: R_c = 1 − P(conversion without c) / P(conversion). After Anderl, Becker, von Wangenheim,
+// Schumann, "Mapping the customer journey", 2016.
+//
+// A walk that converts through c first comes to c, then converts from there: R_c = P(start comes to c) · h_c / h_start,
+// where h is the probability to convert. With G = (I − Q)⁻¹ of the channels' steps Q, the expected visits, P(start
+// comes to c) = G(start, c) / G(c, c): one inverse gives every R_c.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace mal {
+
+class MarkovChain {
+ public:
+  static constexpr std::uint32_t kMaxChannels = 2048;  // the inverse costs their third power
+  // Throws a usage Error for more channels than that.
+  explicit MarkovChain(std::uint32_t channels);
+
+  void add(std::span<const std::uint32_t> journey_channels, bool converted);  // in the order of time
+
+  std::vector<double> removal_effects() const;  // one a channel, in [0, 1]; 0 of a channel without conversions
+
+ private:
+  std::size_t at(std::size_t from, std::size_t to) const { return from * (channels_ + 2) + to; }
+
+  std::size_t channels_;
+  std::vector<double> steps_;  // from the channels and the start to the channels, conversion and null
+};
+
+}  // namespace mal
