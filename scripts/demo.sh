@@ -20,9 +20,12 @@ mal_gpu_train=build/release/mal_gpu_train
 mkdir -p "$out"
 
 echo "demo: seed $seed"
-$mal_data simulate --out $out/journeys --seed "$seed"
+$mal_data simulate --out $out/journeys --days 37 --seed "$seed"
+# What the platform could do on the eve of 30 January: no label looks ahead, and none is younger than a week. The week of
+# clicks after the test day shows which click was a journey's last.
 $mal_data attribute --in $out/journeys/clicks.csv --conversions $out/journeys/conversions.csv \
-  --mechanisms last,first,linear,mta --key advertiser --channel channel --test-days 1 --out $out/samples
+  --mechanisms last,first,linear,mta --key advertiser --channel channel --test-from 2024-01-30 --test-to 2024-01-31 \
+  --train-labels known --gap 7d --out $out/samples
 $mal_data prepare --schema simulated --train $out/samples/train.csv --test $out/samples/test.csv --out $out/dataset
 $mal_data stats $out/dataset
 for model in base mal; do

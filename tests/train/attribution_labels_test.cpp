@@ -78,6 +78,33 @@ TEST_CASE("known labels need a test period", "[attribution]") {
   CHECK_THAT(attribution_error(o, 2), Contains("final or known"));
 }
 
+TEST_CASE("the clicks of the gap are in neither file", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options(kTwice, "time,user,advertiser\n20,u,a\n39,u,a\n60,v,a\n");
+  o.mechanisms = {"last"};
+  o.test_from = "39";
+  o.gap = 9;  // from 30 on: the click of that very second is in the gap
+  const AttributeReport report = attribute(o);
+  CHECK(report.train_clicks == 2);
+  CHECK(report.gap_clicks == 2);
+  CHECK(report.train_clicks_of_test_conversions == 2);  // 10 and 20, by the conversion of 39
+  CHECK(attribution_lines(folder.path("out/train.csv")).back() == "20,u,a,1,3");
+  CHECK(attribution_lines(folder.path("out/test.csv"))[1] == "40,u,b,0,0");
+  o.test_to = "50";  // 50 is in its journey, and in no file
+  CHECK(attribute(o).later_clicks == 1);
+  CHECK(attribution_lines(folder.path("out/test.csv")).size() == 2);
+  CHECK(attribution_lines(folder.path("out/test.csv"))[1] == "40,u,b,0,0");
+  o.out = folder.path("refused");
+  o.test_to = "39";
+  CHECK_THAT(attribution_error(o, 2), Contains("--test-to") && Contains("test.csv would be empty"));
+  o.test_to.clear();
+  o.gap = 29;
+  CHECK_THAT(attribution_error(o, 2), Contains("--gap") && Contains("train.csv would be empty"));
+  o.gap = 9;
+  o.test_from.clear();
+  CHECK_THAT(attribution_error(o, 2), Contains("--gap") && Contains("--test-days"));
+}
+
 TEST_CASE("conversions outside from and to do not count", "[attribution]") {
   const AttributionFolder folder;
   // The click of −5 and the conversion of the year 5138 are outside, so that nobody asks whether they make sense.

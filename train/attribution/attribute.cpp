@@ -56,6 +56,16 @@ std::int64_t find_test_start(const AttributeOptions& options, const AttributeRep
   return start;
 }
 
+// The first moment after the test period.
+std::int64_t find_test_end(const AttributeOptions& options, const AttributeReport& report) {
+  if (options.test_to.empty()) return kForever;
+  const std::int64_t end = parse_time(options.test_to, "--test-to", options.utc_offset);
+  if (end <= report.test_start)
+    fail_usage("--test-to {}: the test period begins at {}, so test.csv would be empty", options.test_to,
+               date_of(report.test_start));
+  return end;
+}
+
 void describe_clicks(const ClickLog& log, AttributeReport& report) {
   report.rows = log.rows;
   report.skipped_rows = log.skipped_rows;
@@ -84,14 +94,15 @@ void describe_journeys(const Journeys& journeys, const Credits& credits, Attribu
   for (const std::uint32_t length : credits.path_length) report.clicks_in_journeys += length > 0 ? 1 : 0;
 }
 
-// Clicks before `start` in a journey that converts at `start` or later: their labels look into the test period.
-std::uint64_t early_clicks(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, std::int64_t start) {
+// Clicks before `train_end` in a journey that converts at `start` or later: their labels look into the test period.
+std::uint64_t early_clicks(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
+                           std::int64_t train_end, std::int64_t start) {
   std::vector<bool> early(log.size(), false);
   for (const JourneyRange& journey : journeys.converting) {
     if (journey.conversion_time < start) continue;
     for (std::uint32_t position = journey.begin; position < journey.end; ++position) {
       const std::uint32_t click = order.by_group[position];
-      if (log.time[click] < start) early[click] = true;
+      if (log.time[click] < train_end) early[click] = true;
     }
   }
   return static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));
@@ -109,7 +120,8 @@ void describe_mechanisms(const ClickLog& log, const Credits& credits, const std:
       entry.credit += static_cast<double>(credit);
       if (credit > 0) {
         ++entry.positives;
-        if (report.split && log.time[click] >= report.test_start) ++entry.test_positives;
+        if (report.split && log.time[click] >= report.test_start && log.time[click] < report.test_end)
+          ++entry.test_positives;
       }
       if (log.truth.empty() || (credit == 0 && log.truth[click] == 0)) continue;
       error += std::abs(static_cast<double>(credit) - static_cast<double>(log.truth[click]));
@@ -216,6 +228,7 @@ AttributeReport attribute(const AttributeOptions& options) {
   describe_clicks(log, report);
   report.split = !options.test_from.empty() || options.test_days > 0;
   if (report.split) report.test_start = find_test_start(options, report);
+  report.test_end = find_test_end(options, report);
 
   const ClickOrder order = order_clicks(log);
   MechanismParameters parameters;
@@ -229,17 +242,29 @@ AttributeReport attribute(const AttributeOptions& options) {
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
   const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until);
 
-  const auto before_test = [&](std::uint32_t click) { return !report.split || log.time[click] < report.test_start; };
-  report.train_clicks = static_cast<std::uint64_t>(
-      std::partition_point(order.by_time.begin(), order.by_time.end(), before_test) - order.by_time.begin());
+  const auto clicks_before = [&](std::int64_t time) {
+    const auto before = [&](std::uint32_t click) { return !report.split || log.time[click] < time; };
+    return static_cast<std::uint64_t>(std::partition_point(order.by_time.begin(), order.by_time.end(), before) -
+                                      order.by_time.begin());
+  };
+  const std::uint64_t test_begin = clicks_before(report.test_start);
+  report.train_clicks = clicks_before(report.test_start - options.gap);
+  report.gap_clicks = test_begin - report.train_clicks;
+  const std::uint64_t test_end = clicks_before(report.test_end);
+  report.later_clicks = log.size() - test_end;
+  if (report.train_clicks == 0)
+    fail_usage("--gap: it reaches back beyond the first click ({}), so train.csv would be empty",
+               date_of(report.first_time));
   describe_journeys(journeys, credits, report);
-  if (report.split) report.train_clicks_of_test_conversions = early_clicks(log, order, journeys, report.test_start);
+  if (report.split)
+    report.train_clicks_of_test_conversions =
+        early_clicks(log, order, journeys, report.test_start - options.gap, report.test_start);
   describe_mechanisms(log, credits, mechanisms, report);
   describe_slices(log, credits, report);
 
   SampleWriter writer(options, log, order, credits, spool);
   writer.write(folder.path() + "/train.csv", report.columns, 0, report.train_clicks);
-  if (report.split) writer.write(folder.path() + "/test.csv", report.columns, report.train_clicks, log.size());
+  if (report.split) writer.write(folder.path() + "/test.csv", report.columns, test_begin, test_end);
   spool.remove();
   OutputFile json(folder.path() + "/" + kMarker);
   json.write(to_json(options, report));

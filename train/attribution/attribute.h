@@ -35,7 +35,9 @@ struct AttributeOptions {
   std::string from, to;                // keep events with from ≤ time < to; Unix seconds or a date
   std::string test_from;               // Unix seconds or a date
   int test_days = 0;                   // or: the last days that have clicks
+  std::string test_to;                 // the test period ends before; later clicks are in journeys, but in no file
   std::string train_labels = "final";  // known: train.csv gets no credit of conversions in the test period
+  std::int64_t gap = 0;                // seconds before the test period whose clicks are in neither file
   std::int64_t truncate = 0;           // journeys: seconds kept before the last touch; 0: all
   std::string by;                      // a column: positives by its values
   std::string truth;                   // a column of true credits: each mechanism's distance from it
@@ -67,8 +69,9 @@ struct ChannelReport {
 };
 
 struct AttributeReport {
-  std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0;
-  std::int64_t first_time = 0, last_time = 0, test_start = 0;  // test_start: only with a split
+  std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0,
+                gap_clicks = 0, later_clicks = 0;
+  std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;  // test_…: only with a split
   bool split = false;
   std::uint64_t conversions = 0, conversions_without_clicks = 0;
   std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;

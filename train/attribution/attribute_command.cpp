@@ -18,7 +18,7 @@ namespace {
 
 struct CommandLine {
   AttributeOptions options;
-  std::string window = "30d", half_life = "7d", truncate, derive;
+  std::string window = "30d", half_life = "7d", truncate, derive, gap;
   double utc_offset_hours = 0;
 };
 
@@ -74,10 +74,13 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
   command.add_option("--test-from", o.test_from, "Clicks from here on go to test.csv: Unix seconds or a date");
   command.add_option("--test-days", o.test_days, "Or: the last days that have clicks go to test.csv");
+  command.add_option("--test-to", o.test_to, "Clicks from here on are in journeys, but in neither file");
   command
       .add_option("--train-labels", o.train_labels,
                   "final; known: train.csv gets no credit of conversions in the test period, as on the day before it")
       ->capture_default_str();
+  command.add_option("--gap", line.gap,
+                     "Clicks in this time before the test period go to neither file: their labels are not ripe");
   command.add_option("--by", o.by, "Count positives by the values of this column, too");
   command.add_option("--truth", o.truth, "Column of true credits: print each mechanism's distance from them");
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
@@ -98,6 +101,7 @@ void add_attribute_command(CLI::App& app) {
     options.window = parse_duration(line->window, "--window");
     options.half_life = parse_duration(line->half_life, "--half-life");
     if (!line->truncate.empty()) options.truncate = parse_duration(line->truncate, "--truncate");
+    if (!line->gap.empty()) options.gap = parse_duration(line->gap, "--gap");
     options.derive_hour = line->derive == "hour";
     if (!(std::abs(line->utc_offset_hours) <= 24))
       fail_usage("--utc-offset {}: hours from -24 to 24 are possible", line->utc_offset_hours);

@@ -46,6 +46,9 @@ void check_layout_options(const AttributeOptions& options) {
     fail_usage("--train-labels {}: it must be final or known", options.train_labels);
   if (options.train_labels == "known" && options.test_from.empty() && options.test_days == 0)
     fail_usage("--train-labels known needs a test period: give --test-days or --test-from");
+  if (!options.test_to.empty() && options.test_from.empty()) fail_usage("--test-to needs --test-from");
+  if (options.gap != 0 && options.test_from.empty() && options.test_days == 0)
+    fail_usage("--gap is time before a test period: give --test-days or --test-from");
   if (options.history_length < 1 || options.history_length > 1000)
     fail_usage("--history-length {}: 1 to 1000 are possible", options.history_length);
 }

@@ -24,6 +24,10 @@ std::string plural(std::uint64_t count, const char* noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::uint64_t test_clicks(const AttributeReport& r) {
+  return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks;
+}
+
 std::string counts_text(const AttributeReport& r) {
   std::string text = fmt::format("{} of {}, {} to {}\n", plural(r.clicks, "click"), plural(r.users, "user"),
                                  date_of(r.first_time), date_of(r.last_time));
@@ -37,8 +41,10 @@ std::string counts_text(const AttributeReport& r) {
                       100 * ratio(r.single_click_journeys, r.journeys), r.longest_journey,
                       plural(r.clicks_in_several_journeys, "click"));
   if (r.split)
-    text += fmt::format("train.csv {}, test.csv {} from {} on\n", plural(r.train_clicks, "click"),
-                        plural(r.clicks - r.train_clicks, "click"), date_of(r.test_start));
+    text += fmt::format("train.csv {}, {}test.csv {} from {} on{}\n", plural(r.train_clicks, "click"),
+                        r.gap_clicks == 0 ? "" : fmt::format("gap {}, ", plural(r.gap_clicks, "click")),
+                        plural(test_clicks(r), "click"), date_of(r.test_start),
+                        r.later_clicks == 0 ? "" : fmt::format(", later {}", plural(r.later_clicks, "click")));
   if (r.train_clicks_of_test_conversions > 0)
     text += fmt::format("{} of train.csv {} in journeys that convert in the test period, {}credited for it\n",
                         plural(r.train_clicks_of_test_conversions, "click"),
@@ -121,6 +127,8 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (!o.channel_model.empty()) json["channel_model"] = std::filesystem::path(o.channel_model).filename().string();
   if (o.restart) json["restart"] = true;
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
+  if (!o.test_to.empty()) json["test_to"] = o.test_to;
+  if (o.gap > 0) json["gap_seconds"] = o.gap;
   if (!o.from.empty()) json["from"] = o.from;
   if (!o.to.empty()) json["to"] = o.to;
   if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
@@ -136,7 +144,9 @@ ordered_json counts_json(const AttributeReport& r) {
           {"clicks", r.clicks},
           {"users", r.users},
           {"train_clicks", r.train_clicks},
-          {"test_clicks", r.clicks - r.train_clicks},
+          {"gap_clicks", r.gap_clicks},
+          {"test_clicks", test_clicks(r)},
+          {"later_clicks", r.later_clicks},
           {"first_time", r.first_time},
           {"last_time", r.last_time},
           {"test_start", r.split ? ordered_json(r.test_start) : ordered_json(nullptr)},
