@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Data: mal_data prepare of a Parquet file of the MAC layout against pandas and numpy doing the same work (and against cat of
+# the file), the training loader alone, mal_data attribute.
+#   bench/compare.sh data [--json FILE] [--rounds 3] [--rows 1000000] [--users 200000]
+# --users: of the simulated log for attribute, 50 clicks each. pandas goes into build/peers-data-venv (300 MB). About 8 GB of
+# disk in build/peers-data while it runs.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+json='' rounds=3 rows=1000000 users=200000
+while (($#)); do
+  case $1 in
+    --json) json=$2 ;;
+    --rounds) rounds=$2 ;;
+    --rows) rows=$2 ;;
+    --users) users=$2 ;;
+    *) echo "data: unknown option $1" >&2; exit 2 ;;
+  esac
+  shift 2
+done
+
+venv=build/peers-data-venv
+if ! cmp -s bench/peers/data_requirements.txt $venv/installed.txt; then
+  echo "data: installing pandas into $venv"
+  python3 -m venv $venv
+  $venv/bin/pip install --quiet --disable-pip-version-check -r bench/peers/data_requirements.txt
+  cp bench/peers/data_requirements.txt $venv/installed.txt
+fi
+{ cmake --preset release && cmake --build --preset release --target mal_data loader_bench; } >/dev/null
+python=$venv/bin/python peers=bench/peers/data_peers.py work=build/peers-data
+trap 'rm -rf "$work"' EXIT
+mkdir -p $work
+$python $peers make --rows "$rows" --out $work/mac
+
+measure() {  # measure NAME COMMAND...: its seconds, appended to the samples
+  local name=$1 begin end
+  shift
+  begin=$(date +%s.%N)
+  "$@" >$work/log 2>&1 || { cat $work/log >&2; exit 1; }
+  end=$(date +%s.%N)
+  awk -v n="$name" -v a="$begin" -v b="$end" 'BEGIN { printf "%s %.3f\n", n, b - a }' >>$work/samples
+}
+prepare=(build/release/mal_data prepare --schema mac --train $work/mac/train.parquet --test $work/mac/test.parquet)
+for ((round = 1; round <= rounds; ++round)); do
+  measure cat cat $work/mac/train.parquet $work/mac/test.parquet
+  measure prepare_ours "${prepare[@]}" --out $work/dataset
+  measure prepare_theirs $python $peers prepare --train $work/mac/train.parquet --test $work/mac/test.parquet --out $work/arrays
+  build/release/loader_bench $work/dataset >>$work/samples
+  echo "data: round $round of $rounds, load $(cut -d' ' -f1 /proc/loadavg)"
+done
+$python $peers check --dataset $work/dataset --arrays $work/arrays
+rm -rf $work/dataset $work/arrays
+if ((users > 0)); then
+  build/release/mal_data simulate --out $work/journeys --users "$users" >$work/log 2>&1
+  measure attribute build/release/mal_data attribute --in $work/journeys/clicks.csv --conversions $work/journeys/conversions.csv \
+    --mechanisms last,first,linear,mta --test-days 1 --out $work/credited
+  echo "clicks $(head -n 1 $work/log | grep -o '^[0-9]*')" >>$work/samples
+fi
+$python $peers summary --samples $work/samples --rows "$rows" --mac $work/mac ${json:+--json "$json"}
