@@ -84,13 +84,16 @@ struct View {
 
 View parse(const std::string& path, const MappedFile& file) {
   std::uint64_t length = 0;
-  if (file.size() < sizeof(length)) fail("{}: too short for a weights file ({} bytes)", path, file.size());
+  if (file.size() < sizeof(length))
+    fail("{}: too short for a weights file ({} bytes); copy it again, or train again", path, file.size());
   std::memcpy(&length, file.data(), sizeof(length));
   if (length > kMaxHeader || length > file.size() - sizeof(length))
-    fail("{}: its header claims {} bytes; the file is damaged or not a safetensors file", path, length);
+    fail("{}: its header claims {} bytes; the file is damaged or not a safetensors file; copy it again, or train again",
+         path, length);
   const char* text = reinterpret_cast<const char*>(file.data()) + sizeof(length);
   Json header = Json::parse(text, text + length, nullptr, false);
-  if (!header.is_object()) fail("{}: its header is not a JSON object; the file is damaged", path);
+  if (!header.is_object())
+    fail("{}: its header is not a JSON object; the file is damaged, copy it again, or train again", path);
   const std::uint64_t begin = sizeof(length) + length;
   return {file.data() + begin, file.size() - begin, std::move(header)};
 }
@@ -123,7 +126,8 @@ const std::byte* find_tensor(const std::string& path, const View& view, const En
     fail("{}: tensor {} has no valid data_offsets; the file is damaged", path, entry.name);
   const auto begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
   if (begin > end || end > view.data_bytes || end - begin != entry.bytes())
-    fail("{}: tensor {} lies outside the file; the file is damaged or cut short", path, entry.name);
+    fail("{}: tensor {} lies outside the file; the file is damaged or cut short; copy it again, or train again", path,
+         entry.name);
   return view.data + begin;
 }
 
@@ -146,7 +150,7 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
 Metadata load_weights(const std::string& path, Parameters& parameters) {
   const MappedFile file(path);
   const View view = parse(path, file);
-  const Metadata metadata = metadata_of(path, view.header);
+  Metadata metadata = metadata_of(path, view.header);
   const std::vector<Entry> entries = entries_of(parameters);
   if (view.header.size() != entries.size() + 1)
     fail("{}: it holds {} tensors, the model has {}", path, view.header.size() - 1, entries.size());
@@ -158,7 +162,7 @@ Metadata load_weights(const std::string& path, Parameters& parameters) {
   }
   const auto expected = metadata.find(kChecksumKey);
   if (expected == metadata.end() || expected->second != checksum(entries))
-    fail("{}: the checksum of its data is wrong; the file is damaged", path);
+    fail("{}: the checksum of its data is wrong; the file is damaged, copy it again, or train again", path);
   return metadata;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -47,6 +48,10 @@ void sync_folder(const std::string& folder) {
 }  // namespace
 
 OutputFile::OutputFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
+  struct stat status = {};
+  // A rename over /dev/stdout or a directory would replace it, or fail when all the work is done.
+  if (::stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    fail("cannot write {}: it is {}; name a file", path_, S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail_io("create", temporary_);
   buffer_.reserve(kBufferBytes);
@@ -115,7 +120,7 @@ OutputFolder::OutputFolder(std::string target, std::string marker)
   std::error_code error;
   fs::remove_all(temporary_, error);
   fs::create_directories(temporary_, error);
-  if (error) fail("cannot create {}: {}", temporary_, error.message());
+  if (error) fail("cannot create {}: {}; choose another --out", temporary_, error.message());
 }
 
 OutputFolder::~OutputFolder() {
@@ -128,6 +133,13 @@ void OutputFolder::commit() {
   namespace fs = std::filesystem;
   std::error_code error;
   sync_folder(temporary_);
+  // One step where the file system can: then `temporary_` holds the old folder.
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    committed_ = true;
+    sync_folder(folder_of(target_));
+    fs::remove_all(temporary_, error);
+    return;
+  }
   // Between the two renames the old folder still exists under another name: nothing is lost if we are killed here.
   const std::string old = target_ + ".old";
   fs::remove_all(old, error);
@@ -149,7 +161,8 @@ std::string read_file(const std::string& path, std::uint64_t limit) {
 }
 
 MappedFile::MappedFile(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not blocking: a pipe that nobody writes to is refused below, not waited for.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail_io("open", path);
   struct stat status = {};
   const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);

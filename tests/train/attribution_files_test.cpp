@@ -297,7 +297,12 @@ TEST_CASE("bad input is named by file, line and column", "[attribution]") {
   CHECK_THAT(attribution_error(folder.options(good, "time,user,advertiser\n1512200000000,u,a\n")),
              Contains("conversions.csv:2:time"));
   CHECK_THAT(attribution_error(folder.options("", good)), Contains("clicks.csv") && Contains("empty"));
-  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n", good)), Contains("no click among 0 rows"));
+  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n1,,a\n", good)),
+             Contains("clicks.csv:2:user: the field is empty"));
+  CHECK_THAT(attribution_error(folder.options(good, "time,user,advertiser\n1,u,\n")),
+             Contains("conversions.csv:2:advertiser: the field is empty"));
+  CHECK_THAT(attribution_error(folder.options("time,user,advertiser\n", good)),
+             Contains("there are no rows, only a header"));
   CHECK_THAT(
       attribution_error(folder.options(good, "time,user,advertiser,conversion_id\n1,u,a,c1\n2,u,a,c2\n3,v,a,c1\n")),
       Contains("conversions.csv:4:conversion_id") && Contains("conversions.csv:2:"));

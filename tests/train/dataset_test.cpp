@@ -370,6 +370,13 @@ TEST_CASE("data sets: files that are missing, swapped, or not ours") {
         });
       },
       "has no rows");
+  // A table of two billion rows would ask for all the memory there is.
+  restored(
+      "schema.yaml",
+      [&] {
+        random.change("schema.yaml", [](std::string& text) { text.insert(text.find(", rows: ") + 8, "200000000"); });
+      },
+      "it was changed since prepare wrote it");
   CHECK(random.error().empty());
   CHECK_THAT(test::message_of([] { Dataset::open("/no/such/folder"); }),
              Catch::Contains("/no/such/folder is not a data set"));

@@ -189,7 +189,7 @@ TEST_CASE("prepare: bad values are refused with file, row and column, and leave 
                                             {"depth", "1e39", "too large for a 32-bit float"},
                                             {"depth", "-inf", "not a finite number"},
                                             {"time", "12.5", "'12.5' is not a whole number"},
-                                            {"time", "", "'' is not a whole number"},
+                                            {"time", "", "the field is empty"},
                                             {"time", "99999999999999999999", "64 bits"},
                                             {"user", "", "the group is empty"}};
   for (const auto& [column, value, message] : bad_values) {
@@ -243,7 +243,7 @@ TEST_CASE("prepare: bad files") {
 
 TEST_CASE("prepare: a value that is not UTF-8 cannot be a name in JSON") {
   const PrepareCase c(kPrepareTrain + row_with("user", "caf\xE9"), row_with("", ""));
-  CHECK_THAT(c.error(), Catch::Contains("user.json: the value 'caf?' is not UTF-8; convert the input"));
+  CHECK_THAT(c.error(), Catch::Contains("train.csv:5:user: 'caf?' is not UTF-8; convert the file"));
   CHECK(c.left_nothing());
   const PrepareCase good(kPrepareTrain + row_with("user", "\"caf\xC3\xA9 \"\"x\\\""), row_with("", ""));
   CHECK(good.run().rows(Split::train) == 4);

@@ -91,7 +91,11 @@ TEST_CASE("text tables: what is wrong is named with its place") {
   CHECK_THAT(text_error("a,b,a\n"), Catch::Contains("t.csv:1: column 'a' stands twice"));
   CHECK_THAT(text_error("\xFF\xFE"
                         "a"),
-             !Catch::Contains("UTF-8"));  // anything but a crash
+             Catch::Contains("t.csv:1: the file is UTF-16"));
+  CHECK_THAT(text_error("a,b\r1,2\r"), Catch::Contains("t.csv:1: lines end in a carriage return alone"));
+  CHECK_THAT(text_error("a,\x1b[31mb\n"), Catch::Contains("t.csv:1: the header holds a control character"));
+  CHECK_THAT(text_error(std::string(1 << 17, ',') + "\n"),
+             Catch::Contains("t.csv:1: the line has more than 65536 fields"));
   CHECK_THAT(text_error("a,b\n" + std::string(std::size_t{18} << 20, 'x')), Catch::Contains("longer than 16 MiB"));
   CHECK_THAT(test::message_of([] { TextTable("/no/such/file.csv"); }),
              Catch::Contains("cannot open /no/such/file.csv"));

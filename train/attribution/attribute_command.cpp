@@ -11,6 +11,7 @@
 #include "engine/error.h"
 #include "train/attribution/attribute.h"
 #include "train/attribution/text.h"
+#include "train/config/program.h"
 
 namespace mal {
 
@@ -86,7 +87,9 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
       ->check(CLI::Range(1, 24))
       ->capture_default_str();
-  command.add_option("--seed", o.seed, "Of that sampling, and of the bags of logistic")->capture_default_str();
+  command.add_option("--seed", o.seed, "Of that sampling, and of the bags of logistic")
+      ->check(check_whole_number)
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -107,6 +110,11 @@ void add_attribute_command(CLI::App& app) {
       fail_usage("--utc-offset {}: hours from -24 to 24 are possible", line->utc_offset_hours);
     options.utc_offset = std::lround(line->utc_offset_hours * 3600);
     const AttributeReport report = attribute(options);
+    if (report.journeys == 0)
+      fmt::print(
+          stderr,
+          "mal_data: warning: no conversion has a click before it, so every credit is 0; do --user and --key name "
+          "the same things in clicks and conversions?\n");
     fmt::print("{}\nwritten to {}\n", summary(report), options.out);
     std::fflush(stdout);
   });

@@ -45,6 +45,14 @@ std::int64_t checked_time(const TextTable& table, int column) {
   return time;
 }
 
+std::string_view checked_name(const TextTable& table, int column) {
+  const std::string_view name = table.field(column);
+  if (name.empty())
+    fail("{}: the field is empty; rows of unknown users, keys or journeys would count as one, leave them out",
+         table.where(column));
+  return name;
+}
+
 TimeFilter::TimeFilter(const AttributeOptions& options) {
   if (!options.from.empty()) from_ = parse_time(options.from, "--from", options.utc_offset);
   if (!options.to.empty()) to_ = parse_time(options.to, "--to", options.utc_offset);
@@ -74,9 +82,9 @@ void ClickSink::choose_columns(const TextTable& table) {
 }
 
 void ClickSink::open(const TextTable& table) {
-  user_ = table.require(names_.user);
-  time_ = table.require(names_.time);
-  key_ = table.require(names_.key);
+  user_ = table.require(names_.user, "--user");
+  time_ = table.require(names_.time, "--time");
+  key_ = table.require(names_.key, "--key");
   channel_ = names_.channel.empty() ? key_ : table.require(names_.channel);
   if (!options_.by.empty()) slice_ = table.require(options_.by);
   if (!options_.truth.empty()) truth_ = table.require(options_.truth);

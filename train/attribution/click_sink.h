@@ -35,6 +35,11 @@ class TimeFilter {
   std::optional<std::int64_t> from_, to_;
 };
 
+// Unix seconds of a field; throws on text and on absurd values.
+std::int64_t checked_time(const TextTable& table, int column);
+// A field that says what belongs together; throws where it is empty.
+std::string_view checked_name(const TextTable& table, int column);
+
 class ClickSink {
  public:
   ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool);
@@ -44,8 +49,8 @@ class ClickSink {
   std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
   std::int64_t any_time(const TextTable& table) const { return table.integer(time_); }  // outside, too
   bool before_end(std::int64_t time) const { return filter_.before_end(time); }         // --to
-  std::uint32_t user(const TextTable& table) { return log_.users.intern(table.field(user_)); }
-  std::uint32_t key(const TextTable& table) { return log_.keys.intern(table.field(key_)); }
+  std::uint32_t user(const TextTable& table) { return log_.users.intern(checked_name(table, user_)); }
+  std::uint32_t key(const TextTable& table) { return log_.keys.intern(checked_name(table, key_)); }
   void add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group);
 
   const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
@@ -63,8 +68,5 @@ class ClickSink {
   std::vector<int> history_, passed_;
   std::string row_;
 };
-
-// Unix seconds; throws on text and on absurd values.
-std::int64_t checked_time(const TextTable& table, int column);
 
 }  // namespace mal

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "train/config/suggest.h"
 
@@ -24,6 +26,10 @@ void check_layout_options(const AttributeOptions& options) {
   const std::vector<std::string> formats = {"csv", "criteo", "journeys"};
   if (options.inputs.empty()) fail_usage("no input: give --in FILE");
   if (options.out.empty()) fail_usage("no output: give --out DIR");
+  for (const auto* files : {&options.inputs, &options.conversions})
+    for (auto file = files->begin(); file != files->end(); ++file)
+      if (std::find(files->begin(), file, *file) != file)
+        fail_usage("{} is given twice; its rows would count twice", *file);
   if (options.format == "csv") {
     if (options.event.empty() && options.conversions.empty())
       fail_usage("no conversions: give --conversions FILE, or --event COLUMN if {} holds clicks and conversions",

@@ -61,6 +61,7 @@ class CriteoReader {
   }
 
   std::vector<std::string> finish() {
+    if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
     if (log_.size() == 0)
       fail("{}: no row has 1 in column click, so there are no touchpoints", file_list(options_.inputs));
     log_.groups = groups_.size();

@@ -32,9 +32,9 @@ class ConversionReader {
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(path);
-    user_ = table.require(names_.user);
-    key_ = table.require(names_.key);
-    time_ = table.require(names_.time);
+    user_ = table.require(names_.user, "--user");
+    key_ = table.require(names_.key, "--key");
+    time_ = table.require(names_.time, "--time");
     id_ = options_.conversion_id.empty() ? table.find("conversion_id") : table.require(options_.conversion_id);
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
@@ -44,13 +44,14 @@ class ConversionReader {
         continue;
       }
       if (id_) check_id(table);
-      const std::uint32_t user = log_.users.intern(table.field(user_));
-      log_.conversions.push_back({*time, groups_.intern(user, log_.keys.intern(table.field(key_)))});
+      const std::uint32_t user = log_.users.intern(checked_name(table, user_));
+      log_.conversions.push_back({*time, groups_.intern(user, log_.keys.intern(checked_name(table, key_)))});
     }
   }
 
  private:
   void check_id(const TextTable& table) {
+    if (table.field(*id_).empty()) fail("{}: the field is empty; a conversion has an id of its own", table.where(*id_));
     const auto [entry, is_new] = seen_.try_emplace(std::string(table.field(*id_)), table.where(*id_));
     if (!is_new)
       fail(
@@ -104,6 +105,7 @@ class EventReader {
 
   void check_some_clicks() const {
     if (log_.size() > 0) return;
+    if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
     if (options_.event.empty())
       fail("{}: no click among {} rows (--from and --to leave out {})", file_list(options_.inputs), log_.rows,
            log_.skipped_rows);

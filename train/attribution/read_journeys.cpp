@@ -58,6 +58,7 @@ class JourneyReader {
   }
 
   std::vector<std::string> finish() {
+    if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
     if (log_.size() == 0) fail("{}: no touch among {} rows", file_list(options_.inputs), log_.rows);
     if (options_.truncate > 0) truncate();
     for (std::uint32_t group = 0; group < journeys_.size(); ++group)
@@ -83,7 +84,7 @@ class JourneyReader {
     const std::int64_t time = sink_.any_time(table);
     const std::string_view flag = table.field(conversion);
     if (flag != "0" && flag != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(conversion), flag);
-    const std::uint32_t group = names_.first + names_.names.intern(table.field(journey));
+    const std::uint32_t group = names_.first + names_.names.intern(checked_name(table, journey));
     if (group == journeys_.size()) journeys_.push_back({user, flag == "1", time, 0});
     NamedJourney& known = journeys_[group];
     if (known.user != user)

@@ -14,4 +14,7 @@ namespace mal {
 // "PROGRAM: message", one line. A reader of our output that goes away (`| head`) ends the program quietly.
 int run_program(const std::string& program, CLI::App& app, int argc, char** argv);
 
+// For CLI11's check() of 64-bit options, which it would wrap or cut silently: "" or what is wrong.
+std::string check_whole_number(const std::string& text);
+
 }  // namespace mal

@@ -186,7 +186,9 @@ void BlockEncoder::encode_slices(std::size_t column, const SourceBlock& block, c
   ValueText text(source);
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const auto place = static_cast<std::size_t>(r);
-    batch_.columns[column].ids[place] = fitted_.slices[column].code(source.is_null(place) ? "" : text(place));
+    batch_.columns[column].ids[place] =
+        stored_slice(schema_.columns[column], fitted_.slices[column], source.is_null(place) ? "" : text(place),
+                     [&] { return block.where(r, schema_.columns[column].source); });
   }
 }
 

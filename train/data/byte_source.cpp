@@ -40,7 +40,8 @@ struct ByteSource::Gzip {
 };
 
 ByteSource::ByteSource(const std::string& path) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not blocking: a pipe that nobody writes to is refused below, not waited for.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) fail("cannot open {}: {}", path, cause());
   struct stat status = {};
   // Not from the destructor: it does not run for an object whose constructor throws.

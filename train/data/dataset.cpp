@@ -86,10 +86,14 @@ Dataset Dataset::open(const std::string& path) {
     fail("{} is not a data set: it has no schema.yaml; make one with mal_data prepare", path);
   auto state = std::make_unique<State>();
   state->path = path;
-  state->schema = parse_schema(read_file(path + kSchemaFile), path + kSchemaFile);
+  const std::string schema = read_file(path + kSchemaFile);
+  state->schema = parse_schema(schema, path + kSchemaFile);
   state->stats = read_stats(path + kStatsFile, state->schema);
   for (const TableSpec& table : state->schema.tables)
     if (table.rows < 1) fail("{}{}: table '{}' has no rows; prepare again", path, kSchemaFile, table.name);
+  // Its numbers of rows say how much memory the tables of a model take.
+  if (schema_checksum(schema) != state->stats.schema)
+    fail("{}{}: it was changed since prepare wrote it; prepare again", path, kSchemaFile);
   for (const Column& column : state->schema.columns) {
     state->slices.emplace_back();
     if (column.kind == ColumnKind::slice) state->slices.back() = read_slice_names(slice_file(path, column.name));

@@ -1,5 +1,7 @@
 #include "train/data/dataset_stats.h"
 
+#include <xxhash.h>
+
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
@@ -65,8 +67,13 @@ SplitStats read_split(const Schema& schema, const Json& json) {
 
 }  // namespace
 
+std::string schema_checksum(std::string_view text) {
+  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
+
 void write_stats(const std::string& path, const Schema& schema, const DatasetStats& stats) {
   Json json = {{"format", kFormat},
+               {"schema", stats.schema},
                {"train", split_json(schema, stats.train)},
                {"test", split_json(schema, stats.test)},
                {"numbers", Json::object()}};
@@ -86,6 +93,7 @@ DatasetStats read_stats(const std::string& path, const Schema& schema) {
   try {
     if (const auto format = json.at("format").get<int>(); format != kFormat)
       fail("{}: its format is version {}, this program reads {}; prepare again", path, format, kFormat);
+    stats.schema = json.at("schema").get<std::string>();
     stats.train = read_split(schema, json.at("train"));
     stats.test = read_split(schema, json.at("test"));
     for (const Column& column : schema.columns) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/schema.h"
@@ -32,10 +33,12 @@ struct NumberScale {
 };
 
 struct DatasetStats {
+  std::string schema;  // checksum of schema.yaml
   SplitStats train, test;
   std::vector<NumberScale> numbers;  // in schema order
 };
 
+std::string schema_checksum(std::string_view text);
 void write_stats(const std::string& path, const Schema& schema, const DatasetStats& stats);
 // Throws Error for a file that is not what write_stats writes for this schema.
 DatasetStats read_stats(const std::string& path, const Schema& schema);

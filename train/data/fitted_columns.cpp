@@ -36,12 +36,12 @@ void FittedColumns::count(const TextTable& table, const std::vector<int>& fields
     Vocabulary& vocabulary = tables[static_cast<std::size_t>(counted_[c])];
     const std::string_view field = table.field(fields[c]);
     if (column.kind == ColumnKind::id) {
-      if (!field.empty()) vocabulary.count(field);
+      if (!field.empty() && vocabulary.count(field)) check_utf8(field, [&] { return table.where(fields[c]); });
       continue;
     }
     split_list(field, items_);
     for (const std::string_view item : items_)
-      if (!item.empty()) vocabulary.count(item);
+      if (!item.empty() && vocabulary.count(item)) check_utf8(item, [&] { return table.where(fields[c]); });
   }
 }
 

@@ -112,12 +112,17 @@ bool all_parquet(const std::vector<std::string>& files) {
 // What would destroy or spoil data is found before anything is read.
 void check_files(const PrepareOptions& options) {
   if (options.train.empty() || options.test.empty()) fail_usage("prepare needs files for --train and for --test");
+  if (options.output.empty()) fail_usage("no output: give --out DATASET");
   if (options.shard_rows < 1) fail_usage("a shard has at least 1 row, not {}", options.shard_rows);
   const std::string output = fs::weakly_canonical(options.output).string() + "/";
   for (const auto* files : {&options.train, &options.test})
     for (const std::string& file : *files)
       if (fs::weakly_canonical(file).string().starts_with(output))
         fail_usage("{} lies in {}, which would be replaced; choose another --out", file, options.output);
+  for (const auto* files : {&options.train, &options.test})
+    for (auto file = files->begin(); file != files->end(); ++file)
+      if (std::find(files->begin(), file, *file) != file)
+        fail_usage("{} is given twice; its rows would count twice", *file);
   for (const std::string& file : options.test)
     if (std::ranges::find(options.train, file) != options.train.end())
       fail_usage("{} is given as --train and as --test; a model must be tested on other rows", file);
@@ -160,13 +165,16 @@ void fit(const PrepareOptions& options, Schema& schema, FittedColumns& fitted) {
   fitted.finish(schema);
 }
 
-void write_fitted(const Schema& schema, const FittedColumns& fitted, const std::string& folder) {
+// Returns the checksum of schema.yaml.
+std::string write_fitted(const Schema& schema, const FittedColumns& fitted, const std::string& folder) {
   fs::create_directories(folder + "/vocab");
   for (std::size_t t = 0; t < schema.tables.size(); ++t)
     if (schema.tables[t].hash_buckets == 0) fitted.tables[t].write(vocabulary_file(folder, schema.tables[t].name));
+  const std::string text = write_schema(schema);
   OutputFile file(folder + kSchemaFile);
-  file.write(write_schema(schema));
+  file.write(text);
   file.commit();
+  return schema_checksum(text);
 }
 
 SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Split split, std::int64_t not_before,
@@ -208,9 +216,8 @@ DatasetStats prepare(const PrepareOptions& given) {
   OutputFolder folder(options.output, "schema.yaml");
   FittedColumns fitted(schema);
   fit(options, schema, fitted);
-  write_fitted(schema, fitted, folder.path());
-
   DatasetStats stats;
+  stats.schema = write_fitted(schema, fitted, folder.path());
   constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::min();
   stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
   if (stats.train.rows == 0) fail("{}: there are no training rows", options.train.front());

@@ -61,7 +61,8 @@ void SampleEncoder::encode(const TextTable& table, const std::vector<int>& field
         out.keys[row_] = group_key(table.field(field));
         break;
       case ColumnKind::slice:
-        out.ids[row_] = fitted_.slices[c].code(table.field(field));
+        out.ids[row_] =
+            stored_slice(schema_.columns[c], fitted_.slices[c], table.field(field), [&] { return table.where(field); });
         break;
       case ColumnKind::time:
         encode_time(c, table, field);

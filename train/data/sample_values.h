@@ -13,6 +13,7 @@
 #include "engine/error.h"
 #include "model/schema.h"
 #include "train/data/dataset_stats.h"
+#include "train/data/vocabulary.h"
 
 namespace mal {
 
@@ -25,6 +26,25 @@ std::int32_t hash_bucket(std::string_view value, std::int64_t buckets);
 // A user is the same key in every file: its number, or the hash of its text. "7" is a number, "07" is text: they are
 // two users.
 std::int64_t group_key(std::string_view value);
+
+// Asked of every name when it is first seen: vocabularies are JSON.
+template <typename Where>
+void check_utf8(std::string_view value, const Where& where) {
+  if (!is_utf8(value))
+    fail("{}: '{}' is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8", where(),
+         printable(value));
+}
+
+template <typename Where>
+std::int32_t stored_slice(const Column& column, SliceNames& names, std::string_view value, const Where& where) {
+  const std::size_t known = names.names().size();
+  const std::int32_t code = names.code(value);
+  if (code < 0)
+    fail("{}: slice column '{}' has more than {} values; slices are for columns of few values", where(), column.name,
+         SliceNames::kMaxValues);
+  if (names.names().size() > known) check_utf8(value, where);
+  return code;
+}
 
 template <typename Where>
 double transformed_number(const Column& column, double value, const Where& where) {

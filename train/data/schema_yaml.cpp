@@ -64,12 +64,7 @@ Column parse_column(const YamlNode& node) {
   // Keys that a kind does not have are asked for only where they mean something, so that elsewhere they are unknown
   // keys.
   if (has_table(column.kind)) column.table = node.get<std::string>("table", column.name);
-  if (has_length(column.kind)) {
-    column.length = static_cast<int>(node.integer("length", 0, 0, kMaxLength));
-    if (column.length < 1)
-      node.fail_at("length",
-                   fmt::format("a column of kind {} needs a length of 1 to {}", to_string(column.kind), kMaxLength));
-  }
+  if (has_length(column.kind)) column.length = static_cast<int>(node.integer("length", 0, 0, kMaxLength));
   if (column.kind == ColumnKind::ids)
     column.pooling = static_cast<SetPooling>(index_of(poolings(), node.choice("pooling", poolings(), "sum")));
   if (column.kind == ColumnKind::number) {
@@ -102,6 +97,10 @@ void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNod
       nodes[c].fail_at("name",
                        fmt::format("there are two columns '{}'; use `column:` to read one field twice", column.name));
     seen.push_back(column.name);
+    // After unknown keys: `lenth:` is a better message.
+    if (has_length(column.kind) && column.length < 1)
+      nodes[c].fail_at(
+          "length", fmt::format("a column of kind {} needs a length of 1 to {}", to_string(column.kind), kMaxLength));
     const bool shared = has_table(column.kind) &&
                         std::ranges::find(schema.tables, column.table, &TableSpec::name) == schema.tables.end();
     if (shared && schema.find(column.table))

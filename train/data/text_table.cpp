@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/error.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t kBlock = 1 << 20;
 constexpr std::size_t kMaxLine = 16 << 20;
+constexpr std::size_t kMaxColumns = 1 << 16;
 constexpr std::size_t kShownText = 40;  // of a wrong value, in messages
 
 std::string quoted_list(const std::vector<std::string>& names) {
@@ -39,7 +41,11 @@ struct TextTable::State {
   std::string path;
   TextTableOptions options;
   ByteSource source;
+  void check_encoding() const;
+  void index_columns();
+
   std::vector<std::string> columns;
+  std::unordered_map<std::string_view, int> index;  // of the columns, whose text it points to
   std::vector<char> buffer;
   std::size_t next_byte = 0, filled = 0;
   bool at_end = false;
@@ -109,6 +115,8 @@ void TextTable::State::split() {
     fail("{}:{}: the line holds a zero byte; is this a text table?", path, line_number);
   std::size_t at = 0;
   while (true) {
+    if (fields.size() == kMaxColumns)
+      fail("{}:{}: the line has more than {} fields; is this a text table?", path, line_number, kMaxColumns);
     if (at < length && line[at] == '"') {
       unquote(at);
     } else {
@@ -123,6 +131,27 @@ void TextTable::State::split() {
   }
 }
 
+// Of the header: what an editor or a spreadsheet may have made of the file. split() sees zero bytes.
+void TextTable::State::check_encoding() const {
+  const std::string_view text(line, length);
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    fail("{}:1: the file is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", path);
+  const auto strange = [](char c) { return c > 0 && c < ' ' && c != '\t' && c != '\r'; };
+  if (std::ranges::any_of(text, strange))
+    fail("{}:1: the header holds a control character; is this a text table?", path);
+  if (text.find('\r') != std::string_view::npos && text.find('\0') == std::string_view::npos)
+    fail("{}:1: lines end in a carriage return alone; convert them, for example with tr '\\r' '\\n'", path);
+}
+
+void TextTable::State::index_columns() {
+  const std::string place = options.columns.empty() ? path + ":1" : "--columns";
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (columns[c].empty()) fail("{}: column {} of the header has no name", place, c + 1);
+    if (!index.emplace(columns[c], static_cast<int>(c)).second)
+      fail("{}: column '{}' stands twice in the header", place, columns[c]);
+  }
+}
+
 TextTable::TextTable(const std::string& path, TextTableOptions options)
     : state_(std::make_unique<State>(path, std::move(options))) {
   State& s = *state_;
@@ -132,6 +161,7 @@ TextTable::TextTable(const std::string& path, TextTableOptions options)
     s.line += kByteOrderMark.size();
     s.length -= kByteOrderMark.size();
   }
+  if (s.options.columns.empty()) s.check_encoding();
   s.delimiter = s.options.delimiter;
   if (s.delimiter == 0) s.delimiter = std::memchr(s.line, '\t', s.length) != nullptr ? '\t' : ',';
   if (!s.options.columns.empty()) {
@@ -143,12 +173,7 @@ TextTable::TextTable(const std::string& path, TextTableOptions options)
     s.split();
     for (const auto& [begin, end] : s.fields) s.columns.emplace_back(s.line + begin, end - begin);
   }
-  for (std::size_t c = 0; c < s.columns.size(); ++c) {
-    if (s.columns[c].empty()) fail("{}:1: column {} of the header has no name", path, c + 1);
-    if (std::find(s.columns.begin(), s.columns.begin() + static_cast<std::ptrdiff_t>(c), s.columns[c]) !=
-        s.columns.begin() + static_cast<std::ptrdiff_t>(c))
-      fail("{}:1: column '{}' stands twice in the header", path, s.columns[c]);
-  }
+  s.index_columns();
 }
 
 TextTable::~TextTable() = default;
@@ -163,16 +188,17 @@ const std::vector<std::string>& TextTable::columns() const {
 }
 
 std::optional<int> TextTable::find(std::string_view column) const {
-  const auto found = std::ranges::find(state_->columns, column);
-  if (found == state_->columns.end()) return std::nullopt;
-  return static_cast<int>(found - state_->columns.begin());
+  const auto found = state_->index.find(column);
+  if (found == state_->index.end()) return std::nullopt;
+  return found->second;
 }
 
-int TextTable::require(std::string_view column) const {
+int TextTable::require(std::string_view column, std::string_view option) const {
   if (const auto index = find(column)) return *index;
   const std::string near = nearest(column, state_->columns);
-  fail("{}:1: there is no column '{}'{}; the file has: {}", state_->path, column,
-       near.empty() ? "" : "; did you mean '" + near + "'?", quoted_list(state_->columns));
+  fail("{}:1: there is no column '{}'{}; the file has: {}{}", state_->path, column,
+       near.empty() ? "" : "; did you mean '" + near + "'?", quoted_list(state_->columns),
+       option.empty() ? "" : fmt::format("; name the column by {}", option));
 }
 
 bool TextTable::next() {
@@ -220,6 +246,7 @@ double TextTable::number(int column) const {
 
 std::int64_t TextTable::integer(int column) const {
   const std::string_view text = field(column);
+  if (text.empty()) fail("{}: the field is empty, a whole number belongs there", where(column));
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size())

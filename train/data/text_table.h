@@ -19,7 +19,8 @@ struct TextTableOptions {
 // in neither. Empty lines are passed over (unless the table has one column, whose empty field they are), a UTF-8 byte
 // order mark too. Every error names the place as file:line:column, and says what to do. Errors: no such file, empty
 // file, truncated or corrupt gzip, a row with more or fewer fields than the header, an unterminated quote, a line break
-// inside quotes, a NUL byte, a line over 16 MiB, a header with an empty name or one name twice.
+// inside quotes, a NUL byte, a line over 16 MiB or of more than 65,536 fields, UTF-16, lines that end in CR alone, a
+// header with an empty name or one name twice.
 class TextTable {
  public:
   explicit TextTable(const std::string& path, TextTableOptions options = {});
@@ -30,7 +31,8 @@ class TextTable {
   const std::string& path() const;
   const std::vector<std::string>& columns() const;
   std::optional<int> find(std::string_view column) const;
-  int require(std::string_view column) const;  // throws: no such column, the nearest name, and the names there are
+  // Throws: no such column, the nearest name, the names there are, and `option`, which would name another.
+  int require(std::string_view column, std::string_view option = {}) const;
 
   bool next();                               // to the next row; false at the end of the file
   std::string_view field(int column) const;  // of the current row; valid until next(); quotes removed

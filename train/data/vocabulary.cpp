@@ -18,7 +18,6 @@ namespace mal {
 namespace {
 
 constexpr std::size_t kMaxValues = std::numeric_limits<std::int32_t>::max() - 1;  // with row 0, "unseen"
-constexpr std::size_t kMaxSliceValues = 10000;
 constexpr std::size_t kInlineBytes = 15;
 constexpr int kLengthShift = 56;  // the key's last byte: the value's length, or kLongMark
 constexpr std::uint64_t kLongMark = 0xFF;
@@ -40,21 +39,38 @@ std::uint64_t prefix_of(std::string_view value) {
   return prefix;
 }
 
-// The value as a JSON string. Numbers and plain words need no escapes.
+// Numbers and plain words need no escapes.
+bool is_plain(std::string_view value) {
+  return std::ranges::all_of(value, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
+// The value as a JSON string.
 std::string json_text(std::string_view value, const std::string& path) {
-  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
-  if (std::ranges::all_of(value, plain)) return '"' + std::string(value) + '"';
-  try {
-    return nlohmann::json(value).dump();
-  } catch (const nlohmann::json::exception&) {
-    const auto printable = [&](char c) { return plain(c) ? c : '?'; };
-    std::string shown(value.substr(0, 40));
-    std::ranges::transform(shown, shown.begin(), printable);
-    fail("{}: the value '{}' is not UTF-8; convert the input, for example with iconv -f latin1 -t utf-8", path, shown);
-  }
+  if (is_plain(value)) return '"' + std::string(value) + '"';
+  if (!is_utf8(value))
+    fail("{}: the value '{}' is not UTF-8; convert the input, for example with iconv -f latin1 -t utf-8", path,
+         printable(value));
+  return nlohmann::json(value).dump();
 }
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  if (is_plain(text)) return true;
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+std::string printable(std::string_view value) {
+  std::string shown(value.substr(0, 40));
+  for (char& c : shown)
+    if (c < ' ' || c > '~') c = '?';
+  return shown;
+}
 
 Vocabulary::Vocabulary() : slots_(1024) {}
 
@@ -107,8 +123,10 @@ Vocabulary::Slot& Vocabulary::insert(std::string_view value) {
   return slot;
 }
 
-void Vocabulary::count(std::string_view value, std::int64_t times) {
-  insert(value).seen += times;
+bool Vocabulary::count(std::string_view value, std::int64_t times) {
+  Slot& slot = insert(value);
+  slot.seen += times;
+  return slot.seen == times;
 }
 
 bool Vocabulary::add(std::string_view value) {
@@ -244,8 +262,7 @@ Vocabulary read_vocabulary(const std::string& path) {
 std::int32_t SliceNames::code(std::string_view value) {
   const auto found = std::ranges::find(names_, value);
   if (found != names_.end()) return static_cast<std::int32_t>(found - names_.begin());
-  if (names_.size() >= kMaxSliceValues)
-    fail("a slice column has more than {} values; slices are for columns of few values", kMaxSliceValues);
+  if (names_.size() >= kMaxValues) return -1;
   names_.emplace_back(value);
   return static_cast<std::int32_t>(names_.size() - 1);
 }

@@ -13,7 +13,7 @@ namespace mal {
 class Vocabulary {
  public:
   Vocabulary();
-  void count(std::string_view value, std::int64_t times = 1);
+  bool count(std::string_view value, std::int64_t times = 1);  // true: the first of its kind
   // 1, 2, … by falling count, equal counts by the value's text; values seen less than `min_count` times get 0.
   void assign(std::int64_t min_count);
   bool add(std::string_view value);                 // with the next number; false if it has one
@@ -69,13 +69,17 @@ Vocabulary read_vocabulary(const std::string& path);
 // Codes of a slice column in the order in which its values first appear.
 class SliceNames {
  public:
-  std::int32_t code(std::string_view value);
+  static constexpr std::size_t kMaxValues = 10000;
+  std::int32_t code(std::string_view value);  // −1: a new value, and there are kMaxValues already
   const std::vector<std::string>& names() const { return names_; }
   void write(const std::string& path) const;  // JSON list
 
  private:
   std::vector<std::string> names_;
 };
+
+bool is_utf8(std::string_view text);            // what JSON can hold
+std::string printable(std::string_view value);  // its first 40 bytes, for messages
 
 std::vector<std::string> read_slice_names(const std::string& path);  // what SliceNames::write wrote
 

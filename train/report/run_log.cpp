@@ -1,5 +1,6 @@
 #include "train/report/run_log.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -69,6 +70,8 @@ RunLog read_run_log(const std::string& folder) {
   RunLog log;
   log.folder = folder;
   const std::string path = folder + "/metrics.jsonl";
+  if (!std::filesystem::exists(path))
+    fail_usage("{} is not a run: it has no metrics.jsonl; give the 'output' folder of a training run", folder);
   std::istringstream lines(read_file(path));
   std::string line;
   bool finished = false;
@@ -77,8 +80,8 @@ RunLog read_run_log(const std::string& folder) {
     if (!object.is_object()) fail("{}:{}: the line is not a JSON object; was the run interrupted?", path, number);
     try {
       finished = read_line(log, object) || finished;
-    } catch (const Json::exception& error) {
-      fail("{}:{}: {}", path, number, error.what());
+    } catch (const Json::exception&) {
+      fail("{}:{}: it is not a line that training writes; was the file edited?", path, number);
     }
   }
   if (!finished) fail("{}: the run has no test metrics; it did not finish, train again", path);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "train/config/program.h"
 #include "train/simulate/simulate.h"
 
 namespace mal {
@@ -18,6 +19,7 @@ void add_simulate_command(CLI::App& app) {
   command->add_option("--days", options->days, "Days with clicks; conversions are watched for 30 more")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Same seed, same bytes, whatever the number of threads")
+      ->check(check_whole_number)
       ->capture_default_str();
   command->add_option("--threads", options->threads, "0: one a core")->capture_default_str();
   command->callback([options] {

@@ -1,5 +1,7 @@
 #include "train/trainer/evaluate_run.h"
 
+#include <optional>
+
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/trainer/evaluator.h"
@@ -26,15 +28,18 @@ void evaluate_run(const EvaluateOptions& options) {
   { const Network declared(device, parameters, dataset.schema(), config.model, 1, false); }
   load_run_weights(run, path, parameters);
 
+  check_slices(dataset.schema(), slices);
+  std::optional<OutputFile> file;  // before the work, so that a wrong name costs none
+  if (!options.json.empty()) file.emplace(options.json);
+
   const ScoredSplit scored =
       score_split(device, parameters, config.model, dataset, split, config.train.eval_batch_size, slices);
   const Metrics metrics = evaluate(scored.scored);
   const std::vector<SliceTable> tables = slice_tables(dataset, scored, slices);
   print_metrics(fmt::format("{} on {} rows of {}", config.name, options.split, path), metrics, tables);
-  if (options.json.empty()) return;
-  OutputFile file(options.json);
-  file.write(test_line(metrics, tables, 0) + "\n");
-  file.commit();
+  if (!file) return;
+  file->write(test_line(metrics, tables, 0) + "\n");
+  file->commit();
 }
 
 }  // namespace mal

@@ -59,6 +59,10 @@ class Collector {
 
 }  // namespace
 
+void check_slices(const Schema& schema, const std::vector<std::string>& slices) {
+  for (const std::string& slice : slices) slice_column(schema, slice);
+}
+
 ScoredSplit score_split(const Device& device, Parameters& parameters, const ModelConfig& config, const Dataset& dataset,
                         Split split, std::int64_t batch_size, const std::vector<std::string>& slices) {
   Network network(device, parameters, dataset.schema(), config, batch_size, false);

@@ -19,6 +19,9 @@ struct ScoredSplit {
   std::vector<std::vector<std::int32_t>> slices;
 };
 
+// Throws a usage Error for a name that is no slice column.
+void check_slices(const Schema& schema, const std::vector<std::string>& slices);
+
 // slices: names of slice columns. Parameters must hold the model's weights already.
 ScoredSplit score_split(const Device& device, Parameters& parameters, const ModelConfig& config, const Dataset& dataset,
                         Split split, std::int64_t batch_size, const std::vector<std::string>& slices);

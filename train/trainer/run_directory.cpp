@@ -22,6 +22,16 @@ constexpr const char* kMetrics = "/metrics.jsonl";
 constexpr const char* kWeights = "/model.safetensors";
 constexpr const char* kFingerprint = "vocabularies";
 
+// Nothing but what a run that was killed at its very start leaves.
+bool holds_only_ours(const std::string& path) {
+  if (!fs::is_directory(path)) return false;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const std::string name = "/" + entry.path().filename().string();
+    if (name != kMetrics && name != kConfig + std::string(".tmp")) return false;
+  }
+  return true;
+}
+
 // The folder, empty but for what is not ours to remove.
 std::string make_room(const std::string& path, bool overwrite) {
   if (path.empty()) fail_usage("the configuration has no 'output': name a folder for the run");
@@ -29,11 +39,11 @@ std::string make_room(const std::string& path, bool overwrite) {
   if (fs::exists(path + kConfig)) {
     if (!overwrite) fail_usage("{} holds an earlier run; use --overwrite to replace it, or --set output=FOLDER", path);
     for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights}) fs::remove(path + file, error);
-  } else if (fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path))) {
+  } else if (fs::exists(path) && !holds_only_ours(path)) {
     fail_usage("{} exists and is not a run; choose another output", path);
   }
   fs::create_directories(path, error);
-  if (error) fail("cannot create {}: {}", path, error.message());
+  if (error) fail("cannot create {}: {}; choose another output", path, error.message());
   return path;
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -41,6 +42,8 @@ struct Setup {
         parameters(run.seed, [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); }),
         network(device, parameters, dataset.schema(), run.model, run.train.batch_size, true, run.train.reduction) {
     if (dataset.rows(Split::train) == 0) fail("{}: the data set has no training rows", run.data.path);
+    // Not only when all the training is done.
+    check_slices(dataset.schema(), config.eval.slices);
     if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
   }
 
@@ -156,6 +159,20 @@ class Trainer {
   std::string detail_;
 };
 
+// The last step has no next loss that would show it.
+void check_weights(const Parameters& parameters, std::int64_t steps) {
+  const auto check = [steps](const std::string& name, const float* values, std::int64_t count) {
+    const bool finite = std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
+    if (!finite)
+      fail("the weights of {} are not finite after step {}, nothing was saved: lower the learning rates", name, steps);
+  };
+  for (const Parameter& parameter : parameters.all_dense())
+    check(parameter.name, parameter.value.data(), parameter.value.size());
+  for (const EmbeddingTable& table : parameters.all_tables())
+    for (std::int64_t row = 0; row < table.rows(); ++row)
+      check(table.name(), table.data() + row * table.row_stride(), table.width());
+}
+
 double peak_memory_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -166,11 +183,12 @@ double peak_memory_mib() {
 
 Metrics train(const RunConfig& config, const TrainOptions& options) {
   Setup setup(config, options);
-  RunDirectory directory(config, options.overwrite);
   RateCounter baseline(setup.dataset.schema(), config.model.primary, config.eval.baseline);
+  RunDirectory directory(config, options.overwrite);
   directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train), setup.dataset.rows(Split::test),
                            setup.parameters.dense_count() + setup.parameters.table_count()));
   const std::int64_t steps = Trainer(setup, directory).run(baseline);
+  check_weights(setup.parameters, steps);
   directory.save(setup.parameters, config, vocabulary_fingerprint(config.data.path), steps);
 
   const ScoredSplit test = score_split(setup.device, setup.parameters, config.model, setup.dataset, Split::test,
