@@ -68,11 +68,12 @@ std::vector<std::string> expand_files(const std::vector<std::string>& names) {
 
 bool is_parquet(const std::string& path) {
   constexpr std::string_view kMagic = "PAR1";
+  if (!fs::is_regular_file(path)) return false;  // opening a pipe would wait for its writer
   std::array<char, 4> magic = {};
   std::ifstream file(path, std::ios::binary);
   const bool open = file.is_open();
   if (file.read(magic.data(), magic.size()) && std::string_view(magic.data(), magic.size()) == kMagic) return true;
-  if (open && path.ends_with(".parquet") && fs::is_regular_file(path))
+  if (open && path.ends_with(".parquet"))
     fail("{}: it is called .parquet, but does not begin with {}; {}", path, kMagic,
          fs::file_size(path) == 0 ? "the file is empty" : "is it another format, or encrypted?");
   return false;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -243,10 +242,10 @@ class VocabularyMembers : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 Vocabulary read_vocabulary(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("cannot open {}", path);
+  const MappedFile file(path);
+  const char* text = reinterpret_cast<const char*>(file.data());
   VocabularyMembers found;
-  if (!nlohmann::json::sax_parse(file, &found))
+  if (!nlohmann::json::sax_parse(text, text + file.size(), &found))
     fail("{}: {}; a vocabulary is {{\"value\": index, …}}", path, found.wrong);
   std::ranges::sort(found.members, {}, &VocabularyMembers::Member::index);
   Vocabulary vocabulary;
