@@ -102,7 +102,7 @@ LookupResult embedding_lookup(Graph& graph, const std::vector<LookupSpec>& specs
     const bool pooled = spec.pooling != Pooling::none;
     const std::int64_t width = spec.table->width() * (pooled ? 1 : spec.length);
     const std::string& column = graph.input_names()[static_cast<std::size_t>(spec.input.id)];
-    result.features.push_back(graph.add_value(width, true, name + "/" + column));
+    result.features.push_back(graph.add_value(width, true, fmt::format("{}/{}", name, column)));
     if (spec.side_by_side) block.push_back(result.features.back());
     positions += spec.length;
   }
