@@ -81,7 +81,7 @@ std::string vocabulary_fingerprint(const std::string& dataset) {
   std::ranges::sort(files);
   std::uint64_t hash = 0;
   for (const std::string& file : files) {
-    const MappedFile content(folder + "/" + file);
+    const MappedFile content(fmt::format("{}/{}", folder, file));
     hash = XXH3_64bits_withSeed(content.data(), content.size(), XXH3_64bits_withSeed(file.data(), file.size(), hash));
   }
   return fmt::format("{:016x}", hash);

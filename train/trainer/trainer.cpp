@@ -193,7 +193,7 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
 
   const ScoredSplit test = score_split(setup.device, setup.parameters, config.model, setup.dataset, Split::test,
                                        config.train.eval_batch_size, config.eval.slices);
-  const Metrics metrics = evaluate(test.scored);
+  Metrics metrics = evaluate(test.scored);
   if (baseline.active())
     directory.log(baseline_line(baseline.evaluate(setup.dataset, test.scored), baseline.column(), steps));
   const std::vector<SliceTable> slices = slice_tables(setup.dataset, test, config.eval.slices);
