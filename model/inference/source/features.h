@@ -1,0 +1,315 @@
+// The values of one user or one ad, turned into table rows and numbers as the training data was. Encoding happens in
+// set(): an ad's Features can be kept and scored for many users.
+#pragma once
+
+#include "model/inference/source/state.h"
+
+namespace mal::infer {
+
+// A column found once by name, for hot loops.
+struct Column {
+  int index = -1;
+  bool valid() const noexcept { return index >= 0; }
+};
+
+// What set() met that the training data did not have; never an error, never silent.
+struct FeatureCounts {
+  std::uint64_t unseen = 0;     // ids without a row of their own: they get row 0
+  std::uint64_t empty = 0;      // ids given as empty text: row 0 too
+  std::uint64_t truncated = 0;  // lists longer than the column; the oldest, first items were dropped
+  std::uint64_t clamped = 0;    // scores outside [−1, 1]
+};
+
+class Features {
+ public:
+  // One value as text, as in a sample file: an id, a number, or a list with '|' between its items. Empty text is an
+  // unknown id or an empty list.
+  Status try_set(std::string_view column, std::string_view text) { return try_set(find(column), text); }
+  Status try_set(Column column, std::string_view text);
+  // A whole number: the id with that text, or the value of a number column.
+  Status try_set(std::string_view column, std::int64_t value) { return try_set(find(column), value); }
+  Status try_set(Column column, std::int64_t value);
+  Status try_set(std::string_view column, double value) { return try_set(find(column), value); }
+  Status try_set(Column column, double value);
+  // Lists: ids as texts or whole numbers, scores as floats; the oldest first.
+  Status try_set(Column column, const std::string_view* values, std::size_t count);
+  Status try_set(Column column, const std::int64_t* values, std::size_t count);
+  Status try_set(Column column, const float* values, std::size_t count);
+  // Rows of the column's embedding table, for callers that keep them (row_of).
+  Status try_set_rows(Column column, const std::int32_t* rows, std::size_t count);
+  // A number that is transformed and standardised already, as a data set stores it.
+  Status try_set_scaled(Column column, float value);
+
+  Column find(std::string_view column) const noexcept { return {state_->find_column(column)}; }
+  void clear() noexcept {  // as new; keeps its memory
+    std::fill(given_.begin(), given_.end(), 0);
+    counts_ = {};
+  }
+  const FeatureCounts& counts() const noexcept { return counts_; }
+
+#if MAL_INFER_EXCEPTIONS
+  template <typename Where, typename Value>
+  void set(Where column, const Value& value) {
+    set_any(as_column(column), value);
+  }
+  template <typename Where, typename Value>
+  void set(Where column, const Value* values, std::size_t count) {
+    detail::raise(try_set(as_column(column), values, count));
+  }
+#endif
+
+ private:
+  friend class Model;
+  friend class Scorer;
+  using Spec = detail::ColumnSpec;
+
+  explicit Features(std::shared_ptr<const detail::State> state)
+      : state_(std::move(state)),
+        ids_(state_->schema.id_cells),
+        values_(state_->schema.value_cells),
+        lengths_(state_->schema.columns.size()),
+        given_(state_->required.size()) {}
+
+#if MAL_INFER_EXCEPTIONS
+  Column as_column(Column column) const {
+    return column;
+  }
+  Column as_column(std::string_view name) const {
+    const Column column = find(name);
+    if (!column.valid()) detail::raise(unknown(name));
+    return column;
+  }
+  void set_any(Column column, std::string_view text) {
+    detail::raise(try_set(column, text));
+  }
+  void set_any(Column column, const char* text) {
+    detail::raise(try_set(column, std::string_view(text)));
+  }
+  void set_any(Column column, const std::string& text) {
+    detail::raise(try_set(column, std::string_view(text)));
+  }
+  template <typename Number, typename = std::enable_if_t<std::is_arithmetic<Number>::value>>
+  void set_any(Column column, Number value) {
+    using Wide = std::conditional_t<std::is_integral<Number>::value, std::int64_t, double>;
+    detail::raise(try_set(column, static_cast<Wide>(value)));
+  }
+  template <typename Item>
+  void set_any(Column column, const std::vector<Item>& list) {
+    detail::raise(try_set(column, list.data(), list.size()));
+  }
+#endif
+
+  static Status unknown(std::string_view name) {
+    return detail::refuse("the model reads no column ", name, "; Model::columns() lists them");
+  }
+  Status wrong(Column column, const char* what) const {
+    if (!in_range(column)) return detail::refuse("the model does not read such a column; Model::columns() lists them");
+    return detail::refuse("column ", spec(column).name, what);
+  }
+  bool in_range(Column column) const {
+    return column.index >= 0 && static_cast<std::size_t>(column.index) < lengths_.size();
+  }
+  const Spec& spec(Column column) const {
+    return state_->schema.columns[static_cast<std::size_t>(column.index)];
+  }
+  bool is(Column column, Kind kind) const {
+    return in_range(column) && spec(column).kind == kind;
+  }
+  bool is_id_list(Column column) const {
+    return in_range(column) && (spec(column).kind == Kind::ids || spec(column).kind == Kind::sequence);
+  }
+
+  std::int32_t row_of(const Spec& column, std::string_view value) {
+    if (value.empty()) return ++counts_.empty, 0;
+    const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
+    if (table.hash != 0) return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
+    const std::int32_t row = table.vocabulary.find(value);
+    counts_.unseen += row == 0 ? 1 : 0;
+    return row;
+  }
+  struct Digits {
+    char text[24];
+  };
+  static std::string_view as_text(std::string_view value, Digits&) {
+    return value;
+  }
+  static std::string_view as_text(std::int64_t value, Digits& digits) {
+    const auto end = std::to_chars(digits.text, digits.text + sizeof(digits.text), value).ptr;
+    return {digits.text, static_cast<std::size_t>(end - digits.text)};
+  }
+  std::int32_t row_of(const Spec& column, std::int64_t value) {
+    Digits digits;
+    return row_of(column, as_text(value, digits));
+  }
+  // At most Vocabulary::kTogether values.
+  void find_rows(const Spec& column, const std::string_view* values, std::size_t n, std::int32_t* out) {
+    const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
+    if (table.hash != 0) {
+      for (std::size_t i = 0; i < n; ++i) out[i] = row_of(column, values[i]);
+      return;
+    }
+    table.vocabulary.find(values, n, out);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (values[i].empty())
+        out[i] = 0, ++counts_.empty;
+      else
+        counts_.unseen += out[i] == 0 ? 1 : 0;
+    }
+  }
+  void done(Column column, std::size_t length) {
+    const auto c = static_cast<std::size_t>(column.index);
+    lengths_[c] = static_cast<std::int32_t>(length);
+    given_[c / 64] |= std::uint64_t{1} << c % 64;
+  }
+  void forget(Column column) {  // until done(): a value that fails halfway is no value
+    const auto c = static_cast<std::size_t>(column.index);
+    given_[c / 64] &= ~(std::uint64_t{1} << c % 64);
+  }
+  // The first item that is kept: a list that is too long loses its oldest.
+  std::size_t newest(const Spec& column, std::size_t count) {
+    if (count <= column.length) return 0;
+    ++counts_.truncated;
+    return count - column.length;
+  }
+  bool add_score(const Spec& column, std::size_t at, double score) {
+    if (!std::isfinite(score)) return false;
+    counts_.clamped += score < -1 || score > 1 ? 1 : 0;
+    values_[column.cells + at] = static_cast<float>(std::min(1.0, std::max(-1.0, score)));
+    return true;
+  }
+  template <typename T>
+  Status set_ids(Column column, const T* values, std::size_t count);
+  Status set_list_text(Column column, std::string_view text);
+
+  std::shared_ptr<const detail::State> state_;
+  std::vector<std::int32_t> ids_;
+  std::vector<float> values_;
+  std::vector<std::int32_t> lengths_;
+  std::vector<std::uint64_t> given_;
+  FeatureCounts counts_;
+};
+
+inline Status Features::try_set(Column column, std::string_view text) {
+  if (!in_range(column)) return wrong(column, "");
+  forget(column);
+  const Spec& s = spec(column);
+  if (s.kind == Kind::id) {
+    ids_[s.cells] = row_of(s, text);
+    done(column, 1);
+    return {};
+  }
+  if (s.kind != Kind::number) return set_list_text(column, text);
+  double value = 0;
+  if (!detail::JsonParser::parse_real(text.data(), text.data() + text.size(), value))
+    return wrong(column, ": this text is no number");
+  return try_set(column, value);
+}
+
+inline Status Features::try_set(Column column, std::int64_t value) {
+  if (is(column, Kind::number)) return try_set(column, static_cast<double>(value));
+  if (!is(column, Kind::id)) return wrong(column, ": one whole number is no value of this kind of column");
+  const Spec& s = spec(column);
+  ids_[s.cells] = row_of(s, value);
+  done(column, 1);
+  return {};
+}
+
+inline Status Features::try_set(Column column, double value) {
+  if (!is(column, Kind::number)) return wrong(column, ": a real number is a value of number columns alone");
+  forget(column);
+  const Spec& s = spec(column);
+  if (!std::isfinite(value)) return wrong(column, ": NaN and infinity are no values");
+  if (s.log1p && value <= -1) return wrong(column, ": log(1 + x) is not defined at or below -1");
+  const auto stored = static_cast<float>(((s.log1p ? std::log1p(value) : value) - s.mean) / s.deviation);
+  if (!std::isfinite(stored)) return wrong(column, ": the value is too large");
+  values_[s.cells] = stored;
+  done(column, 1);
+  return {};
+}
+
+template <typename T>
+Status Features::set_ids(Column column, const T* values, std::size_t count) {
+  if (!is_id_list(column)) return wrong(column, ": a list of ids is a value of ids and sequence columns alone");
+  if (values == nullptr && count > 0) return wrong(column, ": the list is null");
+  forget(column);
+  const Spec& s = spec(column);
+  const std::size_t first = newest(s, count);
+  constexpr std::size_t kTogether = detail::Vocabulary::kTogether;
+  Digits digits[kTogether];
+  std::string_view texts[kTogether];
+  for (std::size_t i = first; i < count; i += kTogether) {
+    const std::size_t n = std::min(kTogether, count - i);
+    for (std::size_t k = 0; k < n; ++k) texts[k] = as_text(values[i + k], digits[k]);
+    find_rows(s, texts, n, ids_.data() + s.cells + i - first);
+  }
+  done(column, count - first);
+  return {};
+}
+inline Status Features::try_set(Column column, const std::string_view* values, std::size_t count) {
+  return set_ids(column, values, count);
+}
+inline Status Features::try_set(Column column, const std::int64_t* values, std::size_t count) {
+  return set_ids(column, values, count);
+}
+
+inline Status Features::try_set(Column column, const float* values, std::size_t count) {
+  if (!is(column, Kind::scores)) return wrong(column, ": a list of floats is a value of scores columns alone");
+  if (values == nullptr && count > 0) return wrong(column, ": the list is null");
+  forget(column);
+  const Spec& s = spec(column);
+  const std::size_t first = newest(s, count);
+  for (std::size_t i = first; i < count; ++i)
+    if (!add_score(s, i - first, static_cast<double>(values[i]))) return wrong(column, ": a score is NaN or infinite");
+  done(column, count - first);
+  return {};
+}
+
+inline Status Features::try_set_rows(Column column, const std::int32_t* rows, std::size_t count) {
+  if (!is_id_list(column) && !is(column, Kind::id)) return wrong(column, ": it has no embedding table");
+  const Spec& s = spec(column);
+  const std::uint64_t limit = state_->tables[static_cast<std::size_t>(s.table)].rows;
+  if ((rows == nullptr && count > 0) || count > s.length || (s.kind == Kind::id && count != 1))
+    return wrong(column, ": so many rows do not fit");
+  for (std::size_t i = 0; i < count; ++i)
+    if (rows[i] < 0 || static_cast<std::uint64_t>(rows[i]) >= limit)
+      return wrong(column, ": a row is not in its table");
+  if (count > 0) std::copy_n(rows, count, ids_.begin() + static_cast<std::ptrdiff_t>(s.cells));
+  done(column, count);
+  return {};
+}
+
+inline Status Features::try_set_scaled(Column column, float value) {
+  if (!is(column, Kind::number) || !std::isfinite(value)) return wrong(column, ": it takes one finite number");
+  values_[spec(column).cells] = value;
+  done(column, 1);
+  return {};
+}
+
+// '|' between items; an empty field is an empty list, an empty item an unknown id.
+inline Status Features::set_list_text(Column column, std::string_view text) {
+  const Spec& s = spec(column);
+  const auto items = static_cast<std::size_t>(std::count(text.begin(), text.end(), '|')) + (text.empty() ? 0 : 1);
+  const std::size_t first = newest(s, items);
+  constexpr std::size_t kTogether = detail::Vocabulary::kTogether;
+  std::string_view texts[kTogether];
+  for (std::size_t i = 0; i < items; ++i) {
+    const std::size_t end = std::min(text.size(), text.find('|'));
+    const std::string_view item = text.substr(0, end);
+    text.remove_prefix(std::min(text.size(), end + 1));
+    if (i < first) continue;
+    const std::size_t at = i - first;
+    if (s.kind != Kind::scores) {
+      texts[at % kTogether] = item;
+      if (at % kTogether == kTogether - 1 || i + 1 == items)
+        find_rows(s, texts, at % kTogether + 1, ids_.data() + s.cells + at / kTogether * kTogether);
+      continue;
+    }
+    double score = 0;
+    if (!detail::JsonParser::parse_real(item.data(), item.data() + item.size(), score) || !add_score(s, at, score))
+      return wrong(column, ": an item is no number");
+  }
+  done(column, items - first);
+  return {};
+}
+
+}  // namespace mal::infer

@@ -1,0 +1,165 @@
+// A loaded model: everything a scorer reads, checked and never changed after. Shared by all threads.
+#pragma once
+
+#include "model/inference/source/trunk.h"
+#include "model/inference/source/zoo.h"
+
+namespace mal::infer::detail {
+
+// Vocabulary of a table, in place: hashes in rising order, and for each its row and its text.
+struct Vocabulary {
+  const unsigned char *keys = nullptr, *rows = nullptr, *offsets = nullptr, *text = nullptr;
+  std::uint64_t count = 0;
+
+  std::uint64_t key(std::uint64_t i) const { return load_as<std::uint64_t>(keys + 8 * i); }
+  double share(std::uint64_t hash) const {
+    return static_cast<double>(hash >> 11) * 0x1p-53 * static_cast<double>(count);
+  }
+  std::uint64_t clamped(double place) const {
+    return place <= 0 ? 0 : std::min(count - 1, static_cast<std::uint64_t>(place));
+  }
+  std::uint64_t offset(std::uint64_t i) const { return load_as<std::uint64_t>(offsets + 8 * i); }
+
+  // Hashes are spread evenly, so their place can be guessed: within √count of the first guess, and within a few of the
+  // second, which knows the first one's key.
+  std::uint64_t first_guess(std::uint64_t hash) const { return clamped(share(hash)); }
+  std::uint64_t second_guess(std::uint64_t hash, std::uint64_t first) const {
+    const std::uint64_t near = key(first);
+    return clamped(static_cast<double>(first) + (hash >= near ? share(hash - near) : -share(near - hash)));
+  }
+  // The first entry whose key is not below the hash, from a guess outward: logarithmic, whatever a file holds.
+  std::uint64_t lower_bound(std::uint64_t hash, std::uint64_t guess) const {
+    std::uint64_t low = guess, high = guess, step = 1;
+    for (; low > 0 && key(low - 1) >= hash; step *= 2) high = low, low -= std::min(low, step);
+    if (low == guess)
+      for (; high < count && key(high) < hash; step *= 2) low = high + 1, high += std::min(count - high, step);
+    while (low < high) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      if (key(middle) < hash)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    return low;
+  }
+  // 0: unseen. Equal hashes are told apart by their texts.
+  std::int32_t row_at(std::uint64_t hash, std::uint64_t entry, std::string_view value) const {
+    for (; entry < count && key(entry) == hash; ++entry) {
+      const std::uint64_t begin = offset(entry), size = offset(entry + 1) - begin;
+      if (size == value.size() && std::memcmp(text + begin, value.data(), value.size()) == 0)
+        return load_as<std::int32_t>(rows + 4 * entry);
+    }
+    return 0;
+  }
+  std::int32_t find(std::string_view value) const {
+    if (count == 0) return 0;
+    const std::uint64_t hash = xxh3_64(value);
+    return row_at(hash, lower_bound(hash, second_guess(hash, first_guess(hash))), value);
+  }
+
+  // The same for a list: every step of all values before the next one, so that the cache misses overlap.
+  static constexpr std::size_t kTogether = 32;
+  void find(const std::string_view* values, std::size_t n, std::int32_t* out) const {
+    if (count == 0) return std::fill_n(out, n, 0), void();
+    std::uint64_t hashes[kTogether], places[kTogether];
+    for (std::size_t i = 0; i < n; ++i) {
+      hashes[i] = xxh3_64(values[i]);
+      places[i] = first_guess(hashes[i]);
+      prefetch(keys + 8 * places[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      places[i] = second_guess(hashes[i], places[i]);
+      prefetch(keys + 8 * places[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      places[i] = std::min(count - 1, lower_bound(hashes[i], places[i]));
+      prefetch(offsets + 8 * places[i]);
+      prefetch(rows + 4 * places[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) prefetch(text + offset(places[i]));
+    for (std::size_t i = 0; i < n; ++i) out[i] = row_at(hashes[i], places[i], values[i]);
+  }
+};
+
+struct Table {
+  Type type = Type::f32;
+  const unsigned char* data = nullptr;
+  const float* scale = nullptr;  // of I8: one a row
+  std::uint64_t rows = 0, hash = 0;
+  std::size_t row_bytes = 0;
+  Vocabulary vocabulary;
+
+  const unsigned char* row(std::int32_t index) const { return data + static_cast<std::size_t>(index) * row_bytes; }
+  void read(std::int32_t index, std::size_t dim, float* out) const {
+    const unsigned char* from = row(index);
+    if (type == Type::f32) {
+      std::memcpy(out, from, dim * sizeof(float));
+    } else if (type == Type::bf16) {
+      for (std::size_t i = 0; i < dim; ++i) out[i] = from_bf16(load_as<std::uint16_t>(from + 2 * i));
+    } else {
+      const float factor = scale[index];
+      for (std::size_t i = 0; i < dim; ++i) out[i] = factor * static_cast<float>(static_cast<signed char>(from[i]));
+    }
+  }
+  static float from_bf16(std::uint16_t bits) {
+    const std::uint32_t wide = std::uint32_t{bits} << 16;
+    return load_as<float>(&wide);
+  }
+};
+
+// From the primary's logit to its probability: σ, or what `mal_gpu_train calibrate` fitted.
+struct Calibration {
+  enum class Kind { none, isotonic, platt };
+  Kind kind = Kind::none;
+  std::vector<float> x, y;  // isotonic: rising logits, and their probabilities; linear between them
+  float slope = 1, shift = 0;
+
+  static float sigmoid(double x) {
+    const double e = std::exp(-std::abs(x));
+    return static_cast<float>(x >= 0 ? 1 / (1 + e) : e / (1 + e));
+  }
+  float probability(float logit) const {
+    if (kind == Kind::none) return sigmoid(static_cast<double>(logit));
+    if (kind == Kind::platt)
+      return sigmoid(static_cast<double>(slope) * static_cast<double>(logit) + static_cast<double>(shift));
+    const auto above = static_cast<std::size_t>(std::upper_bound(x.begin(), x.end(), logit) - x.begin());
+    if (above == 0) return y.front();
+    if (above == x.size()) return y.back();
+    const float share = (logit - x[above - 1]) / (x[above] - x[above - 1]);
+    return y[above - 1] + share * (y[above] - y[above - 1]);
+  }
+};
+
+struct State {
+  Bytes bytes;
+  Container container;
+  Schema schema;
+  Trunk trunk;
+  Plan plan;
+  Outputs outputs;
+  std::string type, primary;
+  std::vector<Table> tables;              // as schema.tables
+  std::vector<DinWeights> din;            // one a part of the trunk; empty but for attention
+  std::vector<std::vector<float>> tiers;  // one a part of the trunk: [tiers, width] of SimTier embeddings
+  std::vector<float> tier_weights;        // of n scores in a tier: n, log(1 + n) or log2(1 + n)
+  std::vector<float> gamma, beta;         // of LayerNorm
+  // Only linear layers read z: LayerNorm's γ and β are in their weights, and the user's share of them is computed once
+  // a request.
+  bool split = false;
+  std::vector<bool> for_primary;   // steps that the primary's logit needs
+  std::vector<std::string> views;  // heads beside the primary, with one logit
+  std::vector<Value> view_logits;
+  Calibration calibration;
+  std::size_t tile = 1;  // rows that go through the steps at once
+  const Kernels* kernels = nullptr;
+  std::vector<std::uint64_t> required;  // columns that the network reads, a bit each
+  std::vector<std::size_t> by_name;     // columns, by name
+
+  int find_column(std::string_view name) const {
+    const auto found = std::lower_bound(by_name.begin(), by_name.end(), name,
+                                        [&](std::size_t c, std::string_view n) { return schema.columns[c].name < n; });
+    return found != by_name.end() && schema.columns[*found].name == name ? static_cast<int>(*found) : -1;
+  }
+};
+
+}  // namespace mal::infer::detail
