@@ -7,6 +7,7 @@
 #include "train/config/program.h"
 #include "train/experiment/experiment.h"
 #include "train/report/report.h"
+#include "train/serving/export_run.h"
 #include "train/trainer/evaluate_run.h"
 #include "train/trainer/trainer.h"
 
@@ -16,6 +17,7 @@ constexpr const char* kDescription =
     "Trains conversion-rate models from several attribution mechanisms.\n"
     "  mal_gpu_train train/configs/mal.yaml --set train.batch_size=512\n"
     "  mal_gpu_train eval build/demo/runs/mal --data build/demo/dataset\n"
+    "  mal_gpu_train export build/demo/runs/mal --out model.mal\n"
     "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html\n"
     "  mal_gpu_train experiment train/configs/experiments/paper.yaml --set dataset=build/demo/dataset";
 
@@ -55,6 +57,18 @@ void add_eval(CLI::App& app, mal::EvaluateOptions& options) {
   eval->callback([&options] { mal::evaluate_run(options); });
 }
 
+void add_export(CLI::App& app, mal::ExportRunOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("export", "Write a finished run as one file for mal_infer.h (docs/serving.md)");
+  command->add_option("run", options.run, "The run's folder")->required();
+  command->add_option("--out", options.out, "Model file to write")->capture_default_str();
+  command->add_option("--data", options.dataset, "Data set; the one of the run unless given");
+  command->add_option("--weights", options.weights, "fp32, bf16 or int8")->capture_default_str();
+  command->add_flag("--only-primary", options.only_primary, "Leave out what the primary view does not need");
+  command->add_flag("!--no-check", options.check, "Do not compare the file with the trainer on the test data");
+  command->callback([&options] { mal::export_run(options); });
+}
+
 void add_report(CLI::App& app, mal::ReportOptions& options) {
   CLI::App* report = app.add_subcommand("report", "Compare runs: a table here, pictures in an HTML file");
   report->add_option("runs", options.runs, "Run folders; the first is the one that the others are compared with")
@@ -88,8 +102,10 @@ int main(int argc, char** argv) {
   mal::EvaluateOptions evaluate;
   mal::ReportOptions report;
   mal::ExperimentOptions experiment;
+  mal::ExportRunOptions export_options;
   train.add(app);
   add_eval(app, evaluate);
+  add_export(app, export_options);
   add_report(app, report);
   add_experiment(app, experiment);
   app.final_callback([&] {
