@@ -1,0 +1,172 @@
+// What set() does with every kind of value, good and bad: an error that names the column, or a count. Never silent.
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "tests/inference/exported_model.h"
+
+namespace {
+
+using namespace mal;
+using infer::Code;
+using test::ExportedModel;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+
+const ExportedModel& exported() {
+  static const ExportedModel kExported(test::small_config("mal"));
+  return kExported;
+}
+const infer::Model& model() {
+  static const infer::Model kModel = infer::Model::load(exported().path);
+  return kModel;
+}
+
+float predict(const std::vector<std::pair<std::string, std::string>>& changes) {
+  infer::Features row = model().features();
+  exported().fill(row, 0, {}, true);
+  for (const auto& [column, text] : changes) row.set(column, text);
+  return model().scorer().predict(row);
+}
+
+TEST_CASE("values that no column takes are errors with the column's name") {
+  infer::Features row = model().features();
+  const auto refused = [&](const infer::Status& status, const std::string& part) {
+    INFO(status.message());
+    CHECK(status.code() == Code::bad_argument);
+    CHECK(status.message().find(part) != std::string::npos);
+  };
+  refused(row.try_set("nothing", "1"), "'nothing'");
+  refused(row.try_set(infer::Column{}, "1"), "column");
+  refused(row.try_set(infer::Column{1000}, 1.0), "column");
+  for (const char* text : {"", "x", "1.5x", " 1", "+1", "nan", "inf", "1e999", "0x10", "1|2"})
+    refused(row.try_set("price", text), "'price'");
+  for (const double value : {static_cast<double>(kNan), static_cast<double>(kInfinity), -1e300, 1e39})
+    refused(row.try_set("price", value), "'price'");
+  for (const char* text : {"x", "0.5|", "|0.5", "0.5||0.5", "nan", "0.1|inf"})
+    refused(row.try_set("scores", text), "'scores'");
+  const float bad[] = {0.5F, kNan}, worse[] = {-kInfinity};
+  refused(row.try_set(row.find("scores"), bad, 2), "'scores'");
+  refused(row.try_set(row.find("scores"), worse, 1), "'scores'");
+  refused(row.try_set(row.find("scores"), static_cast<const float*>(nullptr), 3), "'scores'");
+  refused(row.try_set("scores", std::int64_t{1}), "'scores'");
+  refused(row.try_set("scores", 0.5), "'scores'");
+  refused(row.try_set("item", 0.5), "'item'");
+  refused(row.try_set(row.find("item"), bad, 1), "'item'");
+  const std::int64_t ids[] = {1, 2};
+  refused(row.try_set(row.find("item"), ids, 2), "'item'");
+  refused(row.try_set(row.find("price"), ids, 2), "'price'");
+  const std::string_view texts[] = {"a", "b"};
+  refused(row.try_set(row.find("price"), texts, 2), "'price'");
+  for (const std::int32_t number : {-1, 7, std::numeric_limits<std::int32_t>::min()})
+    refused(row.try_set_rows(row.find("item"), &number, 1), "'item'");
+  const std::int32_t many[] = {1, 1, 1, 1, 1};
+  refused(row.try_set_rows(row.find("item_seq"), many, 5), "'item_seq'");
+  refused(row.try_set_rows(row.find("item"), many, 2), "'item'");
+  refused(row.try_set_rows(row.find("price"), many, 1), "'price'");
+  refused(row.try_set_scaled(row.find("price"), kNan), "'price'");
+  CHECK_THROWS_AS(row.set("nothing", 1), infer::Error);
+  CHECK_THROWS_AS(row.set("price", "x"), infer::Error);
+}
+
+TEST_CASE("a value that fails leaves its column without a value") {
+  infer::Features row = model().features();
+  exported().fill(row, 0, {}, true);
+  CHECK(!row.try_set("scores", "0.1|x").ok());
+  float probability = 0;
+  const infer::Status status = model().scorer().try_predict(row, probability);
+  CHECK(status.message().find("'scores'") != std::string::npos);
+}
+
+TEST_CASE("unknown, empty, long and wild values are counted") {
+  infer::Features row = model().features();
+  row.set("user", "never seen");
+  row.set("item", -5);
+  row.set("tags", std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::min()});
+  CHECK(row.counts().unseen == 3);
+  row.set("user", "");
+  row.set("item_seq", "|item_1");
+  CHECK(row.counts().empty == 2);
+  row.set("tags", "");
+  CHECK(row.counts().empty == 2);  // an empty list
+  row.set("item_seq", "item_1|item_2|item_3|item_4|item_5");
+  row.set("scores", std::vector<float>{0, 0, 0, 0, 0, 0});
+  CHECK(row.counts().truncated == 2);
+  row.set("scores", "-1|1|1.00001|-7");
+  CHECK(row.counts().clamped == 2);
+  row.clear();
+  CHECK(row.counts().unseen + row.counts().empty + row.counts().truncated + row.counts().clamped == 0);
+}
+
+TEST_CASE("whatever is unseen is the same row; clamped scores are those of the limits; the newest items stay") {
+  CHECK(predict({{"user", "never seen"}}) == predict({{"user", ""}}));
+  CHECK(predict({{"user", "never seen"}}) != predict({{"user", "user_2"}}));
+  CHECK(predict({{"scores", "3|-9"}}) == predict({{"scores", "1|-1"}}));
+  CHECK(predict({{"item_seq", "item_1|item_2|item_3|item_4|item_5"}}) ==
+        predict({{"item_seq", "item_2|item_3|item_4|item_5"}}));
+  CHECK(predict({{"item_seq", "item_1|item_2"}}) != predict({{"item_seq", "item_1|item_3"}}));
+  CHECK(std::isfinite(predict({{"item_seq", ""}, {"tags", ""}, {"scores", ""}})));
+}
+
+TEST_CASE("texts, whole numbers, lists and rows give the same features") {
+  infer::Features by_text = model().features(), by_list = model().features();
+  exported().fill(by_text, 0, {}, true);
+  exported().fill(by_list, 0, {}, true);
+  by_text.set("item", "item_3");
+  by_text.set("item_seq", "item_4|item_2");
+  by_text.set("scores", "0.5|-0.25");
+  by_text.set("price", "2");
+  const std::int32_t rows[] = {3, 4, 2};
+  CHECK(by_list.try_set_rows(by_list.find("item"), rows, 1).ok());
+  by_list.set("item_seq", std::vector<std::string_view>{"item_4", "item_2"});
+  by_list.set("scores", std::vector<float>{0.5F, -0.25F});
+  by_list.set("price", 2);
+  infer::Scorer scorer = model().scorer();
+  const float expected = scorer.predict(by_text);
+  CHECK(scorer.predict(by_list) == expected);
+  CHECK(by_list.try_set_rows(by_list.find("item_seq"), rows + 1, 2).ok());
+  CHECK(scorer.predict(by_list) == expected);
+  by_list.set("item_seq", "item_4|item_3");
+  CHECK(scorer.predict(by_list) != expected);
+}
+
+TEST_CASE("what a scorer cannot score is refused") {
+  infer::Scorer scorer = model().scorer();
+  infer::Features user = model().features(), ad = model().features();
+  float p = 0;
+  CHECK(scorer.try_predict(ad, p).message().find("neither") != std::string::npos);
+  exported().fill(user, 0, {"user", "tags"}, false);
+  scorer.set_user(user);
+  exported().fill(ad, 0, {}, true);
+  CHECK(scorer.try_predict(ad, p).message().find("give it once") != std::string::npos);
+  exported().fill(ad, 0, {"user", "tags"}, true);
+  CHECK(scorer.try_predict(ad, p).ok());
+  const float with_user = p;
+  scorer.clear_user();
+  CHECK(!scorer.try_predict(ad, p).ok());
+  exported().fill(ad, 0, {}, true);
+  CHECK(std::abs(scorer.predict(ad) - with_user) < 1e-6F);
+  const infer::Features* none = nullptr;
+  infer::Predictions out;
+  out.probability = &p;
+  CHECK(scorer.try_predict(&none, 1, out).message().find("null") != std::string::npos);
+  CHECK(scorer.try_predict(&none, 0, out).ok());
+  // Another load of the same file is another model: its features may have other rows.
+  const infer::Model other = infer::Model::load(exported().path);
+  infer::Features foreign = other.features();
+  CHECK(scorer.try_set_user(foreign).message().find("another model") != std::string::npos);
+  CHECK(scorer.try_predict(foreign, p).message().find("another model") != std::string::npos);
+}
+
+TEST_CASE("a scorer outlives its model") {
+  std::unique_ptr<infer::Scorer> scorer;
+  std::unique_ptr<infer::Features> row;
+  {
+    const infer::Model local = infer::Model::load(exported().path, infer::Model::Access::map);
+    scorer = std::make_unique<infer::Scorer>(local.scorer());
+    row = std::make_unique<infer::Features>(local.features());
+  }
+  exported().fill(*row, 0, {}, true);
+  CHECK(scorer->predict(*row) == predict({}));
+}
+
+}  // namespace
