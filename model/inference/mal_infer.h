@@ -194,15 +194,16 @@ inline std::string shown(std::string_view text) {
 
 // Code::bad_argument with `before`, the name in quotes and `after`; out_of_memory where even that does not fit.
 inline Status refuse(std::string_view before, std::string_view name = {}, std::string_view after = {}) {
-  Status status;
-  const Status failed = guarded([&]() -> Status {
+  Status status;  // returned by name, so that it is not copied: a copy could fail again
+  Status failed = guarded([&]() -> Status {
     std::string message(before);
     if (!name.empty()) message += shown(name);
     message += after;
     status = Status(Code::bad_argument, std::move(message));
     return {};
   });
-  return failed.ok() ? status : failed;
+  if (!failed.ok()) return failed;
+  return status;
 }
 
 // false where a · b does not fit.
@@ -1862,18 +1863,20 @@ inline bool Trunk::parse(ConfigReader& model) {
   return model.problem().ok();
 }
 
-// The id column named as the sequence's table, else the first that shares it.
+// The ad's id column of the sequence's table, else any id column of it; of several the one named as the table, else the
+// first.
 inline bool Trunk::target_of(const Schema& schema, const ColumnSpec& sequence, std::size_t& target) {
-  bool found = false;
+  int best = -1;
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     const ColumnSpec& column = schema.columns[c];
     if (column.kind != Kind::id || column.table != sequence.table) continue;
     const bool named = column.name == schema.tables[static_cast<std::size_t>(sequence.table)].name;
-    if (!found || named) target = c;
-    found = true;
-    if (named) break;
+    const int rank = (column.side == Side::ad ? 2 : 0) + (named ? 1 : 0);
+    if (rank <= best) continue;
+    best = rank;
+    target = c;
   }
-  return found;
+  return best >= 0;
 }
 
 inline bool Trunk::lay_out(const Schema& schema, Problem& problem) {
@@ -2553,12 +2556,12 @@ class Features {
  public:
   // One value as text, as in a sample file: an id, a number, or a list with '|' between its items. Empty text is an
   // unknown id or an empty list.
-  Status try_set(std::string_view column, std::string_view text) { return try_set(find(column), text); }
+  Status try_set(std::string_view column, std::string_view text) { return try_set_named(column, text); }
   Status try_set(Column column, std::string_view text);
   // A whole number: the id with that text, or the value of a number column.
-  Status try_set(std::string_view column, std::int64_t value) { return try_set(find(column), value); }
+  Status try_set(std::string_view column, std::int64_t value) { return try_set_named(column, value); }
   Status try_set(Column column, std::int64_t value);
-  Status try_set(std::string_view column, double value) { return try_set(find(column), value); }
+  Status try_set(std::string_view column, double value) { return try_set_named(column, value); }
   Status try_set(Column column, double value);
   // Lists: ids as texts or whole numbers, scores as floats; the oldest first.
   Status try_set(Column column, const std::string_view* values, std::size_t count);
@@ -2628,6 +2631,11 @@ class Features {
   }
 #endif
 
+  template <typename Value>
+  Status try_set_named(std::string_view name, Value value) {
+    const Column column = find(name);
+    return column.valid() ? try_set(column, value) : unknown(name);
+  }
   static Status unknown(std::string_view name) {
     return detail::refuse("the model reads no column ", name, "; Model::columns() lists them");
   }

@@ -11,24 +11,24 @@ namespace {
 using namespace mal;
 using test::ExportedModel;
 
-const ExportedModel& exported() {
+const ExportedModel& exported_mal() {
   static const ExportedModel kExported(test::small_config("mal"));
   return kExported;
 }
 
 void fill(mal_model model, mal_features features, std::int64_t row) {
-  const Schema& schema = exported().trained.schema;
+  const Schema& schema = exported_mal().trained.schema;
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     int column = -1;
     if (mal_model_column(model, schema.columns[c].name.c_str(), &column) != MAL_OK) continue;
-    const std::string text = exported().text(c, row);
+    const std::string text = exported_mal().text(c, row);
     REQUIRE(mal_features_set_text(features, column, text.data(), text.size()) == MAL_OK);
   }
 }
 
 TEST_CASE("C: the same probabilities as the header") {
   mal_model model = 0;
-  REQUIRE(mal_model_load(exported().path.c_str(), 1, &model) == MAL_OK);
+  REQUIRE(mal_model_load(exported_mal().path.c_str(), 1, &model) == MAL_OK);
   std::size_t views = 0, knowledge = 0;
   const char* name = nullptr;
   CHECK(mal_model_view_count(model, &views) == MAL_OK);
@@ -49,11 +49,11 @@ TEST_CASE("C: the same probabilities as the header") {
   REQUIRE(mal_scorer_predict(scorer, rows.data(), rows.size(), p.data()) == MAL_OK);
   REQUIRE(mal_scorer_predict_all(scorer, rows.data(), rows.size(), p.data(), logits.data(), other.data(), k.data()) ==
           MAL_OK);
-  const infer::Model same = infer::Model::load(exported().path);
+  const infer::Model same = infer::Model::load(exported_mal().path);
   infer::Scorer expected = same.scorer();
   infer::Features row = same.features();
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    exported().fill(row, static_cast<std::int64_t>(r), {}, true);
+    exported_mal().fill(row, static_cast<std::int64_t>(r), {}, true);
     CHECK(std::abs(expected.predict(row) - p[r]) < 1e-6F);
     CHECK(mal_features_close(rows[r]) == MAL_OK);
   }
@@ -69,7 +69,7 @@ TEST_CASE("C: errors are codes with a message of the thread") {
   CHECK(mal_model_load("x", 0, nullptr) == MAL_BAD_ARGUMENT);
   CHECK(mal_model_load_memory("junk", 4, &model) == MAL_DAMAGED);
   CHECK(mal_model_load_memory(nullptr, 4, &model) == MAL_BAD_ARGUMENT);
-  REQUIRE(mal_model_load(exported().path.c_str(), 0, &model) == MAL_OK);
+  REQUIRE(mal_model_load(exported_mal().path.c_str(), 0, &model) == MAL_OK);
   int column = -1;
   CHECK(mal_model_column(model, "nothing", &column) == MAL_BAD_ARGUMENT);
   CHECK(mal_model_column(model, nullptr, &column) == MAL_BAD_ARGUMENT);
@@ -104,7 +104,7 @@ TEST_CASE("C: random sequences of calls") {
   const auto any = [&] { return handles[below(handles.size())]; };
   const float floats[] = {0.5F, std::nanf(""), 2};
   const std::int64_t ids[] = {1, -1, 5};
-  const std::string bytes = exported().bytes();
+  const std::string bytes = exported_mal().bytes();
   std::vector<long> seen(16);
   for (long i = 0; i < calls; ++i) {
     std::uint64_t out = 0;

@@ -12,24 +12,24 @@ using test::ExportedModel;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
-const ExportedModel& exported() {
+const ExportedModel& small_mal() {
   static const ExportedModel kExported(test::small_config("mal"));
   return kExported;
 }
-const infer::Model& model() {
-  static const infer::Model kModel = infer::Model::load(exported().path);
+const infer::Model& small_model() {
+  static const infer::Model kModel = infer::Model::load(small_mal().path);
   return kModel;
 }
 
 float predict(const std::vector<std::pair<std::string, std::string>>& changes) {
-  infer::Features row = model().features();
-  exported().fill(row, 0, {}, true);
+  infer::Features row = small_model().features();
+  small_mal().fill(row, 0, {}, true);
   for (const auto& [column, text] : changes) row.set(column, text);
-  return model().scorer().predict(row);
+  return small_model().scorer().predict(row);
 }
 
 TEST_CASE("values that no column takes are errors with the column's name") {
-  infer::Features row = model().features();
+  infer::Features row = small_model().features();
   const auto refused = [&](const infer::Status& status, const std::string& part) {
     INFO(status.message());
     CHECK(status.code() == Code::bad_argument);
@@ -69,16 +69,16 @@ TEST_CASE("values that no column takes are errors with the column's name") {
 }
 
 TEST_CASE("a value that fails leaves its column without a value") {
-  infer::Features row = model().features();
-  exported().fill(row, 0, {}, true);
+  infer::Features row = small_model().features();
+  small_mal().fill(row, 0, {}, true);
   CHECK(!row.try_set("scores", "0.1|x").ok());
   float probability = 0;
-  const infer::Status status = model().scorer().try_predict(row, probability);
+  const infer::Status status = small_model().scorer().try_predict(row, probability);
   CHECK(status.message().find("'scores'") != std::string::npos);
 }
 
 TEST_CASE("unknown, empty, long and wild values are counted") {
-  infer::Features row = model().features();
+  infer::Features row = small_model().features();
   row.set("user", "never seen");
   row.set("item", -5);
   row.set("tags", std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::min()});
@@ -108,9 +108,9 @@ TEST_CASE("whatever is unseen is the same row; clamped scores are those of the l
 }
 
 TEST_CASE("texts, whole numbers, lists and rows give the same features") {
-  infer::Features by_text = model().features(), by_list = model().features();
-  exported().fill(by_text, 0, {}, true);
-  exported().fill(by_list, 0, {}, true);
+  infer::Features by_text = small_model().features(), by_list = small_model().features();
+  small_mal().fill(by_text, 0, {}, true);
+  small_mal().fill(by_list, 0, {}, true);
   by_text.set("item", "item_3");
   by_text.set("item_seq", "item_4|item_2");
   by_text.set("scores", "0.5|-0.25");
@@ -120,7 +120,7 @@ TEST_CASE("texts, whole numbers, lists and rows give the same features") {
   by_list.set("item_seq", std::vector<std::string_view>{"item_4", "item_2"});
   by_list.set("scores", std::vector<float>{0.5F, -0.25F});
   by_list.set("price", 2);
-  infer::Scorer scorer = model().scorer();
+  infer::Scorer scorer = small_model().scorer();
   const float expected = scorer.predict(by_text);
   CHECK(scorer.predict(by_list) == expected);
   CHECK(by_list.try_set_rows(by_list.find("item_seq"), rows + 1, 2).ok());
@@ -130,20 +130,20 @@ TEST_CASE("texts, whole numbers, lists and rows give the same features") {
 }
 
 TEST_CASE("what a scorer cannot score is refused") {
-  infer::Scorer scorer = model().scorer();
-  infer::Features user = model().features(), ad = model().features();
+  infer::Scorer scorer = small_model().scorer();
+  infer::Features user = small_model().features(), ad = small_model().features();
   float p = 0;
   CHECK(scorer.try_predict(ad, p).message().find("neither") != std::string::npos);
-  exported().fill(user, 0, {"user", "tags"}, false);
+  small_mal().fill(user, 0, {"user", "tags"}, false);
   scorer.set_user(user);
-  exported().fill(ad, 0, {}, true);
+  small_mal().fill(ad, 0, {}, true);
   CHECK(scorer.try_predict(ad, p).message().find("give it once") != std::string::npos);
-  exported().fill(ad, 0, {"user", "tags"}, true);
+  small_mal().fill(ad, 0, {"user", "tags"}, true);
   CHECK(scorer.try_predict(ad, p).ok());
   const float with_user = p;
   scorer.clear_user();
   CHECK(!scorer.try_predict(ad, p).ok());
-  exported().fill(ad, 0, {}, true);
+  small_mal().fill(ad, 0, {}, true);
   CHECK(std::abs(scorer.predict(ad) - with_user) < 1e-6F);
   const infer::Features* none = nullptr;
   infer::Predictions out;
@@ -151,7 +151,7 @@ TEST_CASE("what a scorer cannot score is refused") {
   CHECK(scorer.try_predict(&none, 1, out).message().find("null") != std::string::npos);
   CHECK(scorer.try_predict(&none, 0, out).ok());
   // Another load of the same file is another model: its features may have other rows.
-  const infer::Model other = infer::Model::load(exported().path);
+  const infer::Model other = infer::Model::load(small_mal().path);
   infer::Features foreign = other.features();
   CHECK(scorer.try_set_user(foreign).message().find("another model") != std::string::npos);
   CHECK(scorer.try_predict(foreign, p).message().find("another model") != std::string::npos);
@@ -161,11 +161,11 @@ TEST_CASE("a scorer outlives its model") {
   std::unique_ptr<infer::Scorer> scorer;
   std::unique_ptr<infer::Features> row;
   {
-    const infer::Model local = infer::Model::load(exported().path, infer::Model::Access::map);
+    const infer::Model local = infer::Model::load(small_mal().path, infer::Model::Access::map);
     scorer = std::make_unique<infer::Scorer>(local.scorer());
     row = std::make_unique<infer::Features>(local.features());
   }
-  exported().fill(*row, 0, {}, true);
+  small_mal().fill(*row, 0, {}, true);
   CHECK(scorer->predict(*row) == predict({}));
 }
 

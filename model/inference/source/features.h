@@ -24,12 +24,12 @@ class Features {
  public:
   // One value as text, as in a sample file: an id, a number, or a list with '|' between its items. Empty text is an
   // unknown id or an empty list.
-  Status try_set(std::string_view column, std::string_view text) { return try_set(find(column), text); }
+  Status try_set(std::string_view column, std::string_view text) { return try_set_named(column, text); }
   Status try_set(Column column, std::string_view text);
   // A whole number: the id with that text, or the value of a number column.
-  Status try_set(std::string_view column, std::int64_t value) { return try_set(find(column), value); }
+  Status try_set(std::string_view column, std::int64_t value) { return try_set_named(column, value); }
   Status try_set(Column column, std::int64_t value);
-  Status try_set(std::string_view column, double value) { return try_set(find(column), value); }
+  Status try_set(std::string_view column, double value) { return try_set_named(column, value); }
   Status try_set(Column column, double value);
   // Lists: ids as texts or whole numbers, scores as floats; the oldest first.
   Status try_set(Column column, const std::string_view* values, std::size_t count);
@@ -99,6 +99,11 @@ class Features {
   }
 #endif
 
+  template <typename Value>
+  Status try_set_named(std::string_view name, Value value) {
+    const Column column = find(name);
+    return column.valid() ? try_set(column, value) : unknown(name);
+  }
   static Status unknown(std::string_view name) {
     return detail::refuse("the model reads no column ", name, "; Model::columns() lists them");
   }

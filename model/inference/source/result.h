@@ -107,15 +107,16 @@ inline std::string shown(std::string_view text) {
 
 // Code::bad_argument with `before`, the name in quotes and `after`; out_of_memory where even that does not fit.
 inline Status refuse(std::string_view before, std::string_view name = {}, std::string_view after = {}) {
-  Status status;
-  const Status failed = guarded([&]() -> Status {
+  Status status;  // returned by name, so that it is not copied: a copy could fail again
+  Status failed = guarded([&]() -> Status {
     std::string message(before);
     if (!name.empty()) message += shown(name);
     message += after;
     status = Status(Code::bad_argument, std::move(message));
     return {};
   });
-  return failed.ok() ? status : failed;
+  if (!failed.ok()) return failed;
+  return status;
 }
 
 // false where a · b does not fit.

@@ -70,18 +70,20 @@ inline bool Trunk::parse(ConfigReader& model) {
   return model.problem().ok();
 }
 
-// The id column named as the sequence's table, else the first that shares it.
+// The ad's id column of the sequence's table, else any id column of it; of several the one named as the table, else the
+// first.
 inline bool Trunk::target_of(const Schema& schema, const ColumnSpec& sequence, std::size_t& target) {
-  bool found = false;
+  int best = -1;
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     const ColumnSpec& column = schema.columns[c];
     if (column.kind != Kind::id || column.table != sequence.table) continue;
     const bool named = column.name == schema.tables[static_cast<std::size_t>(sequence.table)].name;
-    if (!found || named) target = c;
-    found = true;
-    if (named) break;
+    const int rank = (column.side == Side::ad ? 2 : 0) + (named ? 1 : 0);
+    if (rank <= best) continue;
+    best = rank;
+    target = c;
   }
-  return found;
+  return best >= 0;
 }
 
 inline bool Trunk::lay_out(const Schema& schema, Problem& problem) {
