@@ -28,6 +28,7 @@ class JsonWriter : public ConfigVisitor {
   void flag(std::string_view key, bool& value) override { put(key, value); }
   void text(std::string_view key, std::string& value) override { put(key, value); }
   void names(std::string_view key, std::vector<std::string>& value) override { put(key, value); }
+  void numbers(std::string_view key, std::vector<double>& value, double, double) override { put(key, value); }
   void widths(std::string_view key, std::vector<std::int64_t>& value, std::size_t) override { put(key, value); }
   void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices,
               const std::vector<std::string>&) override {

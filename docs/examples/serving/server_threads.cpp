@@ -1,7 +1,7 @@
-// A request loop as an ad server has it: threads that score 200 candidates of one user a request, while a new model is
-// put in place of the old one.
+// A request loop as an ad server has it: threads that score the candidates of one user a request, 200 unless told,
+// while a new model is put in place of the old one.
 //   g++ -std=c++17 -O2 -pthread -I. server_threads.cpp -o server_threads
-//   ./server_threads model.mal [SECONDS [THREADS]]
+//   ./server_threads model.mal [SECONDS [THREADS [CANDIDATES]]]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,8 +18,6 @@ namespace infer = mal::infer;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-constexpr std::size_t kCandidates = 200;
 
 // The model that new requests take. A thread that still scores with the old one keeps it alive.
 class Current {
@@ -41,13 +39,13 @@ class Current {
 
 // What a thread needs of one model; made anew when the model changes, which is the only time that memory is taken.
 struct Workplace {
-  explicit Workplace(std::shared_ptr<const infer::Model> of)
+  Workplace(std::shared_ptr<const infer::Model> of, std::size_t candidates)
       : model(std::move(of)),
         scorer(model->scorer()),
         user(model->features()),
-        ads(kCandidates, model->features()),
+        ads(candidates, model->features()),
         columns(model->columns()),
-        probabilities(kCandidates) {}
+        probabilities(candidates) {}
 
   std::shared_ptr<const infer::Model> model;
   infer::Scorer scorer;
@@ -80,11 +78,13 @@ void draw(infer::Features& features, const infer::ColumnInfo& info, infer::Colum
   }
 }
 
-void serve(const Current& current, Clock::time_point stop, unsigned seed, std::vector<double>& microseconds) {
+void serve(const Current& current, std::size_t candidates, Clock::time_point stop, unsigned seed,
+           std::vector<double>& microseconds) {
   std::mt19937 random(seed);
-  auto workplace = std::make_unique<Workplace>(current.get());
+  auto workplace = std::make_unique<Workplace>(current.get(), candidates);
   do {
-    if (const auto model = current.get(); model != workplace->model) workplace = std::make_unique<Workplace>(model);
+    if (const auto model = current.get(); model != workplace->model)
+      workplace = std::make_unique<Workplace>(model, candidates);
     Workplace& w = *workplace;
     w.user.clear();
     for (infer::Features& ad : w.ads) ad.clear();
@@ -105,9 +105,10 @@ void serve(const Current& current, Clock::time_point stop, unsigned seed, std::v
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: server_threads MODEL [SECONDS [THREADS]]\n"), 2;
+  if (argc < 2) return std::fprintf(stderr, "usage: server_threads MODEL [SECONDS [THREADS [CANDIDATES]]]\n"), 2;
   const double seconds = argc > 2 ? std::atof(argv[2]) : 2;
   const int threads = argc > 3 ? std::atoi(argv[3]) : 2;
+  const auto candidates = static_cast<std::size_t>(argc > 4 ? std::atoi(argv[4]) : 200);
   try {
     Current current;
     current.put(infer::Model::load(argv[1], infer::Model::Access::map));
@@ -116,7 +117,7 @@ int main(int argc, char** argv) {
     std::vector<std::vector<double>> latencies(static_cast<std::size_t>(threads));
     std::vector<std::thread> pool;
     for (std::size_t t = 0; t < latencies.size(); ++t)
-      pool.emplace_back([&, t] { serve(current, stop, static_cast<unsigned>(t), latencies[t]); });
+      pool.emplace_back([&, t] { serve(current, candidates, stop, static_cast<unsigned>(t), latencies[t]); });
     int swaps = 0;
     for (; Clock::now() < stop; ++swaps) {  // a new model every now and then
       std::this_thread::sleep_for(std::chrono::duration<double>(seconds / 5));
@@ -131,7 +132,7 @@ int main(int argc, char** argv) {
     };
     std::printf(
         "%zu requests of %zu candidates on %d threads, %d new models: p50 %.0f us, p99 %.0f us, p99.9 %.0f us\n",
-        all.size(), kCandidates, threads, swaps, at(0.5), at(0.99), at(0.999));
+        all.size(), candidates, threads, swaps, at(0.5), at(0.99), at(0.999));
   } catch (const infer::Error& error) {
     return std::fprintf(stderr, "server_threads: %s\n", error.what()), 1;
   }

@@ -17,7 +17,7 @@ struct Value {
 
 enum class Op {
   linear,       // out = act(in W + b + add)
-  mix,          // out = Σ softmax(gate)_e parts_e + Σ self_j parts_j
+  mix,          // out = Σ softmax(gates)_e parts_e + Σ self_j parts_(first + j)
   gate,         // out = in ⊙ 2σ(add)
   copy,         // out = in
   field_means,  // out_f = mean of field f of in
@@ -41,14 +41,13 @@ struct Step {
   // linear
   std::string weight, bias, norm;  // names of tensors; no bias, no norm: empty
   bool transposed = false;         // the tensor is [outputs, inputs]
-  bool doubled_sigmoid = false;    // out = 2σ(…)
   Activation activation = Activation::none;
   std::vector<Segment> all;  // the one segment that is the whole input
   Weights weights;
   // mix
   Value gates, self;
   std::vector<Value> parts;
-  std::size_t self_count = 0;  // the first of the parts
+  std::size_t self_first = 0, self_count = 0;  // of the parts
   SelfGate self_kind = SelfGate::none;
   std::string native;
   std::vector<float> native_weights;

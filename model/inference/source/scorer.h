@@ -378,12 +378,13 @@ inline void Scorer::run_mix(const detail::Step& step, std::size_t rows) {
     std::copy_n(at(step.gates) + r * stride(step.gates), count, weights);
     detail::softmax(weights, count);
     if (step.self_kind == detail::SelfGate::native)
-      for (std::size_t j = 0; j < step.self_count; ++j) weights[j] += step.native_weights[j];
+      for (std::size_t j = 0; j < step.self_count; ++j) weights[step.self_first + j] += step.native_weights[j];
     if (step.self_kind == detail::SelfGate::sigmoid || step.self_kind == detail::SelfGate::softmax) {
       float* self = at(step.self) + r * stride(step.self);
       if (step.self_kind == detail::SelfGate::softmax) detail::softmax(self, step.self_count);
       for (std::size_t j = 0; j < step.self_count; ++j)
-        weights[j] += step.self_kind == detail::SelfGate::softmax ? self[j] : 1.0F / (1.0F + std::exp(-self[j]));
+        weights[step.self_first + j] +=
+            step.self_kind == detail::SelfGate::softmax ? self[j] : 1.0F / (1.0F + std::exp(-self[j]));
     }
     float* out = at(step.out) + r * stride(step.out);
     std::fill_n(out, step.out.width, 0.0F);
