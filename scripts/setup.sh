@@ -8,7 +8,11 @@ cd "$(dirname "$0")/.."
 
 packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
   libxxhash-dev libopenblas-pthread-dev zlib1g-dev python3-venv)
-if [[ ${1:-} == --test ]]; then packages+=(clang-format clang-tidy libbenchmark-dev); fi
+if [[ ${1:-} == --test ]]; then
+  packages+=(clang clang-format clang-tidy libbenchmark-dev)
+  # libFuzzer's runtime of Debian 12's clang; without it the fuzz test is skipped.
+  if apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then packages+=(libclang-rt-14-dev); fi
+fi
 
 missing=()
 for package in "${packages[@]}"; do

@@ -7,6 +7,7 @@
 #include "train/config/program.h"
 #include "train/experiment/experiment.h"
 #include "train/report/report.h"
+#include "train/serving/calibrate_model.h"
 #include "train/serving/export_run.h"
 #include "train/trainer/evaluate_run.h"
 #include "train/trainer/trainer.h"
@@ -69,6 +70,16 @@ void add_export(CLI::App& app, mal::ExportRunOptions& options) {
   command->callback([&options] { mal::export_run(options); });
 }
 
+void add_calibrate(CLI::App& app, mal::CalibrateOptions& options) {
+  CLI::App* command = app.add_subcommand("calibrate", "Fit a model file's probabilities to held-out rows");
+  command->add_option("model", options.model, "Model file of export")->required();
+  command->add_option("--data", options.dataset, "Data set that the model was trained on")->required();
+  command->add_option("--split", options.split, "test or train")->capture_default_str();
+  command->add_option("--method", options.method, "isotonic or platt")->capture_default_str();
+  command->add_option("--out", options.out, "Model file to write; the same one unless given");
+  command->callback([&options] { mal::calibrate_model(options); });
+}
+
 void add_report(CLI::App& app, mal::ReportOptions& options) {
   CLI::App* report = app.add_subcommand("report", "Compare runs: a table here, pictures in an HTML file");
   report->add_option("runs", options.runs, "Run folders; the first is the one that the others are compared with")
@@ -103,9 +114,11 @@ int main(int argc, char** argv) {
   mal::ReportOptions report;
   mal::ExperimentOptions experiment;
   mal::ExportRunOptions export_options;
+  mal::CalibrateOptions calibrate;
   train.add(app);
   add_eval(app, evaluate);
   add_export(app, export_options);
+  add_calibrate(app, calibrate);
   add_report(app, report);
   add_experiment(app, experiment);
   app.final_callback([&] {
