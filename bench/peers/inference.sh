@@ -4,13 +4,14 @@
 #   bench/compare.sh inference [--json FILE] [--rounds N] [--seconds S]    S a batch size and engine, each round
 # The peers come from PyPI into build/peers-venv (about 4 GB: PyPI's torch brings CUDA's libraries).
 set -euo pipefail
+cd "$(dirname "$0")/../.."
 json=() rounds=5 seconds=1
 while (($#)); do
   case $1 in
     --json) json=(--json "$2") ;;
     --rounds) rounds=$2 ;;
     --seconds) seconds=$2 ;;
-    *) echo "compare: unknown option $1" >&2; exit 2 ;;
+    *) echo "inference: unknown option $1" >&2; exit 2 ;;
   esac
   shift 2
 done
@@ -18,7 +19,7 @@ done
 cmake --preset release >/dev/null && cmake --build --preset release --target inference_bench mal_infer_c >/dev/null
 venv=build/peers-venv requirements=bench/peers/inference_requirements.txt
 if ! cmp -s $requirements $venv/installed.txt; then
-  echo "compare: installing the peers into $venv"
+  echo "inference: installing the peers into $venv"
   python3 -m venv $venv
   $venv/bin/pip install --quiet --disable-pip-version-check -r $requirements
   cp $requirements $venv/installed.txt
@@ -36,6 +37,6 @@ for ((round = 1; round <= rounds; ++round)); do
     $peers run "$work/natal.mal" --engine $engine --seconds "$seconds" --samples "$work/samples" 2>"$work/log" ||
       { cat "$work/log" >&2; exit 1; }
   done
-  echo "compare: round $round of $rounds, load $(cut -d' ' -f1 /proc/loadavg)"
+  echo "inference: round $round of $rounds, load $(cut -d' ' -f1 /proc/loadavg)"
 done
 $peers summary "$work/samples" "${json[@]}"
