@@ -59,6 +59,11 @@ class Zoo {
   Value linear(Value x, std::size_t width, const std::string& name) {
     return plan_.linear(x, width, Activation::none, name);
   }
+  static std::string path(std::initializer_list<std::string_view> parts) {
+    std::string name;
+    for (const std::string_view part : parts) name += part;
+    return name;
+  }
   static Values joined(Values a, const Values& b) {
     a.insert(a.end(), b.begin(), b.end());
     return a;
@@ -143,7 +148,7 @@ class Zoo {
     const std::size_t n = count(own, "experts");
     const Values shared = experts(z_, n, expert_widths(own), name + "/expert");
     Values x;
-    for (const std::string& task : tasks) x.push_back(mix(z_, shared, name + "/gate/" + task));
+    for (const std::string& task : tasks) x.push_back(mix(z_, shared, path({name, "/gate/", task})));
     own.finish();
     return x;
   }
@@ -160,12 +165,12 @@ class Zoo {
       std::vector<Values> private_experts;
       Values all;
       for (std::size_t t = 0; t < tasks.size(); ++t) {
-        private_experts.push_back(experts(x[t], view_experts, widths, name + "/" + tasks[t]));
+        private_experts.push_back(experts(x[t], view_experts, widths, path({name, "/", tasks[t]})));
         all = joined(all, private_experts.back());
       }
       const Values shared = experts(x_shared, shared_experts, widths, name + "/shared");
       for (std::size_t t = 0; t < tasks.size(); ++t)
-        x[t] = mix(x[t], joined(private_experts[t], shared), name + "/gate/" + tasks[t]);
+        x[t] = mix(x[t], joined(private_experts[t], shared), path({name, "/gate/", tasks[t]}));
       if (level + 1 < levels) x_shared = mix(x_shared, joined(all, shared), name + "/gate/shared");
     }
     own.finish();
@@ -180,13 +185,14 @@ class Zoo {
     for (std::size_t level = 0; level < levels; ++level) {
       const std::string name = prefix + "/" + std::to_string(level);
       Values all;
-      for (std::size_t t = 0; t < tasks.size(); ++t) all = joined(all, experts(x[t], n, widths, name + "/" + tasks[t]));
+      for (std::size_t t = 0; t < tasks.size(); ++t)
+        all = joined(all, experts(x[t], n, widths, path({name, "/", tasks[t]})));
       for (std::size_t t = 0; t < tasks.size(); ++t) {
-        Step step = mixture(x[t], all, name + "/gate/" + tasks[t]);
+        Step step = mixture(x[t], all, path({name, "/gate/", tasks[t]}));
         step.self_kind = SelfGate::native;
         step.self_first = t * n;
         step.self_count = n;
-        step.native = name + "/native/" + tasks[t];
+        step.native = path({name, "/native/", tasks[t]});
         x[t] = plan_.record(std::move(step), all[0].width);
       }
     }
@@ -268,8 +274,8 @@ class Zoo {
     }
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const std::string group = "/group" + std::to_string(g);
-      m.push_back(
-          home_mix(z_, joined(meta_groups[g], meta), 0, n, name + "/meta/gate" + group, name + "/meta/self" + group));
+      m.push_back(home_mix(z_, joined(meta_groups[g], meta), 0, n, path({name, "/meta/gate", group}),
+                           path({name, "/meta/self", group})));
     }
     const Value m_shared =
         home_mix(z_, joined(every, meta), every.size(), n, name + "/meta/gate/global", name + "/meta/self/global");
@@ -280,9 +286,9 @@ class Zoo {
     Values x;
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       const std::size_t g = group_of[t];
-      const Values private_experts = home_experts(m[g], sizes, name + "/view/" + tasks[t]);
+      const Values private_experts = home_experts(m[g], sizes, path({name, "/view/", tasks[t]}));
       x.push_back(home_mix(plan_.concat({m[g], m_shared}), joined(joined(private_experts, view_groups[g]), global), 0,
-                           n, name + "/view/gate/" + tasks[t], name + "/view/self/" + tasks[t]));
+                           n, path({name, "/view/gate/", tasks[t]}), path({name, "/view/self/", tasks[t]})));
     }
     own.finish();
     return x;
@@ -349,12 +355,12 @@ class Zoo {
       const std::size_t width = tower_[k];
       const Value all = plan_.buffer(towers.size() * width);
       for (std::size_t t = 0; t < towers.size(); ++t)
-        x[t] =
-            plan_.linear(x[t], width, activation_, type + "/" + towers[t] + depth, Plan::slice(all, t * width, width));
-      x[0] = plan_.linear(all, width, activation_, type + "/inject" + depth, {}, x[0]);
+        x[t] = plan_.linear(x[t], width, activation_, path({type, "/", towers[t], depth}),
+                            Plan::slice(all, t * width, width));
+      x[0] = plan_.linear(all, width, activation_, path({type, "/inject", depth}), {}, x[0]);
     }
     for (std::size_t t = 0; t < towers.size(); ++t) {
-      const Tower made = {x[t], linear(x[t], 1, type + "/" + towers[t] + "/logit")};
+      const Tower made = {x[t], linear(x[t], 1, path({type, "/", towers[t], "/logit"}))};
       add_head(t == 0 ? primary_ : towers[t], made, out);
     }
     return own.finish();
