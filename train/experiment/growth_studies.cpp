@@ -109,7 +109,7 @@ ResultTable user_growth_table(const Study& study, Evidence& evidence) {
                   "GAUC of " + study.rows[1].label,
                   "GAUC difference"};
   table.json = table_json(evidence, study.id, table.title);
-  std::vector<BarGroup> bars;
+  std::vector<IntervalRow> shown;
   for (std::size_t g = 0; g < groups.names.size(); ++g) {
     const auto code = static_cast<std::int32_t>(g);
     const std::int64_t rows = rows_with(groups.codes, code);
@@ -128,14 +128,15 @@ ResultTable user_growth_table(const Study& study, Evidence& evidence) {
                                   {"base_gauc", spread_json(base_gauc)},
                                   {"gauc", spread_json(model_gauc)},
                                   {"gauc_difference", difference_json(difference)}});
-    bars.push_back({groups.names[g], {difference.spread.mean}, {{difference.interval.low, difference.interval.high}}});
+    shown.push_back({groups.names[g], difference.spread.mean, difference.interval.low, difference.interval.high});
   }
   table.notes = {fmt::format("A user's growth: positives under {} divided by positives under {}, minus 1, over the "
                              "user's training rows.",
                              study.view, study.against),
                  interval_note(evidence)};
-  table.pictures.push_back(
-      bar_chart(bars, {study.rows[1].label}, study.title, "100 × GAUC difference, with 95 % interval"));
+  table.pictures.push_back(interval_chart(
+      shown, study.title,
+      fmt::format("100 × (GAUC of {} − GAUC of {}), with 95 % interval", study.rows[1].label, study.rows[0].label)));
   return table;
 }
 

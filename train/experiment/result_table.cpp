@@ -54,9 +54,9 @@ std::string test_note(const Evidence& evidence, const ModelResult& base) {
 
 std::string interval_note(const Evidence& evidence) {
   return fmt::format(
-      "Differences are 100 × (model − first row), by the same seed, averaged over seeds; in brackets the 95 % interval "
-      "when users are drawn with replacement ({} draws, the same for all models). It says what other users would "
-      "change, not what other training data would.",
+      "Differences: 100 × (model − first row) by the same seed, mean over seeds [95 % interval when users are drawn "
+      "with "
+      "replacement, {} times].",
       evidence.experiment().resamples);
 }
 

@@ -77,7 +77,7 @@ ResultTable systems_table(const Study& study, const std::string& primary, Eviden
   table.json["primary"] = primary;
   const ModelResult base = evidence.whole(study, study.rows.front(), primary);
   const Spread base_gauc = spread_of(base, &RunResult::gauc);
-  std::vector<BarGroup> bars;
+  std::vector<IntervalRow> shown;
   for (const StudyRow& row : study.rows) {
     const bool first = &row == &study.rows.front();
     const ModelResult model = evidence.whole(study, row, primary);
@@ -98,14 +98,14 @@ ResultTable systems_table(const Study& study, const std::string& primary, Eviden
       json["gauc_difference"] = difference_json(of_gauc);
       json["auc_difference"] = difference_json(of_auc);
       json["paper"] = paper_text(row.paper, primary);
-      bars.push_back({row.label, {of_gauc.spread.mean}, {{of_gauc.interval.low, of_gauc.interval.high}}});
+      shown.push_back({row.label, of_gauc.spread.mean, of_gauc.interval.low, of_gauc.interval.high});
     }
     table.json["rows"].push_back(std::move(json));
   }
   table.notes = {test_note(evidence, base), interval_note(evidence)};
-  if (!bars.empty())
-    table.pictures.push_back(bar_chart(bars, {"against " + study.rows.front().label}, table.title,
-                                       "100 × GAUC difference, with 95 % interval"));
+  if (!shown.empty())
+    table.pictures.push_back(interval_chart(
+        shown, table.title, fmt::format("100 × GAUC difference to {}, with 95 % interval", study.rows.front().label)));
   return table;
 }
 

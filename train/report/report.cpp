@@ -112,7 +112,7 @@ std::string slice_chart(const std::vector<RunLog>& runs, const std::string& colu
   for (const RunLog& run : runs) names.push_back(run.name);
   for (const SliceValues& slice : runs.front().slices) {
     if (slice.column != column) continue;
-    BarGroup group{slice.value, {}, {}};
+    BarGroup group{slice.value, {}};
     for (const RunLog& run : runs) {
       const auto same = std::ranges::find_if(
           run.slices, [&](const SliceValues& s) { return s.column == column && s.value == slice.value; });

@@ -102,8 +102,8 @@ std::string interval_mark(double x, const Axis& y, double low, double high) {
          line_between(x - kCap, y.place(high), x + kCap, y.place(high), "interval");
 }
 
-std::string wrap(const std::string& content) {
-  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\">{}</svg>\n", kWidth, kHeight, content);
+std::string wrap(const std::string& content, double height = kHeight) {
+  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\">{}</svg>\n", kWidth, height, content);
 }
 
 }  // namespace
@@ -171,12 +171,6 @@ std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std
       low = std::min(low, value);
       high = std::max(high, value);
     }
-  for (const BarGroup& group : groups)
-    for (const auto& [from, to] : group.intervals) {
-      if (!std::isfinite(from) || !std::isfinite(to)) continue;
-      low = std::min(low, from);
-      high = std::max(high, to);
-    }
   const Axis y = make_axis(low, high, kHeight - kBottom, kTop, false);
   std::string svg = frame(nullptr, y, title, "", y_label);
   const double slot = (kWidth - kLeft - kRight) / static_cast<double>(groups.size());
@@ -190,15 +184,39 @@ std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std
       svg +=
           fmt::format(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>)",
                       left + bar * static_cast<double>(s), top, bar, std::abs(y.place(value) - y.place(0)), colour(s));
-      if (s < groups[g].intervals.size())
-        svg += interval_mark(left + bar * (static_cast<double>(s) + 0.5), y, groups[g].intervals[s].first,
-                             groups[g].intervals[s].second);
     }
     svg += fmt::format(R"svg(<text transform="translate({:.1f} {:.1f}) rotate(-20)" text-anchor="end">{}</text>)svg",
                        left + slot * 0.45, kHeight - kBottom + 16, escape_html(groups[g].label));
   }
   svg += line_between(kLeft, y.place(0), kWidth - kRight, y.place(0), "axis");
   return wrap(svg + legend(series));
+}
+
+std::string interval_chart(const std::vector<IntervalRow>& rows, const std::string& title, const std::string& x_label) {
+  constexpr double kLabels = 240, kRow = 26, kDot = 4;
+  const double bottom = kTop + kRow * static_cast<double>(rows.size()), height = bottom + kBottom;
+  double low = 0, high = 0;
+  for (const IntervalRow& row : rows)
+    for (const double value : {row.value, row.low, row.high})
+      if (std::isfinite(value)) low = std::min(low, value), high = std::max(high, value);
+  const Axis x = make_axis(low, high, kLabels, kWidth - kRight, false);
+  std::string svg = fmt::format("<text x=\"{}\" y=\"18\" class=\"title\">{}</text>", kDot, escape_html(title));
+  for (const double tick : x.ticks()) {
+    svg += line_between(x.place(tick), kTop, x.place(tick), bottom, "grid");
+    svg += text_at(x.place(tick), bottom + 16, "middle", fmt::format("{:.4g}", tick));
+  }
+  svg += line_between(x.place(0), kTop, x.place(0), bottom, "axis");
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const double y = kTop + kRow * (static_cast<double>(r) + 0.5);
+    svg += text_at(kLabels - 10, y + 4, "end", rows[r].label);
+    if (std::isfinite(rows[r].low) && std::isfinite(rows[r].high))
+      svg += line_between(x.place(rows[r].low), y, x.place(rows[r].high), y, "interval");
+    if (std::isfinite(rows[r].value))
+      svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}"/>)", x.place(rows[r].value), y, kDot,
+                         colour(0));
+  }
+  svg += text_at((kLabels + kWidth - kRight) / 2, height - 8, "middle", x_label);
+  return wrap(svg, height);
 }
 
 std::string scatter_chart(const std::vector<LabelledPoint>& points, const std::string& title,

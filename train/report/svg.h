@@ -21,14 +21,20 @@ struct ChartOptions {
 
 std::string line_chart(const std::vector<Series>& series, const ChartOptions& options);
 
-// One group a label, one bar a series; values may be negative. intervals: low and high of each value, or empty.
+// One group a label, one bar a series; values may be negative.
 struct BarGroup {
   std::string label;
   std::vector<double> values;
-  std::vector<std::pair<double, double>> intervals;
 };
 std::string bar_chart(const std::vector<BarGroup>& groups, const std::vector<std::string>& series,
                       const std::string& title, const std::string& y_label);
+
+// A value with an interval, each on a line of its own; NaN: left out.
+struct IntervalRow {
+  std::string label;
+  double value = 0, low = 0, high = 0;
+};
+std::string interval_chart(const std::vector<IntervalRow>& rows, const std::string& title, const std::string& x_label);
 
 struct LabelledPoint {
   std::string label;
