@@ -91,6 +91,7 @@ std::string html_table(const std::vector<Row>& rows) {
 
 std::string loss_chart(const std::vector<RunLog>& runs) {
   std::vector<Series> series;
+  series.reserve(runs.size());
   for (const RunLog& run : runs) series.push_back({run.name, run.losses});
   return line_chart(series, {"Training loss of the primary view", "step", "log loss", false, false, false});
 }
@@ -109,6 +110,7 @@ std::string reliability_chart(const std::vector<RunLog>& runs) {
 std::string slice_chart(const std::vector<RunLog>& runs, const std::string& column) {
   std::vector<std::string> names;
   std::vector<BarGroup> groups;
+  names.reserve(runs.size());
   for (const RunLog& run : runs) names.push_back(run.name);
   for (const SliceValues& slice : runs.front().slices) {
     if (slice.column != column) continue;
