@@ -86,7 +86,8 @@ result = prepare("schema.yaml", "one.parquet", "none.parquet")
 expect(result, 0)
 assert "no test rows" in result.message, result.message
 expect(prepare("schema.yaml", "none.parquet", "test.parquet", "none"), 1, "there are no training rows")
-expect(prepare("schema.yaml", ["none.parquet", "one.parquet", "none.parquet"], "test.parquet"), 0)
+write("none_too.parquet", none)
+expect(prepare("schema.yaml", ["none.parquet", "one.parquet", "none_too.parquet"], "test.parquet"), 0)
 assert column("user").tolist() == [1]
 
 # What is wrong: file:row:column and the reason.
