@@ -26,7 +26,7 @@ if ! cmp -s $requirements $venv/installed.txt; then
 fi
 
 unset OPENBLAS_CORETYPE
-peers="$venv/bin/python bench/peers/inference_peers.py"
+peers="$venv/bin/python -W ignore bench/peers/inference_peers.py"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build/release/inference_bench make --out "$work/natal.mal"

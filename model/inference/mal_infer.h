@@ -2953,6 +2953,7 @@ class Features {
     const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
     if (table.hash != 0) return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
     const std::int32_t row = table.vocabulary.find(value);
+    detail::prefetch(table.row(row));  // the scorer reads it soon
     counts_.unseen += row == 0 ? 1 : 0;
     return row;
   }
@@ -2979,6 +2980,7 @@ class Features {
     }
     table.vocabulary.find(values, n, out);
     for (std::size_t i = 0; i < n; ++i) {
+      detail::prefetch(table.row(out[i]));  // the scorer reads it soon
       if (values[i].empty())
         out[i] = 0, ++counts_.empty;
       else
