@@ -5,8 +5,8 @@
 
 #include "engine/error.h"
 #include "engine/file.h"
-#include "train/config/progress.h"
 #include "train/config/parallel.h"
+#include "train/config/progress.h"
 #include "train/simulate/platform_csv.h"
 
 namespace mal {
