@@ -68,12 +68,12 @@ void embedding_backward(TableGradient* tables, std::int32_t count, std::int64_t 
 
 enum class Activation : std::int32_t { none, relu };
 
-// y = act(x w + b).  x[B,K] w[K,N] b[N] → y[B,N]
+// y = act(x w + b).  x[B,K] w[K,N] b[N] → y[B,N]. b may be null: no bias.
 void linear_forward(const float* x, std::int64_t ldx, const float* w, const float* b, float* y, std::int64_t ldy,
                     std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation);
 
 // dy is the gradient of y; it is overwritten by the gradient of x w + b. dx may be null (nobody needs it).
-// dw[K,N] = xᵀ dy, db[N] = Σ_rows dy: overwritten.  dx[B,K] = dy wᵀ
+// dw[K,N] = xᵀ dy, db[N] = Σ_rows dy: overwritten.  dx[B,K] = dy wᵀ. db is null where there is no bias.
 void linear_backward(const float* x, std::int64_t ldx, const float* w, const float* y, std::int64_t ldy, float* dy,
                      std::int64_t lddy, float* dx, std::int64_t lddx, bool accumulate, float* dw, float* db,
                      std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation,
@@ -89,6 +89,28 @@ void layer_norm_backward(const float* x, std::int64_t ldx, const float* gamma, c
                          const float* dy, std::int64_t lddy, float* dx, std::int64_t lddx, bool accumulate,
                          float* dgamma, float* dbeta, std::int64_t rows, std::int64_t width, float* workspace);
 std::int64_t layer_norm_backward_workspace(std::int64_t rows, std::int64_t width);
+
+// Batch norm with the swish that follows it in HoME's experts (cpu/batch_norm.cpp):
+//   n = (x − mean) / √(variance + eps) · gamma + beta,  y = n σ(n)
+// over each column's batch statistics in training (torch.nn.BatchNorm1d), its running ones in evaluation.
+
+// mean[N], variance[N] (biased) of the columns of x[B,N]; zeros where B = 0.
+void batch_norm_statistics(const float* x, std::int64_t ldx, float* mean, float* variance, std::int64_t rows,
+                           std::int64_t width, double* workspace);
+std::int64_t batch_norm_statistics_workspace(std::int64_t rows, std::int64_t width);  // in doubles
+void batch_norm_swish_forward(const float* x, std::int64_t ldx, const float* gamma, const float* beta,
+                              const float* mean, const float* variance, float* y, std::int64_t ldy, std::int64_t rows,
+                              std::int64_t width, float eps);
+// Of training: through the statistics too. dy is overwritten by the gradient of n. dx may be null.
+void batch_norm_swish_backward(const float* x, std::int64_t ldx, const float* gamma, const float* beta,
+                               const float* mean, const float* variance, float* dy, std::int64_t lddy, float* dx,
+                               std::int64_t lddx, bool accumulate, float* dgamma, float* dbeta, std::int64_t rows,
+                               std::int64_t width, float eps, double* workspace);
+std::int64_t batch_norm_swish_backward_workspace(std::int64_t rows, std::int64_t width);  // in doubles
+// running ← (1 − momentum) running + momentum · batch's, the variance unbiased (· B / (B − 1)); of one row only the
+// mean moves, of none nothing.
+void batch_norm_update(const float* mean, const float* variance, float* running_mean, float* running_variance,
+                       std::int64_t rows, std::int64_t width, float momentum);
 
 // ---- attention: cpu/attention.cpp ---------------------------------------------------------------------------------
 
@@ -121,6 +143,32 @@ void din_backward(const DinShape& shape, const DinParameters& parameters, const 
                   std::int64_t lddsequence, bool accumulate_sequence, float* dtarget, std::int64_t lddtarget,
                   bool accumulate_target, const DinGradients& gradients, float* workspace);
 std::int64_t din_backward_workspace(const DinShape& shape);
+
+// Multi-head attention with one query a row (cpu/multi_head.cpp). Of a head's columns h, with s = 1/√(d/H):
+//   p_j = softmax over the valid positions of s (e_j K_h) · q_h;  o_h = Σ_j p_j (e_j V_h + v_h);  out = o W + w
+// A key bias would cancel in the softmax, so there is none. A row of length 0 gives zeros.
+struct MultiHeadShape {
+  std::int64_t rows, length, width, heads;  // B, L, d, H; d is a multiple of H
+};
+struct MultiHeadParameters {
+  const float *key, *value, *value_bias, *output, *output_bias;  // K[d,d] V[d,d] v[d] W[d,d] w[d]
+};
+struct MultiHeadGradients {
+  float *key, *value, *value_bias, *output, *output_bias;  // overwritten
+};
+
+// query[B, d] sequence[B, L·d] lengths[B] → out[B, d], probabilities[B, H·L] (contiguous; 0 beyond the length)
+void multi_head_forward(const MultiHeadShape& shape, const MultiHeadParameters& parameters, const float* query,
+                        std::int64_t ldquery, const float* sequence, std::int64_t ldsequence,
+                        const std::int32_t* lengths, float* out, std::int64_t ldout, float* probabilities);
+// Beyond the length dsequence gets 0, or is left as it is when accumulating.
+void multi_head_backward(const MultiHeadShape& shape, const MultiHeadParameters& parameters, const float* query,
+                         std::int64_t ldquery, const float* sequence, std::int64_t ldsequence,
+                         const std::int32_t* lengths, const float* probabilities, const float* dout,
+                         std::int64_t lddout, float* dquery, std::int64_t lddquery, bool accumulate_query,
+                         float* dsequence, std::int64_t lddsequence, bool accumulate_sequence,
+                         const MultiHeadGradients& gradients, float* workspace);
+std::int64_t multi_head_backward_workspace(const MultiHeadShape& shape);
 
 // ---- gate: cpu/gate.cpp -------------------------------------------------------------------------------------------
 
@@ -166,6 +214,32 @@ void mixture_backward(const Mixture& mixture, const MixtureInput* experts, const
                       const MixtureInput* doutputs, const MixtureGradient* dexperts, const MixtureGradient* dlogits,
                       float* workspace);
 std::int64_t mixture_backward_workspace(const Mixture& mixture);
+
+// HoME's low-rank feature gate: u = x ⊙ 2σ((x A) Bᵀ).  x[B,K] a[K,r] b[K,r] → u[B,K], hidden[B,r] = x A (contiguous)
+void feature_gate_forward(const float* x, std::int64_t ldx, const float* a, const float* b, float* u, std::int64_t ldu,
+                          float* hidden, std::int64_t rows, std::int64_t width, std::int64_t rank);
+// dx may be null. da[K,r], db[K,r] are overwritten.
+void feature_gate_backward(const float* x, std::int64_t ldx, const float* a, const float* b, const float* hidden,
+                           const float* du, std::int64_t lddu, float* dx, std::int64_t lddx, bool accumulate, float* da,
+                           float* db, std::int64_t rows, std::int64_t width, std::int64_t rank, float* workspace);
+std::int64_t feature_gate_backward_workspace(std::int64_t rows, std::int64_t width, std::int64_t rank);
+
+// ---- fields: cpu/fields.cpp ---------------------------------------------------------------------------------------
+
+// SENet over the fields of x: field f is the columns from offsets[f] to offsets[f + 1], of F + 1 offsets.
+// Squeeze: x[B,N] → mean[B,F], the mean of each field. Backward: dmean → dx.
+void field_mean_forward(const float* x, std::int64_t ldx, const std::int32_t* offsets, std::int64_t fields, float* mean,
+                        std::int64_t ldmean, std::int64_t rows);
+void field_mean_backward(const float* dmean, std::int64_t lddmean, const std::int32_t* offsets, std::int64_t fields,
+                         float* dx, std::int64_t lddx, bool accumulate, std::int64_t rows);
+// Scale: y = x · 2σ(logit of its field).  x[B,N] logits[B,F] → y[B,N]. Backward: either gradient may be null.
+void field_scale_forward(const float* x, std::int64_t ldx, const float* logits, std::int64_t ldlogits,
+                         const std::int32_t* offsets, std::int64_t fields, float* y, std::int64_t ldy,
+                         std::int64_t rows);
+void field_scale_backward(const float* x, std::int64_t ldx, const float* logits, std::int64_t ldlogits,
+                          const std::int32_t* offsets, std::int64_t fields, const float* dy, std::int64_t lddy,
+                          float* dx, std::int64_t lddx, bool accumulate_x, float* dlogits, std::int64_t lddlogits,
+                          bool accumulate_logits, std::int64_t rows);
 
 // ---- simtier: cpu/simtier.cpp -------------------------------------------------------------------------------------
 
@@ -214,6 +288,12 @@ std::int64_t multi_view_loss_workspace(std::int64_t rows, std::int32_t head_coun
 // y = a + b.  a[B,N] b[B,N] → y[B,N]
 void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* y, std::int64_t ldy,
                  std::int64_t rows, std::int64_t width);
+// y = act(x), and dx = dy act'(x), for an activation that stands alone.  x[B,N] → y[B,N]
+void activation_forward(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
+                        std::int64_t width, Activation activation);
+void activation_backward(const float* y, std::int64_t ldy, const float* dy, std::int64_t lddy, float* dx,
+                         std::int64_t lddx, bool accumulate, std::int64_t rows, std::int64_t width,
+                         Activation activation);
 // y = x, or y += x
 void copy(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows, std::int64_t width,
           bool accumulate);
@@ -224,6 +304,10 @@ struct Span {
   std::int64_t size;
 };
 double sum_of_squares(const Span* spans, std::int32_t count);
+// Σ a b over several pairs of arrays of one size, in the same way.
+double dot(const Span* a, const Span* b, std::int32_t count);
+// y = scale · x, or y += scale · x
+void scale_add(const float* x, float scale, float* y, std::int64_t size, bool accumulate);
 
 // ---- optimizer: cpu/optimizer.cpp ---------------------------------------------------------------------------------
 
@@ -284,12 +368,28 @@ struct KernelTable {
   decltype(&kernels::layer_norm_forward) layer_norm_forward;
   decltype(&kernels::layer_norm_backward) layer_norm_backward;
   decltype(&kernels::layer_norm_backward_workspace) layer_norm_backward_workspace;
+  decltype(&kernels::batch_norm_statistics) batch_norm_statistics;
+  decltype(&kernels::batch_norm_statistics_workspace) batch_norm_statistics_workspace;
+  decltype(&kernels::batch_norm_swish_forward) batch_norm_swish_forward;
+  decltype(&kernels::batch_norm_swish_backward) batch_norm_swish_backward;
+  decltype(&kernels::batch_norm_swish_backward_workspace) batch_norm_swish_backward_workspace;
+  decltype(&kernels::batch_norm_update) batch_norm_update;
   decltype(&kernels::din_forward) din_forward;
   decltype(&kernels::din_backward) din_backward;
   decltype(&kernels::din_backward_workspace) din_backward_workspace;
+  decltype(&kernels::multi_head_forward) multi_head_forward;
+  decltype(&kernels::multi_head_backward) multi_head_backward;
+  decltype(&kernels::multi_head_backward_workspace) multi_head_backward_workspace;
   decltype(&kernels::mixture_forward) mixture_forward;
   decltype(&kernels::mixture_backward) mixture_backward;
   decltype(&kernels::mixture_backward_workspace) mixture_backward_workspace;
+  decltype(&kernels::feature_gate_forward) feature_gate_forward;
+  decltype(&kernels::feature_gate_backward) feature_gate_backward;
+  decltype(&kernels::feature_gate_backward_workspace) feature_gate_backward_workspace;
+  decltype(&kernels::field_mean_forward) field_mean_forward;
+  decltype(&kernels::field_mean_backward) field_mean_backward;
+  decltype(&kernels::field_scale_forward) field_scale_forward;
+  decltype(&kernels::field_scale_backward) field_scale_backward;
   decltype(&kernels::simtier_count_forward) simtier_count_forward;
   decltype(&kernels::simtier_embedding_forward) simtier_embedding_forward;
   decltype(&kernels::simtier_embedding_backward) simtier_embedding_backward;
@@ -297,9 +397,13 @@ struct KernelTable {
   decltype(&kernels::multi_view_loss) multi_view_loss;
   decltype(&kernels::multi_view_loss_workspace) multi_view_loss_workspace;
   decltype(&kernels::add_forward) add_forward;
+  decltype(&kernels::activation_forward) activation_forward;
+  decltype(&kernels::activation_backward) activation_backward;
   decltype(&kernels::copy) copy;
   decltype(&kernels::fill) fill;
   decltype(&kernels::sum_of_squares) sum_of_squares;
+  decltype(&kernels::dot) dot;
+  decltype(&kernels::scale_add) scale_add;
   decltype(&kernels::dense_update) dense_update;
   decltype(&kernels::sparse_update) sparse_update;
   decltype(&kernels::sparse_state_width) sparse_state_width;

@@ -6,11 +6,41 @@
 
 namespace mal::kernels {
 
+namespace {
+
+constexpr std::int64_t kElementBlock = 4096;
+
+}  // namespace
+
 void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* y, std::int64_t ldy,
                  std::int64_t rows, std::int64_t width) {
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r)
       for (std::int64_t c = 0; c < width; ++c) y[r * ldy + c] = a[r * lda + c] + b[r * ldb + c];
+  });
+}
+
+void activation_forward(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
+                        std::int64_t width, Activation activation) {
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t r = first; r < last; ++r)
+      for (std::int64_t c = 0; c < width; ++c) {
+        const float value = x[r * ldx + c];
+        y[r * ldy + c] = activation == Activation::relu && !(value > 0) ? 0.0F : value;
+      }
+  });
+}
+
+void activation_backward(const float* y, std::int64_t ldy, const float* dy, std::int64_t lddy, float* dx,
+                         std::int64_t lddx, bool accumulate, std::int64_t rows, std::int64_t width,
+                         Activation activation) {
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t r = first; r < last; ++r)
+      for (std::int64_t c = 0; c < width; ++c) {
+        const bool open = activation == Activation::none || y[r * ldy + c] > 0;
+        const float value = open ? dy[r * lddy + c] : 0.0F;
+        dx[r * lddx + c] = accumulate ? dx[r * lddx + c] + value : value;
+      }
   });
 }
 
@@ -34,20 +64,30 @@ void fill(float* x, std::int64_t ldx, std::int64_t rows, std::int64_t width, flo
 }
 
 double sum_of_squares(const Span* spans, std::int32_t count) {
-  constexpr std::int64_t kBlock = 4096;
+  return dot(spans, spans, count);
+}
+
+double dot(const Span* a, const Span* b, std::int32_t count) {
   double total = 0;
   for (std::int32_t s = 0; s < count; ++s) {
-    std::vector<double> partial(static_cast<std::size_t>((spans[s].size + kBlock - 1) / kBlock));
-    parallel_ranges(spans[s].size, kBlock, [&](std::int64_t first, std::int64_t last) {
+    std::vector<double> partial(static_cast<std::size_t>((a[s].size + kElementBlock - 1) / kElementBlock));
+    parallel_ranges(a[s].size, kElementBlock, [&](std::int64_t first, std::int64_t last) {
       double sum = 0;
-      const float* data = spans[s].data;
+      const float *x = a[s].data, *y = b[s].data;
 #pragma omp simd reduction(+ : sum)
-      for (std::int64_t i = first; i < last; ++i) sum += static_cast<double>(data[i]) * static_cast<double>(data[i]);
-      partial[static_cast<std::size_t>(first / kBlock)] = sum;
+      for (std::int64_t i = first; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+      partial[static_cast<std::size_t>(first / kElementBlock)] = sum;
     });
     for (const double value : partial) total += value;
   }
   return total;
+}
+
+void scale_add(const float* x, float scale, float* y, std::int64_t size, bool accumulate) {
+  parallel_ranges(size, kElementBlock, [&](std::int64_t first, std::int64_t last) {
+    if (!accumulate) std::fill(y + first, y + last, 0.0F);
+    for (std::int64_t i = first; i < last; ++i) y[i] += scale * x[i];
+  });
 }
 
 }  // namespace mal::kernels

@@ -40,14 +40,10 @@ void bias_and_activation(float* y, std::int64_t ldy, const float* b, std::int64_
                          std::int64_t outputs, Activation activation) {
   for (std::int64_t r = first; r < last; ++r) {
     float* row = y + r * ldy;
-    if (activation == Activation::relu) {
-      for (std::int64_t n = 0; n < outputs; ++n) {
-        const float value = row[n] + b[n];
-        row[n] = value > 0 ? value : 0.0F;
-      }
-    } else {
+    if (b != nullptr)
       for (std::int64_t n = 0; n < outputs; ++n) row[n] += b[n];
-    }
+    if (activation == Activation::relu)
+      for (std::int64_t n = 0; n < outputs; ++n) row[n] = row[n] > 0 ? row[n] : 0.0F;
   }
 }
 
@@ -90,7 +86,7 @@ void linear_forward(const float* x, std::int64_t ldx, const float* w, const floa
                     std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation) {
   parallel_ranges(rows, kGemmRows, [&](std::int64_t first, std::int64_t last) {
     if (outputs == 1 && activation == Activation::none) {
-      single_output_forward(x, ldx, w, b[0], y, ldy, first, last, inputs);
+      single_output_forward(x, ldx, w, b == nullptr ? 0.0F : b[0], y, ldy, first, last, inputs);
       return;
     }
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas(last - first), blas(outputs), blas(inputs), 1.0F,
@@ -103,13 +99,13 @@ void linear_backward(const float* x, std::int64_t ldx, const float* w, const flo
                      std::int64_t lddy, float* dx, std::int64_t lddx, bool accumulate, float* dw, float* db,
                      std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation,
                      float* workspace) {
-  std::fill_n(db, outputs, 0.0F);
+  if (db != nullptr) std::fill_n(db, outputs, 0.0F);
   if (rows == 0) {
     std::fill_n(dw, inputs * outputs, 0.0F);
     return;
   }
   activation_backward(y, ldy, dy, lddy, workspace, rows, outputs, activation);
-  for (std::int64_t block = 0; block < blocks_of(rows); ++block)
+  for (std::int64_t block = 0; db != nullptr && block < blocks_of(rows); ++block)
     for (std::int64_t n = 0; n < outputs; ++n) db[n] += workspace[block * outputs + n];
   weight_gradient(x, ldx, dy, lddy, dw, rows, inputs, outputs);
   if (dx == nullptr) return;

@@ -2,7 +2,9 @@
 
 namespace mal::test::elementwise {
 
-const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy, &KernelTable::fill, &KernelTable::sum_of_squares);
+const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy, &KernelTable::fill, &KernelTable::sum_of_squares,
+                     &KernelTable::activation_forward, &KernelTable::activation_backward, &KernelTable::dot,
+                     &KernelTable::scale_add);
 
 struct Shape {
   std::int64_t rows, width;
@@ -119,6 +121,67 @@ TEST_CASE("element-wise kernels give the same bits for any number of threads", "
     kernels.fill(f.data(), 33, 1025, 33, 0.1F);
     const double sum = run_sum_of_squares(kernels, {a.storage(), b.storage(), x.storage()});
     return Bits().add(y).add(x).add(f).add(std::vector<double>{sum});
+  });
+}
+
+TEST_CASE("an activation that stands alone, and its gradient", "[kernels]") {
+  using kernels::Activation;
+  for_each_device([](const KernelTable& kernels) {
+    for (const Shape s : kShapes)
+      for (const Activation activation : {Activation::none, Activation::relu}) {
+        INFO(s.rows << " x " << s.width << ", activation " << static_cast<int>(activation));
+        Draw draw(7);
+        Matrix x(draw, s.rows, s.width, 1), y(s.rows, s.width, 2), dy(draw, s.rows, s.width, 3), dx(s.rows, s.width, 1);
+        if (s.rows > 0) x.at(0, 0) = 0;  // the kink passes no gradient
+        std::vector<double> want_y = x.wide(), want_dx = dy.wide();
+        for (std::size_t i = 0; activation == Activation::relu && i < want_y.size(); ++i) {
+          if (want_y[i] <= 0) want_dx[i] = 0;
+          want_y[i] = std::max(want_y[i], 0.0);
+        }
+        kernels.activation_forward(x.data(), x.stride(), y.data(), y.stride(), s.rows, s.width, activation);
+        CHECK(mismatch(y, want_y, 0) == "");
+        for (const bool accumulate : {false, true}) {
+          kernels.activation_backward(y.data(), y.stride(), dy.data(), dy.stride(), dx.data(), dx.stride(), accumulate,
+                                      s.rows, s.width, activation);
+          CHECK(mismatch(dx, accumulate ? plus(want_dx, want_dx) : want_dx, 1e-7) == "");
+        }
+      }
+  });
+}
+
+TEST_CASE("dot is the sum over all pairs, exact where the arrays cancel", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Draw draw(8);
+    const Matrix a(draw, 1, 10000), b(draw, 1, 10000), c(draw, 1, 3);
+    const kernels::Span left[] = {{a.data(), 10000}, {c.data(), 3}, {nullptr, 0}};
+    const kernels::Span right[] = {{b.data(), 10000}, {c.data(), 3}, {nullptr, 0}};
+    CHECK(kernels.dot(left, right, 3) == Approx(dot(a.wide(), b.wide()) + dot(c.wide(), c.wide())).epsilon(1e-12));
+    CHECK(kernels.dot(left, right, 0) == 0);
+    const float big[] = {3e19F, 1, -3e19F}, ones[] = {3e19F, 0.5F, 3e19F};
+    const kernels::Span x[] = {{big, 3}}, y[] = {{ones, 3}};
+    CHECK(std::isfinite(kernels.dot(x, y, 1)));
+  });
+  check_same_bits([] {
+    Draw draw(9);
+    const Matrix a(draw, 1, 50000), b(draw, 1, 50000);
+    const kernels::Span left[] = {{a.data(), 50000}}, right[] = {{b.data(), 50000}};
+    return Bits().add(std::vector<double>{kernels::cpu_kernels().dot(left, right, 1)});
+  });
+}
+
+TEST_CASE("scale_add overwrites or adds", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const std::int64_t size : {0, 1, 4095, 4096, 9001}) {
+      Draw draw(10);
+      const Matrix x(draw, 1, size);
+      Matrix y(1, size);
+      auto want = x.wide();
+      for (double& value : want) value *= -1.5;
+      kernels.scale_add(x.data(), -1.5F, y.data(), size, false);
+      CHECK(mismatch(y, want, 1e-7) == "");
+      kernels.scale_add(x.data(), -1.5F, y.data(), size, true);
+      CHECK(mismatch(y, plus(want, want), 1e-7) == "");
+    }
   });
 }
 

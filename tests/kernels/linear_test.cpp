@@ -197,6 +197,26 @@ TEST_CASE("a ReLU at zero passes no gradient", "[kernels]") {
   });
 }
 
+TEST_CASE("a layer without a bias", "[kernels]") {
+  for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
+    const auto run = [&](Case& layer, const float* b, float* db) {
+      Matrix workspace(1, kernels.linear_backward_workspace(c.s.rows, c.s.inputs, c.s.outputs));
+      kernels.linear_forward(layer.x.data(), layer.x.stride(), layer.w.data(), b, layer.y.data(), layer.y.stride(),
+                             c.s.rows, c.s.inputs, c.s.outputs, activation);
+      kernels.linear_backward(layer.x.data(), layer.x.stride(), layer.w.data(), layer.y.data(), layer.y.stride(),
+                              layer.dy.data(), layer.dy.stride(), layer.dx.data(), layer.dx.stride(), false,
+                              layer.dw.data(), db, c.s.rows, c.s.inputs, c.s.outputs, activation, workspace.data());
+    };
+    Case zeros = c;
+    zeros.b.fill(0);
+    run(zeros, zeros.b.data(), zeros.db.data());
+    run(c, nullptr, nullptr);
+    CHECK(mismatch(c.y, zeros.y.wide(), 0) == "");
+    CHECK(mismatch(c.dx, zeros.dx.wide(), 0) == "");
+    CHECK(mismatch(c.dw, zeros.dw.wide(), 0) == "");
+  });
+}
+
 TEST_CASE("linear kernels give the same bits for any number of threads", "[kernels]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   // One block of rows and one stripe of inputs, several of each; large enough for a BLAS to want threads of its own.

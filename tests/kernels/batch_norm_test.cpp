@@ -1,0 +1,202 @@
+#include "tests/kernels/kernel_test.h"
+
+namespace mal::test::batch_norm {
+
+const Covers kCovers(&KernelTable::batch_norm_statistics, &KernelTable::batch_norm_statistics_workspace,
+                     &KernelTable::batch_norm_swish_forward, &KernelTable::batch_norm_swish_backward,
+                     &KernelTable::batch_norm_swish_backward_workspace, &KernelTable::batch_norm_update);
+
+constexpr float kEps = 1e-3F;
+
+struct Shape {
+  std::int64_t rows, width;
+};
+constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {2, 7}, {7, 31}, {127, 2}, {128, 5}, {129, 33}, {1025, 7}};
+
+std::size_t size_of(std::int64_t n) {
+  return static_cast<std::size_t>(n);
+}
+
+// Batch norm and swish in float64.
+struct Norm {
+  std::size_t rows, width;
+  std::vector<double> x, gamma, beta;
+
+  std::vector<double> means() const {
+    std::vector<double> mean(width);
+    for (std::size_t i = 0; i < x.size(); ++i) mean[i % width] += x[i] / static_cast<double>(rows);
+    return mean;
+  }
+  std::vector<double> variances() const {
+    const auto mean = means();
+    std::vector<double> variance(width);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      variance[i % width] += std::pow(x[i] - mean[i % width], 2) / static_cast<double>(rows);
+    return variance;
+  }
+  std::vector<double> with(const std::vector<double>& mean, const std::vector<double>& variance) const {
+    std::vector<double> y;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::size_t c = i % width;
+      const double n = (x[i] - mean[c]) / std::sqrt(variance[c] + static_cast<double>(kEps)) * gamma[c] + beta[c];
+      y.push_back(n / (1 + std::exp(-n)));
+    }
+    return y;
+  }
+  std::vector<double> forward() const { return with(means(), variances()); }
+};
+
+struct Case {
+  explicit Case(const Shape& shape, std::int64_t gap = 0)
+      : s(shape),
+        draw(51),
+        x(draw, s.rows, s.width, gap, -1, 3),
+        gamma(draw, 1, s.width),
+        beta(draw, 1, s.width),
+        mean(1, s.width),
+        variance(1, s.width),
+        y(s.rows, s.width, gap + 1),
+        dy(draw, s.rows, s.width, gap),
+        dx(s.rows, s.width, gap + 2),
+        dgamma(1, s.width),
+        dbeta(1, s.width) {}
+
+  void statistics(const KernelTable& kernels) {
+    std::vector<double> workspace(size_of(kernels.batch_norm_statistics_workspace(s.rows, s.width)));
+    kernels.batch_norm_statistics(x.data(), x.stride(), mean.data(), variance.data(), s.rows, s.width,
+                                  workspace.data());
+  }
+  void forward(const KernelTable& kernels) {
+    kernels.batch_norm_swish_forward(x.data(), x.stride(), gamma.data(), beta.data(), mean.data(), variance.data(),
+                                     y.data(), y.stride(), s.rows, s.width, kEps);
+  }
+  void backward(const KernelTable& kernels, bool accumulate, bool want_dx = true) {
+    std::vector<double> workspace(size_of(kernels.batch_norm_swish_backward_workspace(s.rows, s.width)));
+    kernels.batch_norm_swish_backward(x.data(), x.stride(), gamma.data(), beta.data(), mean.data(), variance.data(),
+                                      dy.data(), dy.stride(), want_dx ? dx.data() : nullptr, dx.stride(), accumulate,
+                                      dgamma.data(), dbeta.data(), s.rows, s.width, kEps, workspace.data());
+  }
+  Norm reference() const { return {size_of(s.rows), size_of(s.width), x.wide(), gamma.wide(), beta.wide()}; }
+
+  Shape s;
+  Draw draw;
+  Matrix x, gamma, beta, mean, variance, y, dy, dx, dgamma, dbeta;
+};
+
+TEST_CASE("batch norm over its batch: statistics and output", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Shape& s : kShapes)
+      for (const std::int64_t gap : {0, 3}) {
+        INFO(s.rows << " x " << s.width << ", gap " << gap);
+        Case c(s, gap);
+        c.statistics(kernels);
+        c.forward(kernels);
+        CHECK(mismatch(c.mean, c.reference().means(), 1e-6) == "");
+        CHECK(mismatch(c.variance, c.reference().variances(), 2e-6) == "");
+        CHECK(mismatch(c.y, c.reference().forward(), 5e-6) == "");
+      }
+  });
+}
+
+TEST_CASE("batch norm over given statistics", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Case c({33, 7}, 1);
+    c.mean = Matrix(c.draw, 1, 7);
+    c.variance = Matrix(c.draw, 1, 7, 0, 0.1F, 2);
+    c.forward(kernels);
+    CHECK(mismatch(c.y, c.reference().with(c.mean.wide(), c.variance.wide()), 2e-6) == "");
+  });
+}
+
+TEST_CASE("batch norm of a constant column, of far values, and of NaN", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Case c({300, 3});
+    for (std::int64_t r = 0; r < 300; ++r) {
+      c.x.at(r, 0) = 0.1F;
+      c.x.at(r, 1) += 1e4F;
+    }
+    c.x.at(5, 2) = std::numeric_limits<float>::quiet_NaN();
+    c.statistics(kernels);
+    c.forward(kernels);
+    CHECK(c.variance.at(0, 0) < 1e-12F);
+    CHECK(static_cast<double>(c.variance.at(0, 1)) == Approx(c.reference().variances()[1]).epsilon(1e-3));
+    CHECK(std::isnan(c.y.at(7, 2)));
+    CHECK(std::isfinite(c.y.at(7, 1)));
+  });
+}
+
+TEST_CASE("batch_norm_swish_backward against central differences", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Shape& s : {Shape{1, 2}, Shape{2, 3}, Shape{7, 5}, Shape{133, 2}}) {
+      INFO(s.rows << " x " << s.width);
+      Case c(s, 1);
+      Norm reference = c.reference();
+      const auto dy = c.dy.wide();
+      const auto loss = [&] { return dot(reference.forward(), dy); };
+      const auto dx = central_differences(reference.x, loss);
+      c.statistics(kernels);
+      c.backward(kernels, false);
+      CHECK(mismatch(c.dx, dx, 2e-5) == "");
+      CHECK(mismatch(c.dgamma, central_differences(reference.gamma, loss), 1e-5) == "");
+      CHECK(mismatch(c.dbeta, central_differences(reference.beta, loss), 1e-5) == "");
+
+      Case again(s, 1);
+      again.statistics(kernels);
+      again.dx = Matrix(again.draw, s.rows, s.width, 2);
+      const auto before = again.dx.wide();
+      again.backward(kernels, true);
+      CHECK(mismatch(again.dx, plus(before, dx), 2e-5) == "");
+
+      Case without(s, 1);
+      without.statistics(kernels);
+      without.backward(kernels, false, false);
+      CHECK(bool(Bits().add(c.dgamma).add(c.dbeta) == Bits().add(without.dgamma).add(without.dbeta)));
+    }
+  });
+}
+
+TEST_CASE("an empty batch has no statistics and no gradients", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Case c({0, 3});
+    c.statistics(kernels);
+    c.forward(kernels);
+    c.backward(kernels, false);
+    for (const Matrix* m : {&c.mean, &c.variance, &c.dgamma, &c.dbeta})
+      CHECK(mismatch(*m, std::vector<double>(3), 0) == "");
+  });
+}
+
+TEST_CASE("running statistics move as torch.nn.BatchNorm1d's", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Matrix mean(1, 2), variance(1, 2), running_mean(1, 2), running_variance(1, 2);
+    mean.fill(3);
+    variance.fill(2);
+    running_mean.fill(1);
+    running_variance.fill(1);
+    const auto update = [&](std::int64_t rows) {
+      kernels.batch_norm_update(mean.data(), variance.data(), running_mean.data(), running_variance.data(), rows, 2,
+                                0.25F);
+    };
+    update(0);
+    CHECK(mismatch(running_mean, {1, 1}, 0) == "");
+    update(5);
+    CHECK(mismatch(running_mean, {1.5, 1.5}, 1e-7) == "");
+    CHECK(mismatch(running_variance, {0.75 + 0.25 * 2.5, 0.75 + 0.25 * 2.5}, 1e-7) == "");
+    update(1);
+    CHECK(mismatch(running_mean, {1.875, 1.875}, 1e-7) == "");
+    CHECK(mismatch(running_variance, {1.375, 1.375}, 1e-7) == "");
+  });
+}
+
+TEST_CASE("batch norm gives the same bits for any number of threads", "[kernels]") {
+  check_same_bits([&] {
+    const KernelTable& kernels = kernels::cpu_kernels();
+    Case c({1025, 33}, 1);
+    c.statistics(kernels);
+    c.forward(kernels);
+    c.backward(kernels, false);
+    return Bits().add(c.mean).add(c.variance).add(c.y).add(c.dy).add(c.dx).add(c.dgamma).add(c.dbeta);
+  });
+}
+
+}  // namespace mal::test::batch_norm
