@@ -40,6 +40,10 @@ std::vector<Entry> entries_of(const Parameters& parameters) {
     const std::int64_t size = parameter.value.size();
     entries.push_back({parameter.name, parameter.value.shape(), 1, size, size, parameter.value.data()});
   }
+  for (State& state : writable.all_states()) {
+    const std::int64_t size = state.value.size();
+    entries.push_back({state.name, state.value.shape(), 1, size, size, state.value.data()});
+  }
   for (EmbeddingTable& table : writable.all_tables())
     entries.push_back(
         {table.name(), {table.rows(), table.width()}, table.rows(), table.width(), table.row_stride(), table.data()});

@@ -10,8 +10,8 @@ namespace mal {
 
 using Metadata = std::map<std::string, std::string>;
 
-// Every dense parameter and every table (weights alone, without optimiser state), written to a temporary file, synced
-// and renamed. The metadata also gets the format version and a checksum of the data.
+// Every dense parameter, every running statistic and every table (weights alone, without optimiser state), written to a
+// temporary file, synced and renamed. The metadata also gets the format version and a checksum of the data.
 void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata);
 
 // Into `parameters`, whose names and shapes must be the file's. Trusts nothing: every offset, shape and size is checked

@@ -1,5 +1,6 @@
 #include "engine/graph.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/error.h"
@@ -72,6 +73,7 @@ Input Graph::add_input(std::string name) {
 
 void Graph::record(std::unique_ptr<Op> op, OpInfo info) {
   if (planned_) fail("graph: {} is recorded after plan()", info.name);
+  for (const Parameter* parameter : info.learns) info.parameters += parameter->value.size();
   ops_.push_back(std::move(op));
   infos_.push_back(std::move(info));
 }
@@ -107,6 +109,7 @@ void Graph::forward(std::int64_t rows) {
   if (!planned_ || rows < 0 || rows > max_rows_)
     fail("graph: forward of {} rows, at most {} are planned", rows, planned_ ? max_rows_ : 0);
   backward_phase_ = false;
+  rows_ = rows;
   for (std::size_t i = 0; i < ops_.size(); ++i) {
     Run run{*this, *device_.kernels, rows};
     run.op = i;
@@ -118,6 +121,46 @@ void Graph::backward(std::int64_t rows) {
   if (!planned_ || !training_) fail("graph: backward() of a graph that was not planned for training");
   backward_phase_ = true;
   for (std::size_t i = ops_.size(); i-- > 0;) run_backward_of(i, rows);
+}
+
+void Graph::commit() const {
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    Run run{*this, *device_.kernels, rows_};
+    run.op = i;
+    ops_[i]->commit(run);
+  }
+}
+
+Flow Graph::reached_from(Value value) const {
+  // As the planner follows gradients: by columns of the storages that values are parts of.
+  std::vector<std::vector<bool>> reached(storages_.size());
+  for (std::size_t s = 0; s < storages_.size(); ++s) reached[s].resize(static_cast<std::size_t>(storages_[s].width));
+  const auto columns = [&](Value of) {
+    const Place place = resolve(of);
+    return reached[static_cast<std::size_t>(place.storage)].begin() + place.column;
+  };
+  const auto mark = [&](Value of) {
+    if (needs_gradient(of)) std::fill_n(columns(of), width(of), true);
+  };
+  const auto is_marked = [&](Value of) {
+    const auto first = columns(of);
+    return needs_gradient(of) && std::find(first, first + width(of), true) != first + width(of);
+  };
+  Flow all;
+  mark(value);
+  for (std::size_t i = ops_.size(); i-- > 0;) {
+    const OpInfo& info = infos_[i];
+    if (!info.has_backward) continue;
+    const Flow whole{info.inputs, info.learns, {}};
+    for (std::size_t o = 0; o < info.outputs.size(); ++o) {
+      if (!is_marked(info.outputs[o])) continue;
+      const Flow& flow = info.flows.empty() ? whole : info.flows[o];
+      std::ranges::for_each(flow.inputs, mark);
+      all.learns.insert(all.learns.end(), flow.learns.begin(), flow.learns.end());
+      all.tables.insert(all.tables.end(), flow.tables.begin(), flow.tables.end());
+    }
+  }
+  return all;
 }
 
 void Graph::run_backward_of(std::size_t op, std::int64_t rows) {

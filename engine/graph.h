@@ -48,8 +48,9 @@ struct GradientTarget {
 struct SparseGradient {
   EmbeddingTable* table = nullptr;
   const std::int32_t* rows = nullptr;
-  const float* values = nullptr;
+  float* values = nullptr;
   std::int64_t count = 0;
+  std::int64_t capacity = 0;  // the most rows that a step touches
 };
 
 class Graph;
@@ -74,6 +75,14 @@ class Op {
   virtual ~Op() = default;
   virtual void forward(const Run& run) = 0;
   virtual void backward(const Run&) {}
+  virtual void commit(const Run&) {}  // the step is taken: what is not learned by gradients moves now
+};
+
+// What a gradient passes on its way through an op.
+struct Flow {
+  std::vector<Value> inputs;
+  std::vector<const Parameter*> learns;       // dense parameters whose gradients backward writes
+  std::vector<const EmbeddingTable*> tables;  // likewise, sparse gradients
 };
 
 // What the planner and --dry-run need to know of an op.
@@ -85,8 +94,10 @@ struct OpInfo {
   std::vector<Value> saved;            // values, inputs or outputs or own, that backward reads
   std::int64_t forward_workspace = 0;  // floats, at max_rows
   std::int64_t backward_workspace = 0;
-  std::int64_t parameters = 0;
-  double flops = 0;  // a row, forward
+  std::vector<const Parameter*> learns;  // dense parameters whose gradients backward writes
+  std::vector<Flow> flows;      // one an output, where an output does not depend on all of `inputs` and `learns`
+  std::int64_t parameters = 0;  // the size of `learns`; filled by Graph::record
+  double flops = 0;             // a row, forward
   bool has_backward = true;
 };
 
@@ -106,13 +117,18 @@ class Graph {
   void keep(Value value);  // readable after forward(): never reuse its memory
 
   // ---- running
-  void plan();
+  // repeatable: backward() may run several times after one forward(), so nothing that it reads is overwritten by it.
+  void plan(bool repeatable = false);
   void bind(Input input, InputColumn column) { inputs_[static_cast<std::size_t>(input.id)].column = column; }
   void forward(std::int64_t rows);
   void backward(
       std::int64_t rows);  // of the loss ops; parameter gradients are then in Parameters and sparse_gradients()
+  // The step that the last forward() and backward() led to is taken: running statistics move.
+  void commit() const;
 
   // ---- looking
+  // The parameters and tables that a gradient of `value` reaches.
+  Flow reached_from(Value value) const;
   std::int64_t width(Value value) const { return values_[static_cast<std::size_t>(value.id)].width; }
   // The numbers of a value that learns, seen without its gradient; must not become part of something that has one.
   bool detached(Value value) const { return values_[static_cast<std::size_t>(value.id)].detached; }
@@ -181,6 +197,7 @@ class Graph {
   Buffer arena_;
   std::int64_t unplanned_bytes_ = 0;
   std::int64_t workspace_row_ = 0;
+  std::int64_t rows_ = 0;  // of the last forward()
   bool backward_phase_ = false;
 };
 

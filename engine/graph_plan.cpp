@@ -13,7 +13,8 @@ namespace mal {
 
 class Graph::Planner {
  public:
-  explicit Planner(Graph& graph) : graph_(graph), calls_(static_cast<std::int64_t>(graph.ops_.size())) {}
+  Planner(Graph& graph, bool repeatable)
+      : graph_(graph), repeatable_(repeatable), calls_(static_cast<std::int64_t>(graph.ops_.size())) {}
 
   void run() {
     const std::size_t storages = graph_.storages_.size();
@@ -61,7 +62,7 @@ class Graph::Planner {
       step.backward = info.has_backward && (info.outputs.empty() || any_written(info.outputs));
       if (!step.backward) continue;
       const std::int64_t time = 2 * calls_ - 1 - static_cast<std::int64_t>(i);
-      for (const Value value : info.saved) life_of(values_, value).touch(time);
+      for (const Value value : info.saved) life_of(values_, value).touch(repeatable_ ? 2 * calls_ : time);
       for (const Value value : info.outputs) {
         if (!graph_.needs_gradient(value)) continue;
         fill_unwritten(value, step);
@@ -199,14 +200,15 @@ class Graph::Planner {
   }
 
   Graph& graph_;
+  bool repeatable_;
   std::int64_t calls_;
   std::vector<Life> values_, gradients_;  // of root storages
   std::vector<std::vector<bool>> written_;
 };
 
-void Graph::plan() {
+void Graph::plan(bool repeatable) {
   if (planned_) fail("graph: plan() is called twice");
-  Planner(*this).run();
+  Planner(*this, repeatable).run();
   planned_ = true;
 }
 

@@ -44,12 +44,36 @@ Value detach(Graph& graph, Value x);  // the same numbers; no gradient flows bac
 Value linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, Activation activation,
              const std::string& name);
 
+// x w, without bias or activation; parameter NAME/weight [K, N].
+Value projection(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, const std::string& name);
+
+// act(x) by itself, where it follows a sum.
+Value activate(Graph& graph, Value x, Activation activation, const std::string& name);
+
 Value layer_norm(Graph& graph, Parameters& parameters, Value x, float epsilon, const std::string& name);
+
+// swish(BN(x)), swish(n) = n σ(n). Parameters NAME/gamma, NAME/beta; running statistics NAME/mean, NAME/variance move
+// at Graph::commit() by `momentum`, and are what an evaluation graph reads.
+Value batch_norm_swish(Graph& graph, Parameters& parameters, Value x, float momentum, float epsilon,
+                       const std::string& name);
+
+// x ⊙ 2σ((x A) Bᵀ). Parameters NAME/feature_gate_a [K, r] (Xavier), NAME/feature_gate_b [K, r] (zeros: begins as x).
+Value feature_gate(Graph& graph, Parameters& parameters, Value x, std::int64_t rank, const std::string& name);
+
+// Over fields of x, side by side, of the given widths: their means [rows, F], and each times 2σ(its logit).
+Value field_mean(Graph& graph, Value x, const std::vector<std::int64_t>& widths, const std::string& name);
+Value field_scale(Graph& graph, Value x, Value logits, const std::vector<std::int64_t>& widths,
+                  const std::string& name);
 
 // Parameters NAME/w1 [4d, h], NAME/b1 [h], NAME/alpha [h] (0.25), NAME/w2 [h, 1], NAME/b2 [1].
 // sequence[rows, L·d] target[rows, d] → [rows, d]
 Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value target, Input lengths,
                     std::int64_t hidden, bool softmax, const std::string& name);
+
+// One query a row, sequence[rows, L·d] → [rows, d]; zeros for an empty one. Parameters NAME/key/weight [d, d],
+// NAME/value/weight, NAME/value/bias, NAME/output/weight, NAME/output/bias.
+Value multi_head_attention(Graph& graph, Parameters& parameters, Value sequence, Value query, Input lengths,
+                           std::int64_t heads, const std::string& name);
 
 // A gate of a layer of experts: its logits are a value [rows, experts.size()], or (constant) a parameter of that size.
 struct GateSpec {
@@ -71,7 +95,8 @@ Value simtier_embedding(Graph& graph, Parameters& parameters, Input scores, std:
                         std::int64_t width, const std::string& name);
 
 // Ends a training graph. losses: one a head, without its scale, filled by every backward(); must outlive the graph.
+// only: where it is not null and not negative, gradients are of that head's loss alone; it too must outlive the graph.
 void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<LossHead> heads, Reduction reduction,
-                     std::vector<double>& losses);
+                     std::vector<double>& losses, const std::int32_t* only = nullptr);
 
 }  // namespace mal::ops

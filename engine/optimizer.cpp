@@ -101,6 +101,7 @@ void Optimizer::step(const Graph& graph) {
     fail("the gradient of step {} is not finite, nothing was updated: lower the learning rates, or set train.clip_norm",
          steps_ + 1);
   ++steps_;
+  graph.commit();
   const double factor = rate_factor(steps_);
   const double scale = schedule_.clip_norm > 0 && norm_ > schedule_.clip_norm ? schedule_.clip_norm / norm_ : 1.0;
   device_.kernels->dense_update(dense_.rule, dense_step(factor, scale), dense_tensors_.data(),

@@ -19,7 +19,7 @@ class Optimizer {
   Optimizer(const Device& device, Parameters& parameters, const DenseOptimizerConfig& dense,
             const SparseOptimizerConfig& sparse, const ScheduleConfig& schedule);
 
-  // Throws Error, and changes nothing, if a gradient is not finite.
+  // Throws Error, and changes nothing, if a gradient is not finite. Running statistics move with the weights.
   void step(const Graph& graph);
 
   std::int64_t steps() const { return steps_; }

@@ -38,6 +38,17 @@ Parameter& Parameters::dense(const std::string& name, const std::vector<std::int
   return parameter;
 }
 
+State& Parameters::state(const std::string& name, const std::vector<std::int64_t>& shape, float value) {
+  for (State& state : states_) {
+    if (state.name != name) continue;
+    if (state.value.shape() != shape) fail("state {} is asked for with two different shapes", name);
+    return state;
+  }
+  State& state = states_.emplace_back(State{name, Tensor(shape)});
+  std::ranges::fill(state.value.span(), value);
+  return state;
+}
+
 EmbeddingTable& Parameters::table(const std::string& name, std::int64_t rows, std::int32_t width, float stddev) {
   for (EmbeddingTable& table : tables_) {
     if (table.name() != name) continue;

@@ -19,6 +19,12 @@ struct Parameter {
   Tensor state1, state2;  // of the optimiser; empty where its rule needs none
 };
 
+// What moves with training but is not learned by gradients, such as running means. Saved with the weights.
+struct State {
+  std::string name;
+  Tensor value;
+};
+
 struct Initialiser {
   enum class Kind { constant, xavier_uniform } kind = Kind::constant;
   float value = 0;  // constant
@@ -34,10 +40,13 @@ class Parameters {
   explicit Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t width)> state_width = {});
 
   Parameter& dense(const std::string& name, const std::vector<std::int64_t>& shape, Initialiser initialiser);
+  State& state(const std::string& name, const std::vector<std::int64_t>& shape, float value);
   EmbeddingTable& table(const std::string& name, std::int64_t rows, std::int32_t width, float stddev);
 
   std::deque<Parameter>& all_dense() { return dense_; }
   const std::deque<Parameter>& all_dense() const { return dense_; }
+  std::deque<State>& all_states() { return states_; }
+  const std::deque<State>& all_states() const { return states_; }
   std::deque<EmbeddingTable>& all_tables() { return tables_; }
   const std::deque<EmbeddingTable>& all_tables() const { return tables_; }
   std::int64_t dense_count() const;
@@ -47,6 +56,7 @@ class Parameters {
   std::uint64_t seed_;
   std::function<std::int32_t(std::int32_t)> state_width_;
   std::deque<Parameter> dense_;
+  std::deque<State> states_;
   std::deque<EmbeddingTable> tables_;
 };
 

@@ -80,7 +80,7 @@ Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value 
   info.outputs = {output, scores};
   info.saved = {sequence, target, scores};
   info.backward_workspace = graph.device().kernels->din_backward_workspace(shape);
-  info.parameters = 4 * width * hidden + 3 * hidden + 1;
+  info.learns = {&tensors.w1, &tensors.b1, &tensors.alpha, &tensors.w2, &tensors.b2};
   info.flops = 2.0 * static_cast<double>(length * (width * hidden + hidden + width) + 3 * width * hidden);
   graph.record(std::make_unique<DinAttention>(sequence, target, output, scores, lengths, shape, tensors),
                std::move(info));

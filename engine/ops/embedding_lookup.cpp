@@ -42,7 +42,7 @@ class EmbeddingLookup final : public Op {
       work.values = Buffer(capacity * static_cast<std::size_t>(work.table->width()) * sizeof(float));
       work.sort_space = Buffer(2 * capacity * sizeof(std::uint64_t));
       work.result = {work.table, static_cast<std::int32_t*>(work.rows.data()), static_cast<float*>(work.values.data()),
-                     0};
+                     0, static_cast<std::int64_t>(capacity)};
       graph.add_sparse_gradient(&work.result);
     }
     gradients_.resize(tables_.size());
@@ -112,6 +112,7 @@ LookupResult embedding_lookup(Graph& graph, const std::vector<LookupSpec>& specs
   info.name = name;
   info.kind = fmt::format("embedding lookup, {} features, {} rows a sample", specs.size(), positions);
   info.outputs = result.features;
+  for (const LookupSpec& spec : specs) info.flows.push_back({{}, {}, {spec.table}});
   graph.record(std::move(op), std::move(info));
   if (!block.empty()) result.block = concat(graph, block, name + "/block");
   return result;

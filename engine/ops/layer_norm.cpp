@@ -61,7 +61,7 @@ Value layer_norm(Graph& graph, Parameters& parameters, Value x, float epsilon, c
   info.outputs = {y, statistics};
   info.saved = {x, statistics};
   info.backward_workspace = graph.device().kernels->layer_norm_backward_workspace(graph.max_rows(), width);
-  info.parameters = 2 * width;
+  info.learns = {&gamma, &beta};
   info.flops = 8.0 * static_cast<double>(width);
   graph.record(std::make_unique<LayerNorm>(x, y, statistics, gamma, beta, width, epsilon, graph.max_rows()),
                std::move(info));

@@ -7,52 +7,64 @@ namespace {
 
 class Linear final : public Op {
  public:
-  Linear(Value x, Value y, Parameter& weight, Parameter& bias, std::int64_t inputs, std::int64_t outputs,
+  Linear(Value x, Value y, Parameter& weight, Parameter* bias, std::int64_t inputs, std::int64_t outputs,
          Activation activation)
       : x_(x), y_(y), weight_(weight), bias_(bias), inputs_(inputs), outputs_(outputs), activation_(activation) {}
 
   void forward(const Run& run) override {
     const Matrix x = run.value(x_), y = run.value(y_);
-    run.kernels.linear_forward(x.data, x.stride, weight_.value.data(), bias_.value.data(), y.data, y.stride, run.rows,
-                               inputs_, outputs_, activation_);
+    run.kernels.linear_forward(x.data, x.stride, weight_.value.data(), bias_ == nullptr ? nullptr : bias_->value.data(),
+                               y.data, y.stride, run.rows, inputs_, outputs_, activation_);
   }
 
   void backward(const Run& run) override {
     const Matrix x = run.value(x_), y = run.value(y_), dy = run.gradient(y_);
     const GradientTarget dx = run.gradient_of_input(0);
     run.kernels.linear_backward(x.data, x.stride, weight_.value.data(), y.data, y.stride, dy.data, dy.stride, dx.data,
-                                dx.stride, dx.accumulate, weight_.gradient.data(), bias_.gradient.data(), run.rows,
-                                inputs_, outputs_, activation_, run.workspace());
+                                dx.stride, dx.accumulate, weight_.gradient.data(),
+                                bias_ == nullptr ? nullptr : bias_->gradient.data(), run.rows, inputs_, outputs_,
+                                activation_, run.workspace());
   }
 
  private:
   Value x_, y_;
   Parameter& weight_;
-  Parameter& bias_;
+  Parameter* bias_;
   std::int64_t inputs_, outputs_;
   Activation activation_;
 };
+
+Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, bool with_bias,
+                    Activation activation, const std::string& name) {
+  if (outputs < 1) fail_usage("{}: a layer of width {} is not possible", name, outputs);
+  const std::int64_t inputs = graph.width(x);
+  Parameter& weight = parameters.dense(name + "/weight", {inputs, outputs}, Initialiser::xavier_uniform());
+  Parameter* bias = with_bias ? &parameters.dense(name + "/bias", {outputs}, Initialiser::constant(0)) : nullptr;
+  const Value y = graph.add_value(outputs, true, name);
+  OpInfo info;
+  info.name = name;
+  info.kind = fmt::format("linear {} → {}{}{}", inputs, outputs, with_bias ? "" : ", no bias",
+                          activation == Activation::relu ? ", relu" : "");
+  info.inputs = {x};
+  info.outputs = {y};
+  info.saved = {x, y};
+  info.backward_workspace = graph.device().kernels->linear_backward_workspace(graph.max_rows(), inputs, outputs);
+  info.learns = {&weight};
+  if (with_bias) info.learns.push_back(bias);
+  info.flops = 2.0 * static_cast<double>(inputs * outputs);
+  graph.record(std::make_unique<Linear>(x, y, weight, bias, inputs, outputs, activation), std::move(info));
+  return y;
+}
 
 }  // namespace
 
 Value linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, Activation activation,
              const std::string& name) {
-  if (outputs < 1) fail_usage("{}: a layer of width {} is not possible", name, outputs);
-  const std::int64_t inputs = graph.width(x);
-  Parameter& weight = parameters.dense(name + "/weight", {inputs, outputs}, Initialiser::xavier_uniform());
-  Parameter& bias = parameters.dense(name + "/bias", {outputs}, Initialiser::constant(0));
-  const Value y = graph.add_value(outputs, true, name);
-  OpInfo info;
-  info.name = name;
-  info.kind = fmt::format("linear {} → {}{}", inputs, outputs, activation == Activation::relu ? ", relu" : "");
-  info.inputs = {x};
-  info.outputs = {y};
-  info.saved = {x, y};
-  info.backward_workspace = graph.device().kernels->linear_backward_workspace(graph.max_rows(), inputs, outputs);
-  info.parameters = weight.value.size() + bias.value.size();
-  info.flops = 2.0 * static_cast<double>(inputs * outputs);
-  graph.record(std::make_unique<Linear>(x, y, weight, bias, inputs, outputs, activation), std::move(info));
-  return y;
+  return record_linear(graph, parameters, x, outputs, true, activation, name);
+}
+
+Value projection(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, const std::string& name) {
+  return record_linear(graph, parameters, x, outputs, false, Activation::none, name);
 }
 
 }  // namespace mal::ops

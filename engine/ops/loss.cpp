@@ -9,13 +9,14 @@ namespace {
 class MultiViewLoss final : public Op {
  public:
   MultiViewLoss(Value logits, Value credits, std::int64_t columns, std::vector<LossHead> heads, Reduction reduction,
-                std::vector<double>& losses, std::int64_t workspace)
+                std::vector<double>& losses, const std::int32_t* only, std::int64_t workspace)
       : logits_(logits),
         credits_(credits),
         columns_(columns),
         heads_(std::move(heads)),
         reduction_(reduction),
         losses_(losses),
+        only_(only),
         workspace_(static_cast<std::size_t>(workspace)) {}
 
   void forward(const Run&) override {}
@@ -23,17 +24,22 @@ class MultiViewLoss final : public Op {
   void backward(const Run& run) override {
     const Matrix logits = run.value(logits_), credits = run.value(credits_);
     const GradientTarget dlogits = run.gradient_of_input(0);
-    run.kernels.multi_view_loss(logits.data, logits.stride, credits.data, credits.stride, heads_.data(),
-                                static_cast<std::int32_t>(heads_.size()), reduction_, dlogits.data, dlogits.stride,
+    active_ = heads_;
+    if (only_ != nullptr && *only_ >= 0)
+      for (std::size_t h = 0; h < active_.size(); ++h)
+        if (h != static_cast<std::size_t>(*only_)) active_[h].scale = 0;
+    run.kernels.multi_view_loss(logits.data, logits.stride, credits.data, credits.stride, active_.data(),
+                                static_cast<std::int32_t>(active_.size()), reduction_, dlogits.data, dlogits.stride,
                                 columns_, losses_.data(), run.rows, workspace_.data());
   }
 
  private:
   Value logits_, credits_;
   std::int64_t columns_;
-  std::vector<LossHead> heads_;
+  std::vector<LossHead> heads_, active_;
   Reduction reduction_;
   std::vector<double>& losses_;
+  const std::int32_t* only_;
   std::vector<double> workspace_;
 };
 
@@ -53,7 +59,7 @@ void check_heads(const Graph& graph, Value logits, Value credits, const std::vec
 }  // namespace
 
 void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<LossHead> heads, Reduction reduction,
-                     std::vector<double>& losses) {
+                     std::vector<double>& losses, const std::int32_t* only) {
   check_heads(graph, logits, credits, heads);
   losses.assign(heads.size(), 0.0);
   OpInfo info;
@@ -64,7 +70,7 @@ void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<Loss
   const std::int64_t workspace =
       graph.device().kernels->multi_view_loss_workspace(graph.max_rows(), static_cast<std::int32_t>(heads.size()));
   graph.record(std::make_unique<MultiViewLoss>(logits, credits, graph.width(logits), std::move(heads), reduction,
-                                               losses, workspace),
+                                               losses, only, workspace),
                std::move(info));
 }
 

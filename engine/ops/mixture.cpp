@@ -129,12 +129,21 @@ std::vector<Value> mixture(Graph& graph, const std::vector<Value>& experts, cons
     if (gate.constant == nullptr)
       info.inputs.push_back(gate.logits);
     else
-      info.parameters += gate.constant->value.size();
+      info.learns.push_back(gate.constant);
   }
   if (weights_width == 0) fail("{}: a mixture needs gates", name);
   std::vector<Value> values;
   values.reserve(outputs.size());
   for (const std::string& output : outputs) values.push_back(graph.add_value(width, true, output));
+  info.flows.resize(outputs.size() + 1);  // the last one of the weights, into which nothing flows
+  for (const GateSpec& gate : gates) {
+    Flow& flow = info.flows[gate.output];
+    for (const std::int32_t expert : gate.experts) flow.inputs.push_back(experts[static_cast<std::size_t>(expert)]);
+    if (gate.constant == nullptr)
+      flow.inputs.push_back(gate.logits);
+    else
+      flow.learns.push_back(gate.constant);
+  }
   const Value weights = graph.add_value(weights_width, false, name + "/weights");
 
   auto op = std::make_unique<MixtureOp>(experts, gates, values, weights, width);

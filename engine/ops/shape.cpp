@@ -1,4 +1,4 @@
-// Ops that move or combine columns: input_values, slice, concat, add, detach.
+// Ops without parameters that move or combine columns: input_values, slice, concat, add, activate, detach.
 #include "engine/error.h"
 #include "engine/ops.h"
 
@@ -64,6 +64,30 @@ class Add final : public Op {
  private:
   Value a_, b_, output_;
   std::int64_t width_;
+};
+
+class Activate final : public Op {
+ public:
+  Activate(Value x, Value y, std::int64_t width, Activation activation)
+      : x_(x), y_(y), width_(width), activation_(activation) {}
+
+  void forward(const Run& run) override {
+    const Matrix x = run.value(x_), y = run.value(y_);
+    run.kernels.activation_forward(x.data, x.stride, y.data, y.stride, run.rows, width_, activation_);
+  }
+
+  void backward(const Run& run) override {
+    const Matrix y = run.value(y_), dy = run.gradient(y_);
+    const GradientTarget dx = run.gradient_of_input(0);
+    if (dx.data != nullptr)
+      run.kernels.activation_backward(y.data, y.stride, dy.data, dy.stride, dx.data, dx.stride, dx.accumulate, run.rows,
+                                      width_, activation_);
+  }
+
+ private:
+  Value x_, y_;
+  std::int64_t width_;
+  Activation activation_;
 };
 
 }  // namespace
@@ -132,6 +156,21 @@ Value add(Graph& graph, Value a, Value b, const std::string& name) {
   info.outputs = {y};
   info.flops = static_cast<double>(width);
   graph.record(std::make_unique<Add>(a, b, y, width), std::move(info));
+  return y;
+}
+
+Value activate(Graph& graph, Value x, Activation activation, const std::string& name) {
+  if (activation == Activation::none) return x;
+  const std::int64_t width = graph.width(x);
+  const Value y = graph.add_value(width, graph.needs_gradient(x), name);
+  OpInfo info;
+  info.name = name;
+  info.kind = fmt::format("relu {}", width);
+  info.inputs = {x};
+  info.outputs = {y};
+  info.saved = {y};
+  info.flops = static_cast<double>(width);
+  graph.record(std::make_unique<Activate>(x, y, width, activation), std::move(info));
   return y;
 }
 

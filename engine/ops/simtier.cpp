@@ -88,7 +88,7 @@ Value simtier_embedding(Graph& graph, Parameters& parameters, Input scores, std:
   info.outputs = {output};
   info.backward_workspace =
       graph.device().kernels->simtier_embedding_backward_workspace(graph.max_rows(), tiers, width);
-  info.parameters = tiers * width;
+  info.learns = {&table};
   info.flops = static_cast<double>(tiers * width);
   graph.record(std::make_unique<SimTierEmbedding>(scores, output, shape, table), std::move(info));
   return output;
