@@ -19,7 +19,15 @@ void Mixtures::softmax(const std::string& name, Value x, const std::vector<Value
   gate(kernels::GateKind::softmax, {name, x}, experts);
 }
 
-void Mixtures::gate(kernels::GateKind kind, const Linear& logits, const std::vector<Value>& experts) {
+void Mixtures::self(const std::string& name, Value x, const std::vector<Value>& experts) {
+  gate(experts.size() == 1 ? kernels::GateKind::sigmoid : kernels::GateKind::softmax, {name, x}, experts);
+}
+
+void Mixtures::native(const std::string& name, const std::vector<Value>& experts) {
+  gate(kernels::GateKind::constant, {name, {}}, experts);
+}
+
+void Mixtures::gate(kernels::GateKind kind, const Logits& logits, const std::vector<Value>& experts) {
   if (outputs_.empty()) fail("{}: a gate before the first output", name_);
   ops::GateSpec& spec = gates_.emplace_back();
   spec.kind = kind;
@@ -36,11 +44,20 @@ std::int32_t Mixtures::index_of(Value expert) {
 }
 
 std::vector<Value> Mixtures::record() {
-  for (std::size_t g = 0; g < gates_.size(); ++g)
-    gates_[g].logits =
-        ops::linear(graph_, parameters_, logits_[g].x, static_cast<std::int64_t>(gates_[g].experts.size()),
-                    kernels::Activation::none, logits_[g].name);
+  for (std::size_t g = 0; g < gates_.size(); ++g) {
+    const auto count = static_cast<std::int64_t>(gates_[g].experts.size());
+    const auto& [name, x] = logits_[g];
+    if (x.valid())
+      gates_[g].logits = ops::linear(graph_, parameters_, x, count, kernels::Activation::none, name);
+    else
+      gates_[g].constant = &parameters_.dense(name, {count}, Initialiser::constant(1.0F / static_cast<float>(count)));
+  }
   return ops::mixture(graph_, experts_, gates_, outputs_, name_);
+}
+
+std::vector<Value> joined(std::vector<Value> a, const std::vector<Value>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
 }
 
 std::vector<Value> mlp_experts(Graph& graph, Parameters& parameters, Value x, std::int64_t count,

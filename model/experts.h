@@ -26,15 +26,21 @@ class Mixtures {
   // Σ_k softmax(linear NAME (x))_k · experts[k]
   void softmax(const std::string& name, Value x, const std::vector<Value>& experts);
 
+  // The self gate of HoME: σ(linear NAME (x)) · expert where there is one, else as softmax().
+  void self(const std::string& name, Value x, const std::vector<Value>& experts);
+
+  // Σ_k w_k · experts[k] with a learned parameter NAME [experts.size()], initially 1 / experts.size().
+  void native(const std::string& name, const std::vector<Value>& experts);
+
   // One value an output, in order.
   std::vector<Value> record();
 
  private:
-  struct Linear {  // logits of a gate to come
+  struct Logits {  // of a gate to come: a layer of x, or (x invalid) a constant of that name
     std::string name;
     Value x;
   };
-  void gate(kernels::GateKind kind, const Linear& logits, const std::vector<Value>& experts);
+  void gate(kernels::GateKind kind, const Logits& logits, const std::vector<Value>& experts);
   std::int32_t index_of(Value expert);
 
   Graph& graph_;
@@ -43,12 +49,15 @@ class Mixtures {
   std::vector<Value> experts_;
   std::vector<std::string> outputs_;
   std::vector<ops::GateSpec> gates_;
-  std::vector<Linear> logits_;  // one a gate
+  std::vector<Logits> logits_;  // one a gate
 };
 
 // `count` experts NAME/0, NAME/1, …: mlp(x, widths), each.
 std::vector<Value> mlp_experts(Graph& graph, Parameters& parameters, Value x, std::int64_t count,
                                const std::vector<std::int64_t>& widths, kernels::Activation activation,
                                const std::string& name);
+
+// [a…, b…]
+std::vector<Value> joined(std::vector<Value> a, const std::vector<Value>& b);
 
 }  // namespace mal

@@ -9,13 +9,14 @@
 
 namespace mal {
 
-enum class Attention { none, din };
+enum class Attention { none, din, mha };
 enum class SimTier { none, count, embedding };
 
 struct InteractionConfig {
   Attention attention = Attention::din;
   std::int64_t din_hidden = 36;
-  bool softmax = false;
+  bool softmax = false;    // of DIN's scores
+  std::int64_t heads = 4;  // mha
 };
 
 struct SimTierConfig {
@@ -23,6 +24,11 @@ struct SimTierConfig {
   std::int64_t tiers = 32;
   std::int64_t dim = 1;  // embedding: width q of each tier's vector
   bool log1p = false;    // count
+};
+
+struct SenetConfig {
+  bool enabled = false;        // in the trunk, before its layer norm
+  std::int64_t reduction = 2;  // hidden width = fields / reduction, at least 1
 };
 
 enum class ViewLabels { own, primary };
@@ -55,6 +61,28 @@ struct PleConfig {
   std::vector<std::int64_t> expert = {256};
 };
 
+struct HomeConfig {
+  std::int64_t experts = 1;  // of each kind
+  std::int64_t expert = 256;
+  std::int64_t rank = 4;                         // of the feature gates
+  std::vector<std::vector<std::string>> groups;  // of views; empty: {last, first} and the others
+};
+
+struct AdattConfig {
+  std::int64_t layers = 2;
+  std::int64_t experts = 1;  // a view and level
+  std::vector<std::int64_t> expert = {256};
+};
+
+struct NatalConfig {
+  double lambda_view = 0.3;
+};
+
+struct MoaeConfig {
+  std::vector<std::int64_t> expert = {256};
+  double lambda_view = 0.3;
+};
+
 struct ModelConfig {
   std::string type = "base";     // a name of model/registry.h
   std::string primary = "last";  // the view whose probability is served
@@ -62,6 +90,7 @@ struct ModelConfig {
   double embedding_init_std = 0.01;
   InteractionConfig interaction;
   SimTierConfig simtier;
+  SenetConfig senet;
   bool layer_norm = true;
   double layer_norm_eps = 1e-5;
   std::vector<std::int64_t> bottom = {256};
@@ -71,6 +100,10 @@ struct ModelConfig {
   SharedBottomConfig shared_bottom;
   MmoeConfig mmoe;
   PleConfig ple;
+  HomeConfig home;
+  AdattConfig adatt;
+  NatalConfig natal;
+  MoaeConfig moae;
   MalConfig mal;
 };
 

@@ -20,6 +20,10 @@ constexpr std::array kModels = {
     Entry{"shared_bottom", zoo::build_shared_bottom},  // Caruana'97
     Entry{"mmoe", zoo::build_mmoe},                    // Ma et al., KDD'18
     Entry{"ple", zoo::build_ple},                      // Tang et al., RecSys'20
+    Entry{"home", zoo::build_home},                    // Wang et al. 2024
+    Entry{"adatt", zoo::build_adatt},                  // Li et al., KDD'23
+    Entry{"natal", zoo::build_natal},                  // knowledge injected layer by layer
+    Entry{"moae", zoo::build_moae},                    // Wu et al. 2026
     Entry{"mal", zoo::build_mal},                      // MAL §3
 };
 
@@ -57,8 +61,9 @@ Model build_model(Graph& graph, Parameters& parameters, const Schema& schema, co
 
   Model model;
   model.inputs = add_inputs(graph, schema);
-  model.z = build_trunk(graph, parameters, schema, model.inputs, config);
-  model.heads = entry->build({graph, parameters, config, views, primary, model.z});
+  const Trunk trunk = build_trunk(graph, parameters, schema, model.inputs, config);
+  model.z = trunk.z;
+  model.heads = entry->build({graph, parameters, config, views, primary, trunk.z, trunk.fields});
 
   std::vector<Value> logits;
   std::int64_t column = 0;

@@ -18,9 +18,10 @@ struct ZooContext {
   Graph& graph;
   Parameters& parameters;
   const ModelConfig& config;
-  std::vector<std::string> views;  // every view of the dataset, in its order
-  int primary;                     // index into views
-  Value z;                         // the trunk
+  std::vector<std::string> views;    // every view of the dataset, in its order
+  int primary;                       // index into views
+  Value z;                           // the trunk
+  std::vector<std::int64_t> fields;  // widths of the parts of z
 
   double view_weight(std::size_t view) const { return config.view_weights.empty() ? 1.0 : config.view_weights[view]; }
 };

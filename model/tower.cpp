@@ -16,9 +16,14 @@ Value mlp(Graph& graph, Parameters& parameters, Value x, const std::vector<std::
 
 Tower tower(Graph& graph, Parameters& parameters, Value x, const std::vector<std::int64_t>& widths,
             std::int64_t outputs, kernels::Activation activation, const std::string& name) {
-  const Value penultimate = mlp(graph, parameters, x, widths, {activation}, name);
-  return {penultimate,
-          ops::linear(graph, parameters, penultimate, outputs, kernels::Activation::none, name + "/logit")};
+  Tower tower;
+  for (const std::int64_t width : widths) {
+    x = ops::linear(graph, parameters, x, width, activation, fmt::format("{}/{}", name, tower.hidden.size()));
+    tower.hidden.push_back(x);
+  }
+  tower.penultimate = x;
+  tower.logits = ops::linear(graph, parameters, x, outputs, kernels::Activation::none, name + "/logit");
+  return tower;
 }
 
 }  // namespace mal

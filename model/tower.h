@@ -20,8 +20,9 @@ Value mlp(Graph& graph, Parameters& parameters, Value x, const std::vector<std::
           const MlpOptions& options, const std::string& name);
 
 struct Tower {
-  Value penultimate;  // the last hidden layer: the conversion knowledge of MAL
-  Value logits;       // [rows, outputs]
+  std::vector<Value> hidden;  // every hidden layer
+  Value penultimate;          // the last of them, or x: the conversion knowledge of MAL
+  Value logits;               // [rows, outputs]
 };
 
 // mlp(x, widths), then a linear layer NAME/logit.

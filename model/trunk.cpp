@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "model/senet.h"
 
 namespace mal {
 
@@ -42,8 +43,9 @@ std::optional<std::size_t> target_of(const Schema& schema, const Column& sequenc
 }
 
 bool attends(const Schema& schema, const Column& column, const ModelConfig& config) {
-  return column.kind == ColumnKind::sequence && config.interaction.attention == Attention::din &&
-         target_of(schema, column).has_value();
+  if (column.kind != ColumnKind::sequence) return false;
+  const Attention attention = config.interaction.attention;
+  return attention == Attention::mha || (attention == Attention::din && target_of(schema, column).has_value());
 }
 
 // Columns of the schema by index; invalid values for those that are not embedded.
@@ -78,6 +80,45 @@ Embedded embed(Graph& graph, Parameters& parameters, const Schema& schema, const
   return embedded;
 }
 
+// [embeddings of every id and set of the ad's side]: what multi-head attention makes its queries of.
+Value ad_block(Graph& graph, const Schema& schema, const Embedded& embedded) {
+  std::vector<Value> parts;
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (column.side == Side::ad && (column.kind == ColumnKind::id || column.kind == ColumnKind::ids))
+      parts.push_back(embedded.columns[c]);
+  }
+  if (parts.empty())
+    fail_usage(
+        "model.interaction.attention: mha asks with the ad's embeddings, and no id column of the schema has side: ad; "
+        "mark the ad's columns so, or choose din or none");
+  return ops::concat(graph, parts, "ad");
+}
+
+// One vector a sequence that attends, in schema order.
+std::vector<Value> build_attention(Graph& graph, Parameters& parameters, const Schema& schema,
+                                   const ModelInputs& inputs, const Embedded& embedded, const ModelConfig& config) {
+  std::vector<Value> outputs;
+  Value ad;
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (!attends(schema, column, config)) continue;
+    const std::string name = "attention/" + column.name;
+    if (config.interaction.attention == Attention::mha) {
+      if (!ad.valid()) ad = ad_block(graph, schema, embedded);
+      const Value query =
+          ops::linear(graph, parameters, ad, config.embedding_dim, kernels::Activation::none, name + "/query");
+      outputs.push_back(ops::multi_head_attention(graph, parameters, embedded.columns[c], query, inputs.columns[c],
+                                                  config.interaction.heads, name));
+    } else {
+      const Value target = embedded.columns[*target_of(schema, column)];
+      outputs.push_back(ops::din_attention(graph, parameters, embedded.columns[c], target, inputs.columns[c],
+                                           config.interaction.din_hidden, config.interaction.softmax, name));
+    }
+  }
+  return outputs;
+}
+
 Value build_simtier(Graph& graph, Parameters& parameters, const Column& column, Input scores,
                     const SimTierConfig& config) {
   const std::string name = "simtier/" + column.name;
@@ -107,31 +148,34 @@ void bind_batch(Graph& graph, const ModelInputs& inputs, const Schema& schema, c
   }
 }
 
-Value build_trunk(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
+Trunk build_trunk(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
                   const ModelConfig& config) {
   const Embedded embedded = embed(graph, parameters, schema, inputs, config);
+  Trunk trunk;
   std::vector<Value> parts;
   if (embedded.block.valid()) parts.push_back(embedded.block);
-  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
-    const Column& column = schema.columns[c];
-    if (!attends(schema, column, config)) continue;
-    const Value target = embedded.columns[*target_of(schema, column)];
-    parts.push_back(ops::din_attention(graph, parameters, embedded.columns[c], target, inputs.columns[c],
-                                       config.interaction.din_hidden, config.interaction.softmax,
-                                       "attention/" + column.name));
-  }
+  for (std::size_t c = 0; c < schema.columns.size(); ++c)
+    if (is_embedded(schema.columns[c].kind) && !attends(schema, schema.columns[c], config))
+      trunk.fields.push_back(graph.width(embedded.columns[c]));
+  const auto add = [&](Value part) {
+    parts.push_back(part);
+    trunk.fields.push_back(graph.width(part));
+  };
+  for (const Value output : build_attention(graph, parameters, schema, inputs, embedded, config)) add(output);
   if (config.simtier.mode != SimTier::none)
     for (const int c : schema.columns_of(ColumnKind::scores)) {
       const auto index = static_cast<std::size_t>(c);
-      parts.push_back(build_simtier(graph, parameters, schema.columns[index], inputs.columns[index], config.simtier));
+      add(build_simtier(graph, parameters, schema.columns[index], inputs.columns[index], config.simtier));
     }
   std::vector<Input> numbers;
   for (const int c : schema.columns_of(ColumnKind::number))
     numbers.push_back(inputs.columns[static_cast<std::size_t>(c)]);
-  if (!numbers.empty()) parts.push_back(ops::input_values(graph, numbers, "numbers"));
-  const Value z = ops::concat(graph, parts, "input");
-  if (!config.layer_norm) return z;
-  return ops::layer_norm(graph, parameters, z, static_cast<float>(config.layer_norm_eps), "input_norm");
+  if (!numbers.empty()) add(ops::input_values(graph, numbers, "numbers"));
+  trunk.z = ops::concat(graph, parts, "input");
+  if (config.senet.enabled) trunk.z = senet(graph, parameters, trunk.z, trunk.fields, config.senet.reduction, "senet");
+  if (config.layer_norm)
+    trunk.z = ops::layer_norm(graph, parameters, trunk.z, static_cast<float>(config.layer_norm_eps), "input_norm");
+  return trunk;
 }
 
 }  // namespace mal

@@ -19,10 +19,17 @@ struct ModelInputs {
 ModelInputs add_inputs(Graph& graph, const Schema& schema);
 void bind_batch(Graph& graph, const ModelInputs& inputs, const Schema& schema, const Batch& batch);
 
-// z = LayerNorm([embeddings; attention outputs; SimTier; numbers]) → [rows, width]
-// A sequence attends to the ad's id column of the same table (where no such column is the ad's, to any id column of
-// it). A sequence without such a column, and every sequence with `attention: none`, is averaged.
-Value build_trunk(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
+struct Trunk {
+  Value z;                           // [rows, Σ fields]
+  std::vector<std::int64_t> fields;  // widths of its parts in order: each feature, attention output and SimTier block,
+                                     // and all numbers together
+};
+
+// z = LayerNorm(SENet([embeddings; attention outputs; SimTier; numbers])), either of the two as configured.
+// With `attention: din` a sequence attends to the ad's id column of the same table (where no such column is the ad's,
+// to any id column of it); one without such a column, and every sequence with `attention: none`, is averaged. With
+// `mha` every sequence attends, and the query is made of all ids of the ad's side.
+Trunk build_trunk(Graph& graph, Parameters& parameters, const Schema& schema, const ModelInputs& inputs,
                   const ModelConfig& config);
 
 }  // namespace mal

@@ -124,14 +124,14 @@ FileTensor floats(const std::string& name, std::vector<float> values) {
 }
 
 // Matrices in the chosen type (int8: one scale an output channel); vectors stay fp32.
-void add_dense(const Parameter& parameter, WeightType type, std::vector<FileTensor>& out) {
-  const std::vector<std::uint64_t> shape = shape_of(parameter.value.shape());
-  const std::int64_t width = shape.size() < 2 ? parameter.value.size() : static_cast<std::int64_t>(shape.back());
-  const Rows rows{parameter.value.data(), width == 0 ? 0 : parameter.value.size() / width, width, width};
+void add_dense(const std::string& name, const Tensor& tensor, WeightType type, std::vector<FileTensor>& out) {
+  const std::vector<std::uint64_t> shape = shape_of(tensor.shape());
+  const std::int64_t width = shape.size() < 2 ? tensor.size() : static_cast<std::int64_t>(shape.back());
+  const Rows rows{tensor.data(), width == 0 ? 0 : tensor.size() / width, width, width};
   if (type == WeightType::fp32 || shape.size() < 2) {
-    out.push_back({parameter.name, "F32", shape, [rows](const Sink& sink) { write_fp32(rows, sink); }});
+    out.push_back({name, "F32", shape, [rows](const Sink& sink) { write_fp32(rows, sink); }});
   } else if (type == WeightType::bf16) {
-    out.push_back({parameter.name, "BF16", shape, [rows](const Sink& sink) { write_bf16(rows, sink); }});
+    out.push_back({name, "BF16", shape, [rows](const Sink& sink) { write_bf16(rows, sink); }});
   } else {
     std::vector<float> scales(static_cast<std::size_t>(width));
     for (std::int64_t r = 0; r < rows.rows; ++r)
@@ -139,12 +139,20 @@ void add_dense(const Parameter& parameter, WeightType type, std::vector<FileTens
         float& scale = scales[static_cast<std::size_t>(c)];
         scale = std::max(scale, std::abs(rows.row(r)[c]) / kInt8Limit);
       }
-    out.push_back({parameter.name, "I8", shape, [rows, scales](const Sink& sink) {
+    out.push_back({name, "I8", shape, [rows, scales](const Sink& sink) {
                      write_int8(rows, sink,
                                 [&](std::int64_t, std::int64_t c) { return scales[static_cast<std::size_t>(c)]; });
                    }});
-    out.push_back(floats(parameter.name + "/scale", std::move(scales)));
+    out.push_back(floats(name + "/scale", std::move(scales)));
   }
+}
+
+// A parameter or a running statistic; null if there is none of that name.
+const Tensor* find_dense(const Parameters& parameters, const std::string& name) {
+  const auto parameter = std::ranges::find(parameters.all_dense(), name, &Parameter::name);
+  if (parameter != parameters.all_dense().end()) return &parameter->value;
+  const auto state = std::ranges::find(parameters.all_states(), name, &State::name);
+  return state == parameters.all_states().end() ? nullptr : &state->value;
 }
 
 // Tables in the chosen type; int8: one scale a row.
@@ -221,11 +229,10 @@ void export_model(const ExportSource& source, const ExportOptions& options, cons
     if (spec.hash_buckets == 0) add_vocabulary(spec, source.vocabulary(spec.name), tensors);
   }
   for (const ParameterSpec& spec : needed_parameters(schema, source.model, options.only_primary)) {
-    const auto& all = source.parameters.all_dense();
-    const auto parameter = std::ranges::find(all, spec.name, &Parameter::name);
-    if (parameter == all.end() || shape_of(parameter->value.shape()) != spec.shape)
+    const Tensor* tensor = find_dense(source.parameters, spec.name);
+    if (tensor == nullptr || shape_of(tensor->shape()) != spec.shape)
       fail("export: mal_infer.h expects weights {} that this model does not have; their formulas differ", spec.name);
-    add_dense(*parameter, options.weights, tensors);
+    add_dense(spec.name, *tensor, options.weights, tensors);
   }
   FileMetadata metadata = source.metadata;
   metadata["schema"] = schema;

@@ -44,6 +44,7 @@ constexpr std::array kSharings = {
     Sharing{"shared_bottom", share_bottom},
     Sharing{"mmoe", share_mmoe},
     Sharing{"ple", share_ple},
+    Sharing{"home", share_home},
 };
 
 // One vector a task.

@@ -9,15 +9,6 @@
 
 namespace mal::zoo {
 
-namespace {
-
-std::vector<Value> joined(std::vector<Value> a, const std::vector<Value>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-}  // namespace
-
 std::vector<Value> share_ple(const ZooContext& context, const Tasks& tasks) {
   const PleConfig& config = context.config.ple;
   const auto experts = [&](Value x, std::int64_t count, const std::string& name) {

@@ -19,9 +19,17 @@ namespace mal::test {
 // Weights of the size that keeps a layer's output near its input's, and no bias, norm or slope of PReLU at a value that
 // hides it.
 inline void randomise(Parameters& parameters) {
+  for (State& state : parameters.all_states()) {
+    const Random random(11, state.name);
+    std::uint64_t counter = 0;
+    for (float& value : state.value.span()) {
+      value = 0.4F * static_cast<float>(random.normal(counter++));
+      if (state.name.ends_with("/variance")) value = 0.5F + std::abs(value);
+    }
+  }
   for (Parameter& parameter : parameters.all_dense()) {
     const Random random(11, parameter.name);
-    const bool positive = parameter.name.ends_with("/variance") || parameter.name.ends_with("/gamma");
+    const bool positive = parameter.name.ends_with("/gamma");
     const std::vector<std::int64_t>& shape = parameter.value.shape();
     const float size = shape.size() == 2 ? 1.4F / std::sqrt(static_cast<float>(shape[0])) : 0.4F;
     std::uint64_t counter = 0;

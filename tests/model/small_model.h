@@ -33,6 +33,7 @@ inline Schema small_schema() {
   add("price", ColumnKind::number);
   for (const char* view : {"last", "first", "linear", "mta"}) add(view, ColumnKind::credit);
   add("user_key", ColumnKind::group);
+  schema.columns[static_cast<std::size_t>(*schema.find("item"))].side = Side::ad;
   schema.tables = {{"user", 5, 0, 1}, {"item", 7, 0, 1}, {"tags", 4, 0, 1}};
   return schema;
 }
@@ -84,6 +85,11 @@ inline ModelConfig small_config(const std::string& type) {
   config.mmoe.expert = {7};
   config.ple.view_experts = 2;
   config.ple.expert = {6};
+  config.home.expert = 6;
+  config.home.rank = 2;
+  config.adatt.expert = {6};
+  config.moae.expert = {7};
+  config.interaction.heads = 2;
   config.mal.aka_bottom = {8};
   config.mal.ptp = {8, 7};
   config.mal.knowledge = {7};

@@ -61,6 +61,47 @@ TEST_CASE("keys of the models of several views") {
   CHECK(read("{type: ple, view_weights: [1, 0.5, 0]}").model.view_weights == std::vector<double>{1, 0.5, 0});
 }
 
+TEST_CASE("keys of home, adatt, natal, moae") {
+  const HomeConfig home =
+      read("{type: mal, mal: {aka: home}, home: {experts: 2, expert: 32, rank: 3, groups: [[last], [mta, linear]]}}")
+          .model.home;
+  CHECK(home.experts == 2);
+  CHECK(home.expert == 32);
+  CHECK(home.rank == 3);
+  CHECK(home.groups == std::vector<std::vector<std::string>>{{"last"}, {"mta", "linear"}});
+  const AdattConfig adatt = read("{type: adatt, adatt: {layers: 3, experts: 2, expert: [8]}}").model.adatt;
+  CHECK(adatt.layers == 3);
+  CHECK(adatt.experts == 2);
+  CHECK(adatt.expert == Widths{8});
+  const ModelConfig natal = read("{type: natal, bottom: [], natal: {lambda_view: 0.7}}").model;
+  CHECK(natal.natal.lambda_view == 0.7);
+  CHECK(natal.bottom.empty());
+  const MoaeConfig moae = read("{type: moae, moae: {lambda_view: 0.6, expert: [9]}}").model.moae;
+  CHECK(moae.lambda_view == 0.6);
+  CHECK(moae.expert == Widths{9});
+}
+
+TEST_CASE("keys of senet, multi-head attention and multi-task optimisation") {
+  const ModelConfig model = read(
+                                "{type: mal, embedding_dim: 12, senet: {enabled: true, reduction: 3}, "
+                                "interaction: {attention: mha, heads: 6}}")
+                                .model;
+  CHECK(model.senet.enabled);
+  CHECK(model.senet.reduction == 3);
+  CHECK(model.interaction.attention == Attention::mha);
+  CHECK(model.interaction.heads == 6);
+  CHECK(error("{embedding_dim: 6, interaction: {attention: mha, heads: 4}}") ==
+        "'model.interaction.heads': model.embedding_dim 6 does not divide into 4 heads; choose a divisor of it");
+  const auto with = [](const std::string& type, const std::string& kind) {
+    return parse_run_config_text("data: {path: d}\noutput: o\nmodel: {type: " + type + "}\n", "c.yaml",
+                                 {"train.multi_task=" + kind});
+  };
+  CHECK(with("mal", "pcgrad").train.multi_task == MultiTask::pcgrad);
+  CHECK(with("mmoe", "gcs").train.multi_task == MultiTask::gcs);
+  CHECK(with("mmoe", "none").train.multi_task == MultiTask::none);
+  CHECK_THROWS_WITH(with("base", "gcs"), Catch::Contains("has no effect on type: base, which has one loss"));
+}
+
 TEST_CASE("a key of another model is refused") {
   CHECK(error("{type: base, mmoe: {experts: 3}}") ==
         "'model.mmoe': has no effect on type: base; remove it, or set model.type: mmoe");
@@ -69,6 +110,8 @@ TEST_CASE("a key of another model is refused") {
   CHECK(error("{type: mmoe, bottom: [8]}") ==
         "'model.bottom': has no effect on type: mmoe, whose experts read the input");
   CHECK(error("{type: mal, mal: {aka: mmoe, aka_bottom: [8]}}").starts_with("'model.mal.aka_bottom': has no effect"));
+  CHECK(error("{interaction: {heads: 2}}") == "'model.interaction.heads': has no effect without attention: mha");
+  CHECK(error("{senet: {reduction: 2}}").starts_with("'model.senet.reduction': has no effect without senet.enabled"));
   CHECK(error("{type: base, view_weights: [1]}").starts_with("'model.view_weights': has no effect on type: base"));
 }
 
@@ -81,6 +124,10 @@ TEST_CASE("values of a model that are out of range are refused") {
         "towers");
   CHECK(error("{type: mmoe, view_weights: [1, -1]}") ==
         "'model.view_weights': each number must be from 0 to 1000, not -1");
+  CHECK(error("{type: home, home: {groups: [[last, mta], [last]]}}") == "'model.home.groups': 'last' is named twice");
+  CHECK(error("{type: home, home: {groups: [[]]}}") == "'model.home.groups': an empty list");
+  CHECK(error("{type: home, home: {groups: [last]}}").starts_with("'model.home.groups[0]'"));
+  CHECK(error("{type: home, home: {groups: last}}").starts_with("'model.home.groups'"));
   CHECK(error("{type: mmoe, view_weights: [1, x]}").starts_with("'model.view_weights[1]'"));
 }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxBatch = std::int64_t{1} << 22;
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
-constexpr std::int64_t kMaxExperts = 64, kMaxLevels = 16, kMaxLayersOfList = 16;
+constexpr std::int64_t kMaxExperts = 64, kMaxLevels = 16, kMaxLayersOfList = 16, kMaxWidth = 65'536;
 constexpr double kMaxWeight = 1000;
 constexpr std::size_t kMaxCartesianViews = 12;  // MODELS.md §1
 // Values are used as fp32: these bounds keep a rate from becoming 0 or infinite there, and a β below 1.
@@ -26,29 +26,36 @@ using Names = std::vector<std::pair<std::string, Enum>>;
 
 // A key whose value is one of an enumeration's names.
 template <typename Enum>
-void visit_enum(ConfigVisitor& visitor, std::string_view key, Enum& value, const Names<Enum>& names,
-                const std::vector<std::string>& later = {}) {
+void visit_enum(ConfigVisitor& visitor, std::string_view key, Enum& value, const Names<Enum>& names) {
   std::vector<std::string> choices;
   for (const auto& [name, meaning] : names) choices.push_back(name);
   const auto current = std::ranges::find(names, value, &std::pair<std::string, Enum>::second);
   auto index = static_cast<std::size_t>(current - names.begin());
-  visitor.choice(key, index, choices, later);
+  visitor.choice(key, index, choices);
   value = names.at(index).second;
 }
 
 // A key whose value is one of the names that a registry knows.
-void visit_name(ConfigVisitor& visitor, std::string_view key, std::string& name, const std::vector<std::string>& names,
-                const std::vector<std::string>& later) {
+void visit_name(ConfigVisitor& visitor, std::string_view key, std::string& name,
+                const std::vector<std::string>& names) {
   auto index = static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
-  visitor.choice(key, index, names, later);
+  visitor.choice(key, index, names);
   name = names.at(index);
 }
 
-void visit_interaction(ConfigVisitor& visitor, InteractionConfig& config) {
-  visit_enum<Attention>(visitor, "attention", config.attention, {{"din", Attention::din}, {"none", Attention::none}},
-                        {"mha"});
+void visit_interaction(ConfigVisitor& visitor, InteractionConfig& config, std::int64_t embedding_dim) {
+  visit_enum<Attention>(visitor, "attention", config.attention,
+                        {{"din", Attention::din}, {"mha", Attention::mha}, {"none", Attention::none}});
   visitor.integer("din_hidden", config.din_hidden, 1, 4096);
   visitor.flag("softmax", config.softmax);
+  if (config.attention != Attention::mha) {
+    visitor.refuse("heads", "has no effect without attention: mha");
+    return;
+  }
+  visitor.integer("heads", config.heads, 1, 1024);
+  visitor.check(embedding_dim % config.heads == 0, "heads",
+                fmt::format("model.embedding_dim {} does not divide into {} heads; choose a divisor of it",
+                            embedding_dim, config.heads));
 }
 
 void visit_simtier(ConfigVisitor& visitor, SimTierConfig& config) {
@@ -71,7 +78,7 @@ void visit_mal(ConfigVisitor& visitor, MalConfig& config) {
   visitor.flag("detach_knowledge", config.detach_knowledge);
   visitor.number("lambda_view", config.lambda_view, 0, kMaxWeight);
   visitor.number("lambda_cat", config.lambda_cat, 0, kMaxWeight);
-  visit_name(visitor, "aka", config.aka, aka_types(), {"home"});
+  visit_name(visitor, "aka", config.aka, aka_types());
   if (config.aka == "shared_bottom")
     visitor.widths("aka_bottom", config.aka_bottom, 0);
   else
@@ -103,6 +110,23 @@ void visit_sharings(ConfigVisitor& visitor, ModelConfig& config) {
     v.integer("shared_experts", config.ple.shared_experts, 1, kMaxExperts);
     v.widths("expert", config.ple.expert, 1);
   });
+  visit_sharing(visitor, config, "home", [&](ConfigVisitor& v) {
+    v.integer("experts", config.home.experts, 1, kMaxExperts);
+    v.integer("expert", config.home.expert, 1, kMaxWidth);
+    v.integer("rank", config.home.rank, 1, 256);
+    v.name_lists("groups", config.home.groups);
+  });
+  visit_sharing(visitor, config, "adatt", [&](ConfigVisitor& v) {
+    v.integer("layers", config.adatt.layers, 1, kMaxLevels);
+    v.integer("experts", config.adatt.experts, 1, kMaxExperts);
+    v.widths("expert", config.adatt.expert, 1);
+  });
+  visit_sharing(visitor, config, "natal",
+                [&](ConfigVisitor& v) { v.number("lambda_view", config.natal.lambda_view, 0, kMaxWeight); });
+  visit_sharing(visitor, config, "moae", [&](ConfigVisitor& v) {
+    v.widths("expert", config.moae.expert, 1);
+    v.number("lambda_view", config.moae.lambda_view, 0, kMaxWeight);
+  });
 }
 
 // What lies between the trunk and the towers.
@@ -111,7 +135,7 @@ void visit_body(ConfigVisitor& visitor, ModelConfig& config) {
   const auto is = [&](std::initializer_list<const char*> types) {
     return std::ranges::find(types, type) != types.end();
   };
-  if (is({"base", "shared_bottom"}))
+  if (is({"base", "shared_bottom", "natal"}))
     visitor.widths("bottom", config.bottom, 0);
   else if (type == "mal")
     visitor.refuse("bottom", "has no effect on type: mal; its layers are model.mal.aka_bottom and model.mal.ptp");
@@ -140,13 +164,21 @@ void visit_body(ConfigVisitor& visitor, ModelConfig& config) {
 }
 
 void visit_model(ConfigVisitor& visitor, ModelConfig& config) {
-  visit_name(visitor, "type", config.type, model_types(), {"home", "adatt", "natal", "moae"});
+  visit_name(visitor, "type", config.type, model_types());
   visitor.text("primary", config.primary);
   visitor.check(!config.primary.empty(), "primary", "name a view of the data set, such as last");
   visitor.integer("embedding_dim", config.embedding_dim, 1, 1024);
   visitor.number("embedding_init_std", config.embedding_init_std, 0, 100);
-  visitor.section("interaction", [&](ConfigVisitor& v) { visit_interaction(v, config.interaction); });
+  visitor.section("interaction",
+                  [&](ConfigVisitor& v) { visit_interaction(v, config.interaction, config.embedding_dim); });
   visitor.section("simtier", [&](ConfigVisitor& v) { visit_simtier(v, config.simtier); });
+  visitor.section("senet", [&](ConfigVisitor& v) {
+    v.flag("enabled", config.senet.enabled);
+    if (config.senet.enabled || config.type == "moae")
+      v.integer("reduction", config.senet.reduction, 1, kMaxWidth);
+    else
+      v.refuse("reduction", "has no effect without senet.enabled, or type: moae");
+  });
   visitor.flag("layer_norm", config.layer_norm);
   visitor.number("layer_norm_eps", config.layer_norm_eps, 1e-12, 1);
   visitor.widths("tower", config.tower, 1);
@@ -155,13 +187,18 @@ void visit_model(ConfigVisitor& visitor, ModelConfig& config) {
   visit_body(visitor, config);
 }
 
-void visit_train(ConfigVisitor& visitor, TrainConfig& config, ScheduleConfig& schedule) {
+void visit_train(ConfigVisitor& visitor, TrainConfig& config, ScheduleConfig& schedule, const std::string& type) {
   visitor.integer("epochs", config.epochs, 1, 10'000);
   visitor.integer("batch_size", config.batch_size, 1, kMaxBatch);
   visit_enum<kernels::Reduction>(visitor, "reduction", config.reduction,
                                  {{"mean", kernels::Reduction::mean},
                                   {"sum", kernels::Reduction::sum},
                                   {"weight_mean", kernels::Reduction::weight_mean}});
+  if (type == "base")
+    visitor.refuse("multi_task", "has no effect on type: base, which has one loss");
+  else
+    visit_enum<MultiTask>(visitor, "multi_task", config.multi_task,
+                          {{"none", MultiTask::none}, {"pcgrad", MultiTask::pcgrad}, {"gcs", MultiTask::gcs}});
   visitor.integer("threads", config.threads, 0, 1024);
   visitor.integer("log_every", config.log_every, 1, kMaxSteps);
   visitor.number("clip_norm", schedule.clip_norm, 0, 1e6);
@@ -254,7 +291,7 @@ void visit_config(RunConfig& config, ConfigVisitor& visitor) {
     v.integer("prefetch", config.data.prefetch, 1, 64);
   });
   visitor.section("model", [&](ConfigVisitor& v) { visit_model(v, config.model); });
-  visitor.section("train", [&](ConfigVisitor& v) { visit_train(v, config.train, config.schedule); });
+  visitor.section("train", [&](ConfigVisitor& v) { visit_train(v, config.train, config.schedule, config.model.type); });
   visitor.section("optimizer", [&](ConfigVisitor& v) {
     v.section("dense", [&](ConfigVisitor& dense) { visit_dense(dense, config.dense); });
     v.section("sparse", [&](ConfigVisitor& sparse) { visit_sparse(sparse, config.sparse); });

@@ -24,10 +24,10 @@ class ConfigVisitor {
   virtual void flag(std::string_view key, bool& value) = 0;
   virtual void text(std::string_view key, std::string& value) = 0;  // may be empty
   virtual void names(std::string_view key, std::vector<std::string>& value) = 0;
+  virtual void name_lists(std::string_view key, std::vector<std::vector<std::string>>& value) = 0;
   virtual void widths(std::string_view key, std::vector<std::int64_t>& value, std::size_t min_layers) = 0;
-  // index into `choices`. later: names that a reader may know from elsewhere and this version does not have yet.
-  virtual void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices,
-                      const std::vector<std::string>& later) = 0;
+  // index into `choices`.
+  virtual void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices) = 0;
 
   // What the ranges cannot say. Only reading checks.
   virtual void check(bool ok, std::string_view key, const std::string& message) = 0;

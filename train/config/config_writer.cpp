@@ -51,11 +51,19 @@ class ConfigWriter : public ConfigVisitor {
     std::ranges::transform(value, std::back_inserter(texts), yaml_text);
     line(key, fmt::format(" [{}]", fmt::join(texts, ", ")));
   }
+  void name_lists(std::string_view key, std::vector<std::vector<std::string>>& value) override {
+    std::vector<std::string> lists;
+    for (const std::vector<std::string>& names : value) {
+      std::vector<std::string> texts;
+      std::ranges::transform(names, std::back_inserter(texts), yaml_text);
+      lists.push_back(fmt::format("[{}]", fmt::join(texts, ", ")));
+    }
+    line(key, fmt::format(" [{}]", fmt::join(lists, ", ")));
+  }
   void widths(std::string_view key, std::vector<std::int64_t>& value, std::size_t) override {
     line(key, fmt::format(" [{}]", fmt::join(value, ", ")));
   }
-  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices,
-              const std::vector<std::string>&) override {
+  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices) override {
     line(key, " " + choices.at(index));
   }
   void check(bool, std::string_view, const std::string&) override {}

@@ -30,8 +30,8 @@ class JsonWriter : public ConfigVisitor {
   void names(std::string_view key, std::vector<std::string>& value) override { put(key, value); }
   void numbers(std::string_view key, std::vector<double>& value, double, double) override { put(key, value); }
   void widths(std::string_view key, std::vector<std::int64_t>& value, std::size_t) override { put(key, value); }
-  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices,
-              const std::vector<std::string>&) override {
+  void name_lists(std::string_view key, std::vector<std::vector<std::string>>& value) override { put(key, value); }
+  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices) override {
     put(key, choices.at(index));
   }
   void check(bool, std::string_view, const std::string&) override {}
@@ -52,7 +52,10 @@ std::string model_json(const RunConfig& config) {
   Json all = Json::object();
   JsonWriter writer(all);
   visit_config(copy, writer);
-  return all.at("model").dump();
+  Json& model = all.at("model");
+  // A section that nothing reads there is left out: the header refuses what it does not know.
+  if (!config.model.senet.enabled && config.model.type != "moae") model.erase("senet");
+  return model.dump();
 }
 
 }  // namespace mal

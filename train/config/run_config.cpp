@@ -45,6 +45,21 @@ class ConfigReader : public ConfigVisitor {
     }
   }
 
+  void name_lists(std::string_view key, std::vector<std::vector<std::string>>& value) override {
+    if (!node_.has(key)) return;
+    value.clear();
+    std::vector<std::string> all;
+    for (const YamlNode& list : node_.child(key).children()) {
+      value.push_back(list.as<std::vector<std::string>>());
+      if (value.back().empty()) node_.fail_at(key, "an empty list");
+      for (const std::string& name : value.back()) {
+        if (name.empty()) node_.fail_at(key, "an empty name");
+        if (std::ranges::find(all, name) != all.end()) node_.fail_at(key, fmt::format("'{}' is named twice", name));
+        all.push_back(name);
+      }
+    }
+  }
+
   void widths(std::string_view key, std::vector<std::int64_t>& value, std::size_t min_layers) override {
     value = node_.get(key, value);
     if (value.size() < min_layers) node_.fail_at(key, "at least one layer is needed, such as [128]");
@@ -55,11 +70,7 @@ class ConfigReader : public ConfigVisitor {
         node_.fail_at(key, fmt::format("a layer's width must be from 1 to {}, not {}", kMaxWidth, width));
   }
 
-  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices,
-              const std::vector<std::string>& later) override {
-    const auto given = node_.get<std::string>(key, choices.at(index));
-    if (std::ranges::find(later, given) != later.end())
-      node_.fail_at(key, fmt::format("{} is not in this version, which has: {}", given, fmt::join(choices, ", ")));
+  void choice(std::string_view key, std::size_t& index, const std::vector<std::string>& choices) override {
     const std::string name = node_.choice(key, choices, choices.at(index));
     index = static_cast<std::size_t>(std::ranges::find(choices, name) - choices.begin());
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/multi_task.h"
 #include "engine/optimizer_config.h"
 #include "model/model_config.h"
 
@@ -21,6 +22,7 @@ struct TrainConfig {
   std::int64_t epochs = 1;
   std::int64_t batch_size = 1024;
   kernels::Reduction reduction = kernels::Reduction::mean;
+  MultiTask multi_task = MultiTask::none;
   std::int64_t threads = 0;  // 0: all cores
   std::int64_t log_every = 100;
   std::int64_t eval_batch_size = 8192;

@@ -7,12 +7,18 @@
 namespace mal {
 
 Network::Network(const Device& device, Parameters& parameters, const Schema& network_schema, const ModelConfig& config,
-                 std::int64_t max_rows, bool training, kernels::Reduction reduction)
+                 std::int64_t max_rows, bool training, kernels::Reduction reduction, MultiTask multi_task,
+                 std::uint64_t seed)
     : schema(network_schema),
       graph(device, max_rows, training),
       model(build_model(graph, parameters, network_schema, config)) {
-  if (training) ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, losses);
-  graph.plan();
+  if (training)
+    ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, losses, &only_head);
+  graph.plan(multi_task != MultiTask::none);
+  if (!training || multi_task == MultiTask::none) return;
+  std::vector<Value> logits;
+  for (const Head& head : model.heads) logits.push_back(head.logits);
+  surgery.emplace(graph, parameters, logits, only_head, multi_task, seed);
 }
 
 void Network::forward(const Batch& batch) {
@@ -20,8 +26,11 @@ void Network::forward(const Batch& batch) {
   graph.forward(batch.rows);
 }
 
-void Network::backward(const Batch& batch) {
-  graph.backward(batch.rows);
+void Network::backward(const Batch& batch, std::int64_t step) {
+  if (surgery)
+    surgery->backward(batch.rows, step);
+  else
+    graph.backward(batch.rows);
 }
 
 double Network::total_loss() const {

@@ -40,7 +40,8 @@ struct Setup {
         device(select_device(options.device, static_cast<int>(run.train.threads))),
         dataset(Dataset::open(run.data.path)),
         parameters(run.seed, [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); }),
-        network(device, parameters, dataset.schema(), run.model, run.train.batch_size, true, run.train.reduction) {
+        network(device, parameters, dataset.schema(), run.model, run.train.batch_size, true, run.train.reduction,
+                run.train.multi_task, run.seed) {
     if (dataset.rows(Split::train) == 0) fail("{}: the data set has no training rows", run.data.path);
     // Not only when all the training is done.
     check_slices(dataset.schema(), config.eval.slices);
@@ -116,7 +117,7 @@ class Trainer {
   void step(const Batch& batch, std::int64_t epoch) {
     Network& network = setup_.network;
     network.forward(batch);
-    network.backward(batch);
+    network.backward(batch, optimizer_.steps() + 1);
     if (!std::isfinite(network.total_loss()))
       fail(
           "the loss of step {} (training rows {} to {}) is not finite, nothing was updated: lower the learning rates, "

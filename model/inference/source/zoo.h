@@ -203,7 +203,7 @@ class Zoo {
   struct HomeSizes {
     std::size_t experts, width, rank;
   };
-  // swish(BN(linear NAME (x ⊙ 2σ((x A) Bᵀ))))
+  // swish(BN((x ⊙ 2σ((x A) Bᵀ)) · NAME/weight))
   Values home_experts(Value x, const HomeSizes& sizes, const std::string& prefix) {
     Values list;
     for (std::size_t e = 0; e < sizes.experts; ++e) {
@@ -212,8 +212,7 @@ class Zoo {
       const Value gate = plan_.matrix(low, x.width, name + "/feature_gate_b", true);
       Step step;
       step.op = Op::linear;
-      step.weight = name + "/weight";
-      step.bias = name + "/bias";
+      step.weight = name + "/weight";  // no bias: the norm would take it away
       step.norm = name + "/norm";
       const Value gated = plan_.unary(Op::gate, x, gate, x.width);
       list.push_back(plan_.record_linear(std::move(step), gated, sizes.width, Activation::swish, {}, {}));
