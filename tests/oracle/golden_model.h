@@ -24,6 +24,8 @@ inline std::vector<ParameterView> views_of(Parameters& parameters) {
   std::vector<ParameterView> views;
   for (Parameter& p : parameters.all_dense())
     views.push_back({p.name, "dense", p.value.shape(), 1, p.value.size(), p.value.size(), p.value.data()});
+  for (State& s : parameters.all_states())
+    views.push_back({s.name, "running", s.value.shape(), 1, s.value.size(), s.value.size(), s.value.data()});
   for (EmbeddingTable& t : parameters.all_tables())
     views.push_back({t.name(), "table", {t.rows(), t.width()}, t.rows(), t.width(), t.row_stride(), t.data()});
   return views;
@@ -37,7 +39,8 @@ struct GoldenModel {
         device(select_device("cpu", golden.rows() > kernels::kRowBlock ? 2 : 1)),  // one block is one thread's work
         parameters(config.seed,
                    [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); }),
-        network(device, parameters, golden.schema, config.model, golden.rows(), training, config.train.reduction) {
+        network(device, parameters, golden.schema, config.model, golden.rows(), training, config.train.reduction,
+                config.train.multi_task, config.seed) {
     if (run) config.schedule.total_steps = run->total_steps;
   }
 

@@ -46,7 +46,7 @@ def home(net, z, tasks, at):
         a = net.p.matrix(f"{name}/feature_gate_a", x.shape[1], options["rank"])
         b = net.p.get(f"{name}/feature_gate_b", [x.shape[1], options["rank"]], 0.5)
         u = x * 2 * torch.sigmoid((x @ a) @ b.T)
-        y = net.batch_norm(net.linear(u, options["expert"], name), f"{name}/norm")
+        y = net.batch_norm(u @ net.p.matrix(f"{name}/weight", x.shape[1], options["expert"]), f"{name}/norm")
         return y * torch.sigmoid(y)
 
     def experts(x, name):

@@ -70,7 +70,7 @@ class Trunk:
         length = e.shape[1]
         flat = e.reshape(-1, d)
         q = net.linear(ad, d, f"{name}/query").reshape(-1, 1, heads, per_head)
-        k = net.linear(flat, d, f"{name}/key").reshape(-1, length, heads, per_head)
+        k = (flat @ net.p.matrix(f"{name}/key/weight", d, d)).reshape(-1, length, heads, per_head)
         v = net.linear(flat, d, f"{name}/value").reshape(-1, length, heads, per_head)
         score = (q * k).sum(3) / math.sqrt(per_head)  # [B, L, H]
         p = self.weights(score.transpose(1, 2), valid[:, None, :], True).transpose(1, 2)
