@@ -165,5 +165,53 @@ mutate "PLE: gates read z" model/zoo/ple.cpp 'name + "/gate/" + tasks.names[t], 
 mutate "towers of views: view_weights do nothing" model/zoo/view_towers.cpp 'context.view_weight(v)' \
   '0 * context.view_weight(v) + 1'
 
+mutate "HoME: groups do not see the global experts below" model/zoo/home.cpp \
+  'layer.softmax(fmt::format("{}/gate/group{}", name, g), z, joined(of_group[g], global));' \
+  'layer.softmax(fmt::format("{}/gate/group{}", name, g), z, joined(of_group[g], of_group[g]));'
+mutate "HoME: the gates of level 2 read the group alone" model/zoo/home.cpp '{m[g], m_global}, fmt' '{m[g], m[g]}, fmt'
+mutate "HoME: a task's experts read the global mixture" model/zoo/home.cpp \
+  'experts_of(context, m[g], fmt::format("{}/{}", name, task))' 'experts_of(context, m_global, fmt::format("{}/{}", name, task))'
+mutate "HoME: the default groups are one" model/zoo/home.cpp 'view == "last" || view == "first" ? 0 : 1' \
+  'view == "last" || view == "first" ? 1 : 1'
+mutate "HoME: the feature gate is not doubled" $kernels/feature_gate.cpp \
+  'out[k] = 2.0F * gate[static_cast<std::size_t>(k)] * in[k];' 'out[k] = 1.0F * gate[static_cast<std::size_t>(k)] * in[k];'
+mutate "HoME: the feature gate's gradient forgets x A" $kernels/feature_gate.cpp 'g[k] += dh * a_column[k];' \
+  'g[k] += 0 * dh * a_column[k];'
+mutate "BatchNorm: eps outside the root" $kernels/batch_norm.cpp '1.0F / std::sqrt(variance[c] + eps)' \
+  '1.0F / (std::sqrt(variance[c]) + eps)'
+mutate "BatchNorm: the running variance is biased" $kernels/batch_norm.cpp 'momentum * unbiased * variance[c]' \
+  'momentum * (0 * unbiased + 1) * variance[c]'
+mutate "BatchNorm: the gradient without the statistics' part" $kernels/batch_norm.cpp \
+  '(gradient[c] - share * (dbeta[c] + normal * dgamma[c]))' '(gradient[c] - 0 * share * (dbeta[c] + normal * dgamma[c]))'
+mutate "BatchNorm: swish is the logistic function" $kernels/batch_norm.cpp 'out[c] = n * fast_sigmoid(n);' \
+  'out[c] = fast_sigmoid(n);'
+mutate "AdaTT: native weights learn from the last row of a block alone" $kernels/gate.cpp 'sums[column + k] += gradient[k];' \
+  'sums[column + k] = gradient[k];'
+mutate "AdaTT: every level reads z" model/zoo/adatt.cpp 'context.parameters, x[v], config.experts' \
+  'context.parameters, context.z, config.experts'
+mutate "NATAL: nothing of h is added to what is injected" model/zoo/injection.cpp 'ops::add(graph, taken, h, inject' \
+  'ops::add(graph, taken, taken, inject'
+mutate "NATAL: another depth is injected" model/zoo/injection.cpp 'other.hidden[k]' 'other.hidden[0]'
+mutate "MoAE: the private experts come first" model/zoo/moae.cpp '{shared, gated_expert(context, name)}' \
+  '{gated_expert(context, name), shared}'
+
+# ---- the trunk's options
+mutate "multi-head: padding is not masked" $kernels/multi_head.cpp 'const std::int32_t valid = lengths[r];' \
+  'const auto valid = static_cast<std::int32_t>(lengths[r] == 0 ? 0 : shape.length);'
+mutate "multi-head: scores are not scaled by the head's width" $kernels/multi_head.cpp '1.0F / std::sqrt(static_cast<float>(per_head))' \
+  '1.0F / std::sqrt(static_cast<float>(s.width + 0 * per_head))'
+mutate "multi-head: values drop their bias" $kernels/multi_head.cpp 'std::copy_n(p.value_bias, s.width, scratch.o.data());' \
+  'std::fill_n(scratch.o.data(), s.width, 0.0F);'
+mutate "SENet: the scale is not doubled" $kernels/fields.cpp 'const float scale = 2.0F *' 'const float scale = 1.0F *'
+mutate "SENet: the sum in place of the mean" $kernels/fields.cpp \
+  'mean[r * ldmean + f] = sum / static_cast<float>(offsets[f + 1] - offsets[f]);' 'mean[r * ldmean + f] = sum;'
+
+# ---- several losses at once
+mutate "pcgrad: agreeing gradients are projected too" engine/multi_task.cpp 'product < 0 && gram' 'product != 0 && gram'
+mutate "pcgrad: divided by the norm, not its square" engine/multi_task.cpp 'product / gram[j][j];' 'product / std::sqrt(gram[j][j]);'
+mutate "gcs: opposed gradients count too" engine/multi_task.cpp 'std::max(0.0, gram[i][0] / norms)' 'gram[i][0] / norms'
+mutate "pcgrad, gcs: unshared parameters are weighted too" engine/multi_task.cpp 'piece.shared ? static_cast<float>(weights[head]) : 1.0F' \
+  'static_cast<float>(weights[head])'
+
 echo "mutations: $noticed noticed, ${#missed[@]} missed"
 ((${#missed[@]} == 0))

@@ -2,6 +2,7 @@
 // `oracle_tests -c mal_without_cat` runs one golden file.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <set>
 
 #include "model/registry.h"
 #include "tests/oracle/golden_model.h"
@@ -166,5 +167,24 @@ TEST_CASE("weights after the steps of each optimiser are the oracle's", "[oracle
   const GoldenFile golden(path);
   DYNAMIC_SECTION(golden.name) {
     for (const GoldenRun& run : golden.runs) check_run(golden, run);
+  }
+}
+
+TEST_CASE("every model type, and every way of sharing in mal, has a golden file", "[oracle]") {
+  std::set<std::string> types, aka;
+  for (const std::string& path : test::golden_files()) {
+    const GoldenFile golden(path);
+    const ModelConfig model = parse_run_config_text(golden.config, golden.name, {}).model;
+    types.insert(model.type);
+    if (model.type == "mal") aka.insert(model.mal.aka);
+  }
+  INFO("add a case to tests/oracle/mal_oracle/cases.py and run scripts/golden.sh");
+  for (const std::string& type : model_types()) {
+    INFO("model.type " << type);
+    CHECK(types.contains(type));
+  }
+  for (const std::string& type : aka_types()) {
+    INFO("model.mal.aka " << type);
+    CHECK(aka.contains(type));
   }
 }
