@@ -37,11 +37,13 @@ void fill(benchmark::State& state) {
   report(state, seconds, {0, 4 * floats_of(state)});
 }
 
-void sum_of_squares(benchmark::State& state) {
+void gradient_norm(benchmark::State& state) {
+  const auto& kernels = mal::kernels::cpu_kernels();
   const std::vector<float> x = random_floats(state.range(0) * kWidth);
   const mal::kernels::Span span{x.data(), std::ssize(x)};
-  const double seconds =
-      timed(state, [&] { benchmark::DoNotOptimize(mal::kernels::cpu_kernels().sum_of_squares(&span, 1)); });
+  std::vector<double> workspace(static_cast<std::size_t>(kernels.gradient_norm_workspace(&span, 1)));
+  mal::kernels::GradientNorm norm{};
+  const double seconds = timed(state, [&] { kernels.gradient_norm(&span, 1, nullptr, 0, 0, &norm, workspace.data()); });
   report(state, seconds, {2 * floats_of(state), 4 * floats_of(state)});
 }
 
@@ -55,6 +57,6 @@ BENCHMARK(copy)
     ->Args({65536, 1})
     ->UseRealTime();
 BENCHMARK(fill)->ArgName("B")->Arg(512)->Arg(65536)->UseRealTime();
-BENCHMARK(sum_of_squares)->ArgName("B")->Arg(512)->Arg(65536)->UseRealTime();
+BENCHMARK(gradient_norm)->ArgName("B")->Arg(512)->Arg(65536)->UseRealTime();
 
 }  // namespace

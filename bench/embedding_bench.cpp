@@ -35,15 +35,18 @@ void embedding_backward(benchmark::State& state) {
   const std::vector<float> dout = random_floats(kRows * kFeatures * kWidth);
   std::vector<std::int32_t> rows(ids.size());
   std::vector<float> values(ids.size() * kWidth);
-  std::vector<std::uint64_t> sort_space(2 * ids.size());
+  const auto& kernels = mal::kernels::cpu_kernels();
+  std::vector<std::byte> workspace(
+      static_cast<std::size_t>(kernels.embedding_backward_workspace(std::ssize(ids), table_rows)));
+  std::int64_t touched_rows = 0;
   std::vector<mal::kernels::LookupGradient> lookups;
   for (std::int32_t f = 0; f < kFeatures; ++f)
     lookups.push_back({ids.data() + f * kRows * length, nullptr, length, length == 1 ? Pooling::none : Pooling::mean,
                        dout.data() + f * kWidth, kFeatures * kWidth});
-  mal::kernels::TableGradient gradient{lookups.data(), kFeatures,     kWidth, table_rows,
-                                       rows.data(),    values.data(), 0,      sort_space.data()};
-  const double seconds = timed(state, [&] { mal::kernels::cpu_kernels().embedding_backward(&gradient, 1, kRows); });
-  const auto count = static_cast<double>(ids.size()), touched = static_cast<double>(gradient.count);
+  const mal::kernels::TableGradient gradient{lookups.data(), kFeatures,     kWidth,        table_rows,
+                                             rows.data(),    values.data(), &touched_rows, workspace.data()};
+  const double seconds = timed(state, [&] { kernels.embedding_backward(&gradient, 1, kRows); });
+  const auto count = static_cast<double>(ids.size()), touched = static_cast<double>(touched_rows);
   report(state, seconds,
          {count * kWidth, count * 4 + 4 * static_cast<double>(dout.size()) + touched * (4 + 4 * kWidth)});
   state.counters["ids/s"] = static_cast<double>(state.iterations()) * count / seconds;

@@ -15,8 +15,8 @@ constexpr OptimizerStep kStep = {.rate = 1e-6F,
                                  .l2 = 0,
                                  .momentum = 0,
                                  .beta = 1,
-                                 .gradient_scale = 1,
                                  .step = 1000};
+constexpr mal::kernels::GradientNorm kNorm = {1, 1, 1};
 
 // Weights read and written, a gradient read, `states` read and written.
 void dense_update(benchmark::State& state, DenseRule rule, int states, double flops) {
@@ -27,7 +27,8 @@ void dense_update(benchmark::State& state, DenseRule rule, int states, double fl
   for (std::size_t i = 2; i < 4; ++i) std::fill(arrays[i].begin(), arrays[i].end(), 1.0F);
   const mal::kernels::DenseTensor tensor{arrays[0].data(), arrays[1].data() + 80, arrays[2].data() + 160,
                                          arrays[3].data() + 240, size};
-  const double seconds = timed(state, [&] { mal::kernels::cpu_kernels().dense_update(rule, kStep, &tensor, 1); });
+  const double seconds =
+      timed(state, [&] { mal::kernels::cpu_kernels().dense_update(rule, &kStep, &kNorm, &tensor, 1); });
   report(state, seconds, {flops * static_cast<double>(size), 4 * (3 + 2 * states) * static_cast<double>(size)});
 }
 
@@ -43,8 +44,8 @@ void sparse_update(benchmark::State& state, SparseRule rule, double flops) {
     rows[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i * table_rows / touched);
   const std::vector<float> values = random_floats(touched * kWidth);
   const mal::kernels::SparseTensor tensor{table.data(), stride,        table_rows, kWidth,
-                                          rows.data(),  values.data(), touched};
-  const double seconds = timed(state, [&] { kernels.sparse_update(rule, kStep, &tensor, 1); });
+                                          rows.data(),  values.data(), &touched,   touched};
+  const double seconds = timed(state, [&] { kernels.sparse_update(rule, &kStep, &kNorm, &tensor, 1); });
   const auto updated = static_cast<double>(rule == SparseRule::adam_dense ? table_rows : touched);
   report(state, seconds,
          {flops * updated * kWidth,

@@ -123,11 +123,11 @@ void Graph::backward(std::int64_t rows) {
   for (std::size_t i = ops_.size(); i-- > 0;) run_backward_of(i, rows);
 }
 
-void Graph::commit() const {
+void Graph::commit(const kernels::GradientNorm* norm) const {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
     Run run{*this, *device_.kernels, rows_};
     run.op = i;
-    ops_[i]->commit(run);
+    ops_[i]->commit(run, norm);
   }
 }
 

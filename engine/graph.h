@@ -44,12 +44,13 @@ struct GradientTarget {
   bool accumulate = false;
 };
 
-// The gradient of one table after a backward pass: the first *count entries of rows and values.
+// The gradient of one table after a backward pass: the first *count entries of rows and values, all in the device's
+// memory.
 struct SparseGradient {
   EmbeddingTable* table = nullptr;
   const std::int32_t* rows = nullptr;
   float* values = nullptr;
-  std::int64_t count = 0;
+  const std::int64_t* count = nullptr;
   std::int64_t capacity = 0;  // the most rows that a step touches
 };
 
@@ -75,7 +76,8 @@ class Op {
   virtual ~Op() = default;
   virtual void forward(const Run& run) = 0;
   virtual void backward(const Run&) {}
-  virtual void commit(const Run&) {}  // the step is taken: what is not learned by gradients moves now
+  // The step is taken, if norm says so: what is not learned by gradients moves now.
+  virtual void commit(const Run&, const kernels::GradientNorm*) {}
 };
 
 // What a gradient passes on its way through an op.
@@ -123,8 +125,9 @@ class Graph {
   void forward(std::int64_t rows);
   void backward(
       std::int64_t rows);  // of the loss ops; parameter gradients are then in Parameters and sparse_gradients()
-  // The step that the last forward() and backward() led to is taken: running statistics move.
-  void commit() const;
+  // The step that the last forward() and backward() led to is taken, if its gradients are finite: running statistics
+  // move. norm: in the device's memory.
+  void commit(const kernels::GradientNorm* norm) const;
 
   // ---- looking
   // The parameters and tables that a gradient of `value` reaches.

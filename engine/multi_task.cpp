@@ -97,14 +97,18 @@ std::vector<std::vector<double>> GradientSurgery::gram() const {
     std::vector<kernels::Span> result;
     for (const Piece& piece : pieces_)
       if (piece.shared)
-        result.push_back({static_cast<const float*>(copies_[head].data()) + piece.offset, piece.floats()});
+        result.push_back({static_cast<const float*>(copies_[head].data()) + piece.offset, piece.floats(), 1, nullptr});
     return result;
   };
+  const kernels::KernelTable& kernels = *graph_.device().kernels;
+  std::vector<double> workspace;
   Gram products(heads, std::vector<double>(heads));
   for (std::size_t i = 0; i < heads; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
       const std::vector<kernels::Span> a = spans(i), b = spans(j);
-      products[i][j] = graph_.device().kernels->dot(a.data(), b.data(), static_cast<std::int32_t>(a.size()));
+      const auto count = static_cast<std::int32_t>(a.size());
+      workspace.resize(static_cast<std::size_t>(kernels.dot_workspace(a.data(), count)));
+      kernels.dot(a.data(), b.data(), count, &products[i][j], workspace.data());
       products[j][i] = products[i][j];
     }
   return products;

@@ -37,7 +37,7 @@ class GradientSurgery {
     const SparseGradient* sparse;  // else null
     std::int64_t offset;           // in the copies
     bool shared;
-    std::int64_t floats() const { return sparse == nullptr ? size : sparse->count * sparse->table->width(); }
+    std::int64_t floats() const { return sparse == nullptr ? size : *sparse->count * sparse->table->width(); }
   };
   void add_piece(float* data, std::int64_t capacity, const SparseGradient* sparse, bool shared);
   std::vector<std::vector<double>> gram() const;

@@ -62,7 +62,7 @@ double Optimizer::rate_factor(std::int64_t step) const {
   return 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
 }
 
-kernels::OptimizerStep Optimizer::dense_step(double factor, double gradient_scale) const {
+kernels::OptimizerStep Optimizer::dense_step(double factor) const {
   return {.rate = static_cast<float>(dense_.learning_rate * factor),
           .beta1 = static_cast<float>(dense_.beta1),
           .beta2 = static_cast<float>(dense_.beta2),
@@ -71,11 +71,10 @@ kernels::OptimizerStep Optimizer::dense_step(double factor, double gradient_scal
           .l2 = static_cast<float>(dense_.l2),
           .momentum = static_cast<float>(dense_.momentum),
           .beta = 0,
-          .gradient_scale = static_cast<float>(gradient_scale),
           .step = steps_};
 }
 
-kernels::OptimizerStep Optimizer::sparse_step(double factor, double gradient_scale) const {
+kernels::OptimizerStep Optimizer::sparse_step(double factor) const {
   return {.rate = static_cast<float>(sparse_.learning_rate * factor),
           .beta1 = static_cast<float>(sparse_.beta1),
           .beta2 = static_cast<float>(sparse_.beta2),
@@ -84,35 +83,38 @@ kernels::OptimizerStep Optimizer::sparse_step(double factor, double gradient_sca
           .l2 = static_cast<float>(sparse_.l2),
           .momentum = static_cast<float>(sparse_.momentum),
           .beta = static_cast<float>(sparse_.beta),
-          .gradient_scale = static_cast<float>(gradient_scale),
           .step = steps_};
 }
 
-double Optimizer::global_norm(const Graph& graph) {
+void Optimizer::find_norm(const Graph& graph) {
   spans_.resize(parameters_.all_dense().size());
-  for (const SparseGradient* gradient : graph.sparse_gradients())
-    spans_.push_back({gradient->values, gradient->count * gradient->table->width()});
-  return std::sqrt(device_.kernels->sum_of_squares(spans_.data(), static_cast<std::int32_t>(spans_.size())));
+  for (const SparseGradient* gradient : graph.sparse_gradients()) {
+    const std::int64_t width = gradient->table->width();
+    spans_.push_back({gradient->values, gradient->capacity * width, width, gradient->count});
+  }
+  const auto count = static_cast<std::int32_t>(spans_.size());
+  workspace_.resize(static_cast<std::size_t>(device_.kernels->gradient_norm_workspace(spans_.data(), count)));
+  device_.kernels->gradient_norm(spans_.data(), count, nullptr, 0, schedule_.clip_norm, &norm_, workspace_.data());
 }
 
 void Optimizer::step(const Graph& graph) {
-  norm_ = global_norm(graph);
-  if (!std::isfinite(norm_))
+  find_norm(graph);
+  if (norm_.finite == 0)
     fail("the gradient of step {} is not finite, nothing was updated: lower the learning rates, or set train.clip_norm",
          steps_ + 1);
   ++steps_;
-  graph.commit();
+  graph.commit(&norm_);
   const double factor = rate_factor(steps_);
-  const double scale = schedule_.clip_norm > 0 && norm_ > schedule_.clip_norm ? schedule_.clip_norm / norm_ : 1.0;
-  device_.kernels->dense_update(dense_.rule, dense_step(factor, scale), dense_tensors_.data(),
+  const kernels::OptimizerStep dense = dense_step(factor), sparse = sparse_step(factor);
+  device_.kernels->dense_update(dense_.rule, &dense, &norm_, dense_tensors_.data(),
                                 static_cast<std::int32_t>(dense_tensors_.size()));
   sparse_tensors_.clear();
   for (const SparseGradient* gradient : graph.sparse_gradients()) {
     EmbeddingTable& table = *gradient->table;
     sparse_tensors_.push_back({table.data(), table.row_stride(), table.rows(), table.width(), gradient->rows,
-                               gradient->values, gradient->count});
+                               gradient->values, gradient->count, gradient->capacity});
   }
-  device_.kernels->sparse_update(sparse_.rule, sparse_step(factor, scale), sparse_tensors_.data(),
+  device_.kernels->sparse_update(sparse_.rule, &sparse, &norm_, sparse_tensors_.data(),
                                  static_cast<std::int32_t>(sparse_tensors_.size()));
 }
 

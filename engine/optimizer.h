@@ -23,13 +23,13 @@ class Optimizer {
   void step(const Graph& graph);
 
   std::int64_t steps() const { return steps_; }
-  double gradient_norm() const { return norm_; }  // global, before clipping, of the last step
-  double rate_factor(std::int64_t step) const;    // of the schedule at `step` (from 1): 1 = the configured rates
+  double gradient_norm() const { return norm_.norm; }  // global, before clipping, of the last step
+  double rate_factor(std::int64_t step) const;         // of the schedule at `step` (from 1): 1 = the configured rates
 
  private:
-  double global_norm(const Graph& graph);
-  kernels::OptimizerStep dense_step(double factor, double gradient_scale) const;
-  kernels::OptimizerStep sparse_step(double factor, double gradient_scale) const;
+  void find_norm(const Graph& graph);
+  kernels::OptimizerStep dense_step(double factor) const;
+  kernels::OptimizerStep sparse_step(double factor) const;
 
   Device device_;
   Parameters& parameters_;
@@ -37,10 +37,11 @@ class Optimizer {
   SparseOptimizerConfig sparse_;
   ScheduleConfig schedule_;
   std::int64_t steps_ = 0;
-  double norm_ = 0;
+  kernels::GradientNorm norm_{};
   std::vector<kernels::DenseTensor> dense_tensors_;
   std::vector<kernels::SparseTensor> sparse_tensors_;
   std::vector<kernels::Span> spans_;
+  std::vector<double> workspace_;
 };
 
 }  // namespace mal

@@ -46,10 +46,10 @@ class BatchNormSwish final : public Op {
                                           run.rows, width_, epsilon_, workspace_.data());
   }
 
-  void commit(const Run& run) override {
+  void commit(const Run& run, const kernels::GradientNorm* norm) override {
     if (statistics_.valid())
       run.kernels.batch_norm_update(mean(run), variance(run), tensors_.mean.value.data(),
-                                    tensors_.variance.value.data(), run.rows, width_, momentum_);
+                                    tensors_.variance.value.data(), run.rows, width_, momentum_, norm);
   }
 
  private:

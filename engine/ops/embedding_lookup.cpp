@@ -17,7 +17,7 @@ struct TableWork {
   EmbeddingTable* table = nullptr;
   std::vector<std::size_t> features;  // which specs look up here
   std::vector<LookupGradient> lookups;
-  Buffer rows, values, sort_space;
+  Buffer rows, values, count, workspace;
   SparseGradient result;
 };
 
@@ -40,9 +40,11 @@ class EmbeddingLookup final : public Op {
       work.lookups.resize(work.features.size());
       work.rows = Buffer(capacity * sizeof(std::int32_t));
       work.values = Buffer(capacity * static_cast<std::size_t>(work.table->width()) * sizeof(float));
-      work.sort_space = Buffer(2 * capacity * sizeof(std::uint64_t));
+      work.count = Buffer(sizeof(std::int64_t));
+      work.workspace = Buffer(static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
+          static_cast<std::int64_t>(capacity), work.table->rows())));
       work.result = {work.table, static_cast<std::int32_t*>(work.rows.data()), static_cast<float*>(work.values.data()),
-                     0, static_cast<std::int64_t>(capacity)};
+                     static_cast<const std::int64_t*>(work.count.data()), static_cast<std::int64_t>(capacity)};
       graph.add_sparse_gradient(&work.result);
     }
     gradients_.resize(tables_.size());
@@ -75,11 +77,10 @@ class EmbeddingLookup final : public Op {
                                     work.table->rows(),
                                     static_cast<std::int32_t*>(work.rows.data()),
                                     static_cast<float*>(work.values.data()),
-                                    0,
-                                    static_cast<std::uint64_t*>(work.sort_space.data())};
+                                    static_cast<std::int64_t*>(work.count.data()),
+                                    work.workspace.data()};
     }
     run.kernels.embedding_backward(gradients_.data(), static_cast<std::int32_t>(gradients_.size()), run.rows);
-    for (std::size_t t = 0; t < tables_.size(); ++t) tables_[t].result.count = gradients_[t].count;
   }
 
  private:

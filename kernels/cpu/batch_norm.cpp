@@ -125,8 +125,8 @@ std::int64_t batch_norm_swish_backward_workspace(std::int64_t rows, std::int64_t
 }
 
 void batch_norm_update(const float* mean, const float* variance, float* running_mean, float* running_variance,
-                       std::int64_t rows, std::int64_t width, float momentum) {
-  if (rows == 0) return;
+                       std::int64_t rows, std::int64_t width, float momentum, const GradientNorm* norm) {
+  if (rows == 0 || norm->finite == 0) return;
   const float unbiased = rows == 1 ? 0.0F : static_cast<float>(rows) / static_cast<float>(rows - 1);
   for (std::int64_t c = 0; c < width; ++c) {
     running_mean[c] = (1.0F - momentum) * running_mean[c] + momentum * mean[c];

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <vector>
+#include <cmath>
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/kernels.h"
@@ -9,6 +9,22 @@ namespace mal::kernels {
 namespace {
 
 constexpr std::int64_t kElementBlock = 4096;
+
+std::int64_t blocks_of(std::int64_t size) {
+  return (size + kElementBlock - 1) / kElementBlock;
+}
+
+void add_products(const Span& a, const Span& b, double* partial, double& total) {
+  const std::int64_t size = a.count == nullptr ? a.size : *a.count * a.width;
+  parallel_ranges(size, kElementBlock, [&](std::int64_t first, std::int64_t last) {
+    double sum = 0;
+    const float *x = a.data, *y = b.data;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = first; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+    partial[first / kElementBlock] = sum;
+  });
+  for (std::int64_t block = 0; block < blocks_of(size); ++block) total += partial[block];
+}
 
 }  // namespace
 
@@ -63,24 +79,30 @@ void fill(float* x, std::int64_t ldx, std::int64_t rows, std::int64_t width, flo
   });
 }
 
-double sum_of_squares(const Span* spans, std::int32_t count) {
-  return dot(spans, spans, count);
+void dot(const Span* a, const Span* b, std::int32_t count, double* out, double* workspace) {
+  *out = 0;
+  for (std::int32_t s = 0; s < count; ++s) add_products(a[s], b[s], workspace, *out);
 }
 
-double dot(const Span* a, const Span* b, std::int32_t count) {
-  double total = 0;
-  for (std::int32_t s = 0; s < count; ++s) {
-    std::vector<double> partial(static_cast<std::size_t>((a[s].size + kElementBlock - 1) / kElementBlock));
-    parallel_ranges(a[s].size, kElementBlock, [&](std::int64_t first, std::int64_t last) {
-      double sum = 0;
-      const float *x = a[s].data, *y = b[s].data;
-#pragma omp simd reduction(+ : sum)
-      for (std::int64_t i = first; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-      partial[static_cast<std::size_t>(first / kElementBlock)] = sum;
-    });
-    for (const double value : partial) total += value;
-  }
-  return total;
+std::int64_t dot_workspace(const Span* spans, std::int32_t count) {
+  std::int64_t most = 0;  // one array after the other
+  for (std::int32_t s = 0; s < count; ++s) most = std::max(most, blocks_of(spans[s].size));
+  return most;
+}
+
+void gradient_norm(const Span* spans, std::int32_t count, const double* losses, std::int32_t loss_count,
+                   double clip_norm, GradientNorm* out, double* workspace) {
+  double squares = 0;
+  dot(spans, spans, count, &squares, workspace);
+  out->norm = std::sqrt(squares);
+  out->scale = clip_norm > 0 && out->norm > clip_norm ? static_cast<float>(clip_norm / out->norm) : 1.0F;
+  const bool finite = std::isfinite(out->norm) &&
+                      std::all_of(losses, losses + loss_count, [](double loss) { return std::isfinite(loss); });
+  out->finite = finite ? 1 : 0;
+}
+
+std::int64_t gradient_norm_workspace(const Span* spans, std::int32_t count) {
+  return dot_workspace(spans, count);
 }
 
 void scale_add(const float* x, float scale, float* y, std::int64_t size, bool accumulate) {

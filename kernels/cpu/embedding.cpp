@@ -57,7 +57,7 @@ void lookup_rows(const Lookup& f, std::int64_t first, std::int64_t last, std::in
 }
 
 // An occurrence is numbered by feature, sample, position: base + (sample · length + position).
-std::int64_t collect(const TableGradient& t, std::int64_t rows) {
+std::int64_t collect(const TableGradient& t, std::int64_t rows, std::uint64_t* keys) {
   std::int64_t count = 0, base = 0;
   for (std::int32_t l = 0; l < t.lookup_count; ++l) {
     const LookupGradient& lookup = t.lookups[l];
@@ -65,7 +65,7 @@ std::int64_t collect(const TableGradient& t, std::int64_t rows) {
       const std::int32_t valid = valid_positions(lookup.lengths, lookup.length, r);
       for (std::int32_t j = 0; j < valid; ++j) {
         const std::int64_t occurrence = r * lookup.length + j;
-        t.sort_space[count++] =
+        keys[count++] =
             static_cast<std::uint64_t>(lookup.ids[occurrence]) << 32 | static_cast<std::uint64_t>(base + occurrence);
       }
     }
@@ -104,34 +104,38 @@ void add_occurrence(const TableGradient& t, std::int64_t rows, std::int64_t occu
   for (std::int32_t c = 0; c < t.width; ++c) out[c] += weight * dout[c];
 }
 
-// starts[i] is the first key of the i-th touched row. They overwrite the unused half of the sort space.
+// starts[i] is the first key of the i-th touched row. They overwrite the half of the workspace that the keys are not
+// in.
 struct Sorted {
   const std::uint64_t* keys;
   std::uint64_t* starts;
   std::int64_t keys_count;
 };
 
-Sorted sort_table(TableGradient& t, std::int64_t rows) {
-  const std::int64_t count = collect(t, rows);
-  std::uint64_t* other = t.sort_space + count;
-  const std::uint64_t* keys = sort_by_row(t.sort_space, other, count, t.table_rows);
-  Sorted sorted{keys, keys == t.sort_space ? other : t.sort_space, count};
-  t.count = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
+Sorted sort_table(const TableGradient& t, std::int64_t rows) {
+  auto* const space = static_cast<std::uint64_t*>(t.workspace);
+  const std::int64_t keys_count = collect(t, rows, space);
+  std::uint64_t* other = space + keys_count;
+  const std::uint64_t* keys = sort_by_row(space, other, keys_count, t.table_rows);
+  Sorted sorted{keys, keys == space ? other : space, keys_count};
+  std::int64_t touched = 0;
+  for (std::int64_t i = 0; i < keys_count; ++i) {
     const auto row = static_cast<std::int32_t>(keys[i] >> 32);
-    if (t.count > 0 && t.rows[t.count - 1] == row) continue;
-    sorted.starts[t.count] = static_cast<std::uint64_t>(i);
-    t.rows[t.count++] = row;
+    if (touched > 0 && t.rows[touched - 1] == row) continue;
+    sorted.starts[touched] = static_cast<std::uint64_t>(i);
+    t.rows[touched++] = row;
   }
+  *t.count = touched;
   return sorted;
 }
 
 void sum_segments(const TableGradient& t, const Sorted& sorted, std::int64_t rows) {
-  parallel_ranges(t.count, kSegments, [&](std::int64_t first, std::int64_t last) {
+  const std::int64_t count = *t.count;
+  parallel_ranges(count, kSegments, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t s = first; s < last; ++s) {
       float* out = t.values + s * t.width;
       std::fill_n(out, t.width, 0.0F);
-      const auto end = s + 1 < t.count ? static_cast<std::int64_t>(sorted.starts[s + 1]) : sorted.keys_count;
+      const auto end = s + 1 < count ? static_cast<std::int64_t>(sorted.starts[s + 1]) : sorted.keys_count;
       for (auto i = static_cast<std::int64_t>(sorted.starts[s]); i < end; ++i)
         add_occurrence(t, rows, static_cast<std::int64_t>(sorted.keys[i] & 0xFFFFFFFF), out);
     }
@@ -148,10 +152,14 @@ void embedding_forward(const Lookup* lookups, std::int32_t count, std::int64_t r
   });
 }
 
-void embedding_backward(TableGradient* tables, std::int32_t count, std::int64_t rows) {
+void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows) {
   std::vector<Sorted> sorted(static_cast<std::size_t>(count));
   parallel_blocks(count, [&](std::int64_t t) { sorted[static_cast<std::size_t>(t)] = sort_table(tables[t], rows); });
   for (std::int32_t t = 0; t < count; ++t) sum_segments(tables[t], sorted[static_cast<std::size_t>(t)], rows);
+}
+
+std::int64_t embedding_backward_workspace(std::int64_t capacity, std::int64_t) {
+  return 2 * capacity * static_cast<std::int64_t>(sizeof(std::uint64_t));
 }
 
 }  // namespace mal::kernels

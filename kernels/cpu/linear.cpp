@@ -120,4 +120,26 @@ std::int64_t linear_backward_workspace(std::int64_t rows, std::int64_t, std::int
   return blocks_of(rows) * outputs;
 }
 
+void linear_group_forward(const LinearForward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
+                          std::int64_t outputs, Activation activation) {
+  for (std::int32_t i = 0; i < count; ++i) {
+    const LinearForward& c = calls[i];
+    linear_forward(c.x, c.ldx, c.w, c.b, c.y, c.ldy, rows, inputs, outputs, activation);
+  }
+}
+
+void linear_group_backward(const LinearBackward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
+                           std::int64_t outputs, Activation activation, float* workspace) {
+  for (std::int32_t i = 0; i < count; ++i) {
+    const LinearBackward& c = calls[i];
+    linear_backward(c.x, c.ldx, c.w, c.y, c.ldy, c.dy, c.lddy, c.dx, c.lddx, c.accumulate, c.dw, c.db, rows, inputs,
+                    outputs, activation, workspace);
+  }
+}
+
+std::int64_t linear_group_backward_workspace(std::int32_t, std::int64_t rows, std::int64_t inputs,
+                                             std::int64_t outputs) {
+  return linear_backward_workspace(rows, inputs, outputs);
+}
+
 }  // namespace mal::kernels

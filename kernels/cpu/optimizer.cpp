@@ -23,56 +23,57 @@ AdamFactors adam_factors(const OptimizerStep& step) {
           static_cast<float>(std::sqrt(1.0 - std::pow(static_cast<double>(step.beta2), t)))};
 }
 
-void adam_span(const OptimizerStep& step, AdamFactors factors, bool decoupled, float* w, const float* g, float* m,
-               float* v, std::int64_t size) {
+void adam_span(const OptimizerStep& step, float scale, AdamFactors factors, bool decoupled, float* w, const float* g,
+               float* m, float* v, std::int64_t size) {
   const float decay = decoupled ? 1.0F - step.rate * step.l2 : 1.0F;
   const float l2 = decoupled ? 0.0F : step.l2;
 #pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) {
     const float weight = w[i] * decay;
-    const float gradient = (g == nullptr ? 0.0F : g[i] * step.gradient_scale) + l2 * weight;
+    const float gradient = (g == nullptr ? 0.0F : g[i] * scale) + l2 * weight;
     m[i] = step.beta1 * m[i] + (1.0F - step.beta1) * gradient;
     v[i] = step.beta2 * v[i] + (1.0F - step.beta2) * gradient * gradient;
     w[i] = weight - factors.rate * m[i] / (std::sqrt(v[i]) / factors.root + step.eps);
   }
 }
 
-void adagrad_span(const OptimizerStep& step, float* w, const float* g, float* s, std::int64_t size) {
+void adagrad_span(const OptimizerStep& step, float scale, float* w, const float* g, float* s, std::int64_t size) {
 #pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) {
-    const float gradient = g[i] * step.gradient_scale + step.l2 * w[i];
+    const float gradient = g[i] * scale + step.l2 * w[i];
     s[i] += gradient * gradient;
     w[i] -= step.rate * gradient / (std::sqrt(s[i]) + step.eps);
   }
 }
 
-void sgd_span(const OptimizerStep& step, float* w, const float* g, float* velocity, std::int64_t size) {
+void sgd_span(const OptimizerStep& step, float scale, float* w, const float* g, float* velocity, std::int64_t size) {
   if (step.momentum == 0) {
 #pragma omp simd
-    for (std::int64_t i = 0; i < size; ++i) w[i] -= step.rate * (g[i] * step.gradient_scale + step.l2 * w[i]);
+    for (std::int64_t i = 0; i < size; ++i) w[i] -= step.rate * (g[i] * scale + step.l2 * w[i]);
     return;
   }
 #pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) {
-    velocity[i] = step.momentum * velocity[i] + g[i] * step.gradient_scale + step.l2 * w[i];
+    velocity[i] = step.momentum * velocity[i] + g[i] * scale + step.l2 * w[i];
     w[i] -= step.rate * velocity[i];
   }
 }
 
-void rowwise_adagrad_row(const OptimizerStep& step, float* w, const float* g, float* s, std::int64_t size) {
+void rowwise_adagrad_row(const OptimizerStep& step, float scale, float* w, const float* g, float* s,
+                         std::int64_t size) {
   float square = 0;
   for (std::int64_t i = 0; i < size; ++i) {
-    const float gradient = g[i] * step.gradient_scale + step.l2 * w[i];
+    const float gradient = g[i] * scale + step.l2 * w[i];
     square += gradient * gradient;
   }
   *s += square / static_cast<float>(size);
   const float rate = step.rate / (std::sqrt(*s) + step.eps);
-  for (std::int64_t i = 0; i < size; ++i) w[i] -= rate * (g[i] * step.gradient_scale + step.l2 * w[i]);
+  for (std::int64_t i = 0; i < size; ++i) w[i] -= rate * (g[i] * scale + step.l2 * w[i]);
 }
 
-void ftrl_row(const OptimizerStep& step, float* w, const float* g, float* z, float* n, std::int64_t size) {
+void ftrl_row(const OptimizerStep& step, float scale, float* w, const float* g, float* z, float* n, std::int64_t size) {
   for (std::int64_t i = 0; i < size; ++i) {
-    const float gradient = g[i] * step.gradient_scale;
+    const float gradient = g[i] * scale;
     const float next = n[i] + gradient * gradient;
     z[i] += gradient - (std::sqrt(next) - std::sqrt(n[i])) / step.rate * w[i];
     n[i] = next;
@@ -81,60 +82,63 @@ void ftrl_row(const OptimizerStep& step, float* w, const float* g, float* z, flo
   }
 }
 
-void dense_span(DenseRule rule, const OptimizerStep& step, AdamFactors factors, const DenseTensor& tensor,
+void dense_span(DenseRule rule, const OptimizerStep& step, float scale, AdamFactors factors, const DenseTensor& tensor,
                 std::int64_t first, std::int64_t size) {
   float* w = tensor.weights + first;
   const float* g = tensor.gradients + first;
   float* state = tensor.state1 == nullptr ? nullptr : tensor.state1 + first;
   switch (rule) {
     case DenseRule::sgd:
-      return sgd_span(step, w, g, state, size);
+      return sgd_span(step, scale, w, g, state, size);
     case DenseRule::adagrad:
-      return adagrad_span(step, w, g, state, size);
+      return adagrad_span(step, scale, w, g, state, size);
     case DenseRule::adam:
-      return adam_span(step, factors, false, w, g, state, tensor.state2 + first, size);
+      return adam_span(step, scale, factors, false, w, g, state, tensor.state2 + first, size);
     case DenseRule::adamw:
-      return adam_span(step, factors, true, w, g, state, tensor.state2 + first, size);
+      return adam_span(step, scale, factors, true, w, g, state, tensor.state2 + first, size);
   }
 }
 
-void sparse_row(SparseRule rule, const OptimizerStep& step, AdamFactors factors, float* w, const float* g,
+void sparse_row(SparseRule rule, const OptimizerStep& step, float scale, AdamFactors factors, float* w, const float* g,
                 std::int64_t d) {
   switch (rule) {
     case SparseRule::sgd:
-      return sgd_span(step, w, g, w + d, d);
+      return sgd_span(step, scale, w, g, w + d, d);
     case SparseRule::adagrad:
-      return adagrad_span(step, w, g, w + d, d);
+      return adagrad_span(step, scale, w, g, w + d, d);
     case SparseRule::rowwise_adagrad:
-      return rowwise_adagrad_row(step, w, g, w + d, d);
+      return rowwise_adagrad_row(step, scale, w, g, w + d, d);
     case SparseRule::lazy_adam:
     case SparseRule::adam_dense:
-      return adam_span(step, factors, false, w, g, w + d, w + 2 * d, d);
+      return adam_span(step, scale, factors, false, w, g, w + d, w + 2 * d, d);
     case SparseRule::ftrl:
-      return ftrl_row(step, w, g, w + d, w + 2 * d, d);
+      return ftrl_row(step, scale, w, g, w + d, w + 2 * d, d);
   }
 }
 
 // Touched rows are rising, so a block of table rows finds its gradients by bisection.
-void adam_dense_table(const OptimizerStep& step, AdamFactors factors, const SparseTensor& tensor) {
+void adam_dense_table(const OptimizerStep& step, float scale, AdamFactors factors, const SparseTensor& tensor) {
+  const std::int32_t* const end = tensor.rows + *tensor.count;
   parallel_ranges(tensor.table_rows, kTableRows, [&](std::int64_t first, std::int64_t last) {
-    const std::int32_t* next = std::lower_bound(tensor.rows, tensor.rows + tensor.count, first);
+    const std::int32_t* next = std::lower_bound(tensor.rows, end, first);
     for (std::int64_t row = first; row < last; ++row) {
-      const bool touched = next != tensor.rows + tensor.count && *next == row;
+      const bool touched = next != end && *next == row;
       const float* gradient = touched ? tensor.values + (next - tensor.rows) * tensor.width : nullptr;
       float* w = tensor.table + row * tensor.row_stride;
-      adam_span(step, factors, false, w, gradient, w + tensor.width, w + 2 * tensor.width, tensor.width);
+      adam_span(step, scale, factors, false, w, gradient, w + tensor.width, w + 2 * tensor.width, tensor.width);
       if (touched) ++next;
     }
   });
 }
 
-void touched_rows(SparseRule rule, const OptimizerStep& step, AdamFactors factors, const SparseTensor& tensor) {
-  parallel_ranges(tensor.count, kTableRows, [&](std::int64_t first, std::int64_t last) {
+void touched_rows(SparseRule rule, const OptimizerStep& step, float scale, AdamFactors factors,
+                  const SparseTensor& tensor) {
+  const std::int64_t count = *tensor.count;
+  parallel_ranges(count, kTableRows, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
-      if (i + kPrefetchRows < tensor.count)
+      if (i + kPrefetchRows < count)
         __builtin_prefetch(tensor.table + tensor.rows[i + kPrefetchRows] * tensor.row_stride, 1);
-      sparse_row(rule, step, factors, tensor.table + tensor.rows[i] * tensor.row_stride,
+      sparse_row(rule, step, scale, factors, tensor.table + tensor.rows[i] * tensor.row_stride,
                  tensor.values + i * tensor.width, tensor.width);
     }
   });
@@ -142,21 +146,25 @@ void touched_rows(SparseRule rule, const OptimizerStep& step, AdamFactors factor
 
 }  // namespace
 
-void dense_update(DenseRule rule, const OptimizerStep& step, const DenseTensor* tensors, std::int32_t count) {
-  const AdamFactors factors = adam_factors(step);
+void dense_update(DenseRule rule, const OptimizerStep* step, const GradientNorm* norm, const DenseTensor* tensors,
+                  std::int32_t count) {
+  if (norm->finite == 0) return;
+  const AdamFactors factors = adam_factors(*step);
   for (std::int32_t t = 0; t < count; ++t)
     parallel_ranges(tensors[t].size, kElements, [&](std::int64_t first, std::int64_t last) {
-      dense_span(rule, step, factors, tensors[t], first, last - first);
+      dense_span(rule, *step, norm->scale, factors, tensors[t], first, last - first);
     });
 }
 
-void sparse_update(SparseRule rule, const OptimizerStep& step, const SparseTensor* tensors, std::int32_t count) {
-  const AdamFactors factors = adam_factors(step);
+void sparse_update(SparseRule rule, const OptimizerStep* step, const GradientNorm* norm, const SparseTensor* tensors,
+                   std::int32_t count) {
+  if (norm->finite == 0) return;
+  const AdamFactors factors = adam_factors(*step);
   for (std::int32_t t = 0; t < count; ++t) {
     if (rule == SparseRule::adam_dense)
-      adam_dense_table(step, factors, tensors[t]);
+      adam_dense_table(*step, norm->scale, factors, tensors[t]);
     else
-      touched_rows(rule, step, factors, tensors[t]);
+      touched_rows(rule, *step, norm->scale, factors, tensors[t]);
   }
 }
 

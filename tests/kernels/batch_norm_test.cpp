@@ -173,11 +173,13 @@ TEST_CASE("running statistics move as torch.nn.BatchNorm1d's", "[kernels]") {
     variance.fill(2);
     running_mean.fill(1);
     running_variance.fill(1);
-    const auto update = [&](std::int64_t rows) {
+    const auto update = [&](std::int64_t rows, std::int32_t finite = 1) {
+      const kernels::GradientNorm norm{1, 1, finite};
       kernels.batch_norm_update(mean.data(), variance.data(), running_mean.data(), running_variance.data(), rows, 2,
-                                0.25F);
+                                0.25F, &norm);
     };
     update(0);
+    update(5, 0);
     CHECK(mismatch(running_mean, {1, 1}, 0) == "");
     update(5);
     CHECK(mismatch(running_mean, {1.5, 1.5}, 1e-7) == "");

@@ -2,8 +2,9 @@
 
 namespace mal::test::elementwise {
 
-const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy, &KernelTable::fill, &KernelTable::sum_of_squares,
-                     &KernelTable::activation_forward, &KernelTable::activation_backward, &KernelTable::dot,
+const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy, &KernelTable::fill, &KernelTable::gradient_norm,
+                     &KernelTable::gradient_norm_workspace, &KernelTable::activation_forward,
+                     &KernelTable::activation_backward, &KernelTable::dot, &KernelTable::dot_workspace,
                      &KernelTable::scale_add);
 
 struct Shape {
@@ -11,17 +12,42 @@ struct Shape {
 };
 constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {7, 31}, {127, 2}, {128, 5}, {129, 33}, {1025, 7}, {3, 1025}};
 
-double slow_sum_of_squares(const std::vector<std::vector<float>>& arrays) {
+using Arrays = std::vector<std::vector<float>>;
+
+double slow_norm(const Arrays& arrays) {
   long double sum = 0;
   for (const auto& array : arrays)
     for (const float value : array) sum += static_cast<long double>(value) * static_cast<long double>(value);
-  return static_cast<double>(sum);
+  return static_cast<double>(std::sqrt(sum));
 }
 
-double run_sum_of_squares(const KernelTable& kernels, const std::vector<std::vector<float>>& arrays) {
+std::vector<kernels::Span> spans_of(const Arrays& arrays) {
   std::vector<kernels::Span> spans;
   for (const auto& array : arrays) spans.push_back({array.data(), static_cast<std::int64_t>(array.size())});
-  return kernels.sum_of_squares(spans.data(), static_cast<std::int32_t>(spans.size()));
+  return spans;
+}
+
+kernels::GradientNorm run_norm(const KernelTable& kernels, const std::vector<kernels::Span>& spans, double clip = 0,
+                               const std::vector<double>& losses = {}) {
+  const auto count = static_cast<std::int32_t>(spans.size());
+  std::vector<double> workspace(static_cast<std::size_t>(kernels.gradient_norm_workspace(spans.data(), count)), -1);
+  kernels::GradientNorm norm{-1, -1, -1};
+  kernels.gradient_norm(spans.data(), count, losses.data(), static_cast<std::int32_t>(losses.size()), clip, &norm,
+                        workspace.data());
+  return norm;
+}
+
+std::vector<double> first_six(const Matrix& a) {
+  const auto all = a.wide();
+  return {all.begin(), all.begin() + 6};
+}
+
+double run_dot(const KernelTable& kernels, const std::vector<kernels::Span>& a, const std::vector<kernels::Span>& b) {
+  const auto count = static_cast<std::int32_t>(a.size());
+  std::vector<double> workspace(static_cast<std::size_t>(kernels.dot_workspace(a.data(), count)), -1);
+  double out = -1;
+  kernels.dot(a.data(), b.data(), count, &out, workspace.data());
+  return out;
 }
 
 TEST_CASE("add_forward adds two slices into a third", "[kernels]") {
@@ -80,33 +106,69 @@ TEST_CASE("fill sets a slice and nothing beside it", "[kernels]") {
   });
 }
 
-TEST_CASE("sum_of_squares over several arrays", "[kernels]") {
+TEST_CASE("gradient_norm over several arrays", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
-    CHECK(kernels.sum_of_squares(nullptr, 0) == 0);
-    CHECK(run_sum_of_squares(kernels, {{}}) == 0);
-    CHECK(run_sum_of_squares(kernels, {{3}, {}, {-4}}) == 25);
-    CHECK(run_sum_of_squares(kernels, {{1e30F, -1e30F}}) == Approx(2e60));  // far beyond fp32
-    CHECK(run_sum_of_squares(kernels, {{1e-30F}}) == Approx(1e-60));
+    const auto norm = [&](const Arrays& arrays) { return run_norm(kernels, spans_of(arrays)).norm; };
+    CHECK(norm({}) == 0);
+    CHECK(norm({{}}) == 0);
+    CHECK(norm({{3}, {}, {-4}}) == 5);
+    CHECK(norm({{1e30F, -1e30F}}) == Approx(std::sqrt(2.0) * 1e30));  // squares far beyond fp32
+    CHECK(norm({{1e-30F}}) == Approx(1e-30));
     Draw draw(3);
-    std::vector<std::vector<float>> arrays;
+    Arrays arrays;
     for (const std::size_t size : {1, 7, 31, 33, 1025, 4095, 4096, 4097, 20000}) {
       auto& array = arrays.emplace_back(size);
       for (float& value : array) value = draw.uniform(-10, 10);
-      CHECK(run_sum_of_squares(kernels, {array}) == Approx(slow_sum_of_squares({array})).epsilon(1e-13));
+      CHECK(norm({array}) == Approx(slow_norm({array})).epsilon(1e-13));
     }
-    CHECK(run_sum_of_squares(kernels, arrays) == Approx(slow_sum_of_squares(arrays)).epsilon(1e-13));
+    CHECK(norm(arrays) == Approx(slow_norm(arrays)).epsilon(1e-13));
+    // Many arrays: more than fit into one launch's arguments.
+    Arrays many(700);
+    for (auto& array : many) array.assign(5, draw.uniform(-1, 1));
+    CHECK(norm(many) == Approx(slow_norm(many)).epsilon(1e-13));
   });
 }
 
-TEST_CASE("sum_of_squares shows NaN and infinity wherever they are", "[kernels]") {
+TEST_CASE("gradient_norm counts only the rows that are there", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const std::int64_t rows : {0, 1, 2, 1000}) {
+      std::vector<float> values(3 * 3000, nan), head = {2};
+      for (std::int64_t i = 0; i < 3 * rows; ++i) values[static_cast<std::size_t>(i)] = 1;
+      const auto norm = run_norm(kernels, {{head.data(), 1}, {values.data(), 9000, 3, &rows}, {head.data(), 1}});
+      CHECK(norm.norm == Approx(std::sqrt(8.0 + 3 * static_cast<double>(rows))));
+      CHECK(norm.finite == 1);
+    }
+  });
+}
+
+TEST_CASE("gradient_norm: the scale of clipping", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    const Arrays arrays = {{3}, {4}};
+    for (const double clip : {0.0, 5.0, 5.5}) CHECK(run_norm(kernels, spans_of(arrays), clip).scale == 1);
+    CHECK(run_norm(kernels, spans_of(arrays), 2.5).scale == 0.5F);
+    CHECK(run_norm(kernels, spans_of({{0, 0}}), 2.5).scale == 1);
+  });
+}
+
+TEST_CASE("gradient_norm shows NaN and infinity wherever they are", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    const double infinity = std::numeric_limits<double>::infinity();
     for (const std::size_t at : {0, 1, 4095, 4096, 9998}) {
       std::vector<float> array(9999, 1.0F);
       array[at] = std::numeric_limits<float>::quiet_NaN();
-      CHECK(std::isnan(run_sum_of_squares(kernels, {{1.0F}, array, {2.0F}})));
+      const auto norm = run_norm(kernels, spans_of({{1.0F}, array, {2.0F}}), 1);
+      CHECK(std::isnan(norm.norm));
+      CHECK(norm.finite == 0);
       array[at] = -std::numeric_limits<float>::infinity();
-      CHECK(std::isinf(run_sum_of_squares(kernels, {{1.0F}, array, {2.0F}})));
+      CHECK(std::isinf(run_norm(kernels, spans_of({{1.0F}, array, {2.0F}})).norm));
+      CHECK(run_norm(kernels, spans_of({{1.0F}, array, {2.0F}})).finite == 0);
     }
+    for (const double bad : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()}) {
+      CHECK(run_norm(kernels, spans_of({{1.0F}}), 0, {1, bad, 2}).finite == 0);
+      CHECK(run_norm(kernels, spans_of({{1.0F}}), 0, {1, bad, 2}).norm == 1);
+    }
+    CHECK(run_norm(kernels, spans_of({{1.0F}}), 0, {1, 1e300, 2}).finite == 1);
   });
 }
 
@@ -119,7 +181,7 @@ TEST_CASE("element-wise kernels give the same bits for any number of threads", "
     kernels.add_forward(a.data(), 33, b.data(), 33, y.data(), 33, 1025, 33);
     kernels.copy(a.data(), 33, x.data(), 33, 1025, 33, true);
     kernels.fill(f.data(), 33, 1025, 33, 0.1F);
-    const double sum = run_sum_of_squares(kernels, {a.storage(), b.storage(), x.storage()});
+    const double sum = run_norm(kernels, spans_of({a.storage(), b.storage(), x.storage()})).norm;
     return Bits().add(y).add(x).add(f).add(std::vector<double>{sum});
   });
 }
@@ -153,19 +215,20 @@ TEST_CASE("dot is the sum over all pairs, exact where the arrays cancel", "[kern
   for_each_device([](const KernelTable& kernels) {
     Draw draw(8);
     const Matrix a(draw, 1, 10000), b(draw, 1, 10000), c(draw, 1, 3);
-    const kernels::Span left[] = {{a.data(), 10000}, {c.data(), 3}, {nullptr, 0}};
-    const kernels::Span right[] = {{b.data(), 10000}, {c.data(), 3}, {nullptr, 0}};
-    CHECK(kernels.dot(left, right, 3) == Approx(dot(a.wide(), b.wide()) + dot(c.wide(), c.wide())).epsilon(1e-12));
-    CHECK(kernels.dot(left, right, 0) == 0);
+    const std::int64_t two = 2;
+    const std::vector<kernels::Span> left = {{a.data(), 10000}, {c.data(), 3}, {nullptr, 0}},
+                                     right = {{b.data(), 10000}, {c.data(), 3}, {nullptr, 0}};
+    CHECK(run_dot(kernels, left, right) == Approx(dot(a.wide(), b.wide()) + dot(c.wide(), c.wide())).epsilon(1e-12));
+    CHECK(run_dot(kernels, {}, {}) == 0);
+    CHECK(run_dot(kernels, {{a.data(), 10000, 3, &two}}, {{b.data(), 10000, 3, &two}}) ==
+          Approx(dot(first_six(a), first_six(b))).epsilon(1e-12));
     const float big[] = {3e19F, 1, -3e19F}, ones[] = {3e19F, 0.5F, 3e19F};
-    const kernels::Span x[] = {{big, 3}}, y[] = {{ones, 3}};
-    CHECK(std::isfinite(kernels.dot(x, y, 1)));
+    CHECK(std::isfinite(run_dot(kernels, {{big, 3}}, {{ones, 3}})));
   });
   check_same_bits([] {
     Draw draw(9);
     const Matrix a(draw, 1, 50000), b(draw, 1, 50000);
-    const kernels::Span left[] = {{a.data(), 50000}}, right[] = {{b.data(), 50000}};
-    return Bits().add(std::vector<double>{kernels::cpu_kernels().dot(left, right, 1)});
+    return Bits().add(std::vector<double>{run_dot(kernels::cpu_kernels(), {{a.data(), 50000}}, {{b.data(), 50000}})});
   });
 }
 

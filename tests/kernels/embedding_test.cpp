@@ -7,7 +7,8 @@ namespace mal::test::embedding {
 
 using kernels::Pooling;
 
-const Covers kCovers(&KernelTable::embedding_forward, &KernelTable::embedding_backward);
+const Covers kCovers(&KernelTable::embedding_forward, &KernelTable::embedding_backward,
+                     &KernelTable::embedding_backward_workspace);
 
 constexpr Pooling kPoolings[] = {Pooling::none, Pooling::sum, Pooling::mean, Pooling::sqrtn};
 constexpr std::int32_t kPadding = 2147483647;  // beyond a row's length; nobody may look it up
@@ -87,7 +88,7 @@ struct SharedTable {
     ids.push_back(std::move(feature));
     poolings.push_back(pooling);
   }
-  kernels::TableGradient gradient() {
+  kernels::TableGradient gradient(const KernelTable& kernels) {
     std::int64_t capacity = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       lookups.push_back({ids[i].ids.data(), ids[i].lengths_or_null(), ids[i].length, poolings[i], douts[i].data(),
@@ -96,10 +97,12 @@ struct SharedTable {
     }
     rows.assign(static_cast<std::size_t>(capacity), -1);
     values = Matrix(capacity, width);
-    sort_space.assign(static_cast<std::size_t>(2 * capacity), 0);
-    return {
-        lookups.data(),   static_cast<std::int32_t>(lookups.size()), width, table_rows, rows.data(), values.data(), -1,
-        sort_space.data()};
+    // In units of 16 bytes, which it is aligned to.
+    workspace.resize(static_cast<std::size_t>(kernels.embedding_backward_workspace(capacity, table_rows) + 15) / 16);
+    return {lookups.data(), static_cast<std::int32_t>(lookups.size()),
+            width,          table_rows,
+            rows.data(),    values.data(),
+            &count,         workspace.data()};
   }
   Rows slow() const {
     Rows result;
@@ -115,16 +118,20 @@ struct SharedTable {
   std::vector<kernels::LookupGradient> lookups;
   std::vector<std::int32_t> rows;
   Matrix values{0, 1};
-  std::vector<std::uint64_t> sort_space;
+  std::int64_t count = -1;  // out
+  struct alignas(16) Unit {
+    unsigned char bytes[16];
+  };
+  std::vector<Unit> workspace;
 };
 
 // What is wrong with a table's gradient, or nothing.
-std::string table_mismatch(const SharedTable& table, std::int64_t count) {
+std::string table_mismatch(const SharedTable& table) {
   const Rows want = table.slow();
   // Up to 28 occurrences of each sample; those of one row are summed in fp32, one after the other.
   const double tolerance = 3e-6 + 3e-7 * static_cast<double>(table.ids[0].rows) / static_cast<double>(table.table_rows);
-  if (count != static_cast<std::int64_t>(want.size()))
-    return std::to_string(count) + " rows, not " + std::to_string(want.size());
+  if (table.count != static_cast<std::int64_t>(want.size()))
+    return std::to_string(table.count) + " rows, not " + std::to_string(want.size());
   std::int64_t i = 0;
   for (const auto& [row, sum] : want) {  // in rising order
     if (table.rows[static_cast<std::size_t>(i)] != row) return "row " + std::to_string(i) + " of the result";
@@ -200,9 +207,9 @@ TEST_CASE("embedding_backward: touched rows in rising order, each with the sum o
           INFO(rows << " rows, width " << width << ", table of " << table_rows);
           Draw draw(33);
           SharedTable table(draw, rows, width, table_rows);
-          auto gradient = table.gradient();
+          const auto gradient = table.gradient(kernels);
           kernels.embedding_backward(&gradient, 1, rows);
-          CHECK(table_mismatch(table, gradient.count) == "");
+          CHECK(table_mismatch(table) == "");
         }
   });
 }
@@ -217,10 +224,10 @@ TEST_CASE("embedding_backward of several tables, one of them untouched", "[kerne
     std::ranges::fill(tables.back().ids[0].lengths, 0);
     tables.emplace_back(draw, 129, 1, 3);
     std::vector<kernels::TableGradient> gradients;
-    for (SharedTable& table : tables) gradients.push_back(table.gradient());
+    for (SharedTable& table : tables) gradients.push_back(table.gradient(kernels));
     kernels.embedding_backward(gradients.data(), 3, 129);
-    CHECK(gradients[1].count == 0);
-    for (std::size_t t = 0; t < tables.size(); ++t) CHECK(table_mismatch(tables[t], gradients[t].count) == "");
+    CHECK(tables[1].count == 0);
+    for (std::size_t t = 0; t < tables.size(); ++t) CHECK(table_mismatch(tables[t]) == "");
     kernels.embedding_backward(nullptr, 0, 129);
   });
 }
@@ -230,9 +237,9 @@ TEST_CASE("embedding_backward sums in order of feature, sample and position", "[
     Draw draw(35);
     SharedTable table(3, 4);
     for (int i = 0; i < 3; ++i) table.add(draw, Ids(draw, 50, 6, true, 4), Pooling::none);
-    auto gradient = table.gradient();
+    const auto gradient = table.gradient(kernels);
     kernels.embedding_backward(&gradient, 1, 50);
-    REQUIRE(gradient.count == 4);
+    REQUIRE(table.count == 4);
     Matrix want(4, 3);
     want.fill(0);
     for (std::size_t i = 0; i < 3; ++i)
@@ -247,9 +254,9 @@ TEST_CASE("embedding_backward against central differences", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(36);
     SharedTable table(draw, 7, 3, 5);
-    auto gradient = table.gradient();
+    const auto gradient = table.gradient(kernels);
     kernels.embedding_backward(&gradient, 1, 7);
-    REQUIRE(gradient.count == 5);
+    REQUIRE(table.count == 5);
     auto weights = Matrix(draw, 5, 3).wide();
     const auto numeric = central_differences(weights, [&] {
       double loss = 0;
@@ -276,12 +283,12 @@ TEST_CASE("embedding kernels give the same bits for any number of threads", "[ke
     std::vector<SharedTable> tables;
     for (const std::int64_t rows : {2000, 7, 70000}) tables.emplace_back(draw, 1025, 5, rows);
     std::vector<kernels::TableGradient> gradients;
-    for (SharedTable& t : tables) gradients.push_back(t.gradient());
+    for (SharedTable& t : tables) gradients.push_back(t.gradient(kernels));
     kernels.embedding_backward(gradients.data(), 3, 1025);
     Bits bits;
     bits.add(out);
     for (std::size_t t = 0; t < 3; ++t)
-      bits.add(std::vector<std::int64_t>{gradients[t].count}).add(tables[t].rows).add(tables[t].values);
+      bits.add(std::vector<std::int64_t>{tables[t].count}).add(tables[t].rows).add(tables[t].values);
     return bits;
   });
 }

@@ -5,7 +5,8 @@ namespace mal::test::linear {
 using kernels::Activation;
 
 const Covers kCovers(&KernelTable::linear_forward, &KernelTable::linear_backward,
-                     &KernelTable::linear_backward_workspace);
+                     &KernelTable::linear_backward_workspace, &KernelTable::linear_group_forward,
+                     &KernelTable::linear_group_backward, &KernelTable::linear_group_backward_workspace);
 
 struct Shape {
   std::int64_t rows, inputs, outputs;
@@ -90,6 +91,7 @@ struct Case {
   Shape s;
   Draw draw;
   Matrix x, w, b, y, dy, dx, dw, db;
+  std::vector<double> want_dw, want_db;
 };
 
 template <typename Body>
@@ -229,6 +231,81 @@ TEST_CASE("linear kernels give the same bits for any number of threads", "[kerne
       return Bits().add(c.y).add(c.dy).add(c.dx).add(c.dw).add(c.db);
     });
   }
+}
+
+// Layers of one shape; the first two read one x and give their gradients of it to one dx.
+struct Group {
+  Group(const Shape& shape, std::size_t count, bool with_bias) : s(shape), bias(with_bias) {
+    for (std::size_t i = 0; i < count; ++i) layers.emplace_back(shape, static_cast<std::int64_t>(i), 21 + i);
+  }
+  // Index of the layer whose x and dx the i-th uses.
+  std::size_t source(std::size_t i) const { return i == 1 ? 0 : i; }
+  bool accumulate(std::size_t i) const { return i == 1; }
+
+  void forward(const KernelTable& kernels, Activation activation) {
+    std::vector<kernels::LinearForward> calls;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const Matrix& x = layers[source(i)].x;
+      Case& l = layers[i];
+      calls.push_back({x.data(), x.stride(), l.w.data(), bias ? l.b.data() : nullptr, l.y.data(), l.y.stride()});
+    }
+    kernels.linear_group_forward(calls.data(), static_cast<std::int32_t>(calls.size()), s.rows, s.inputs, s.outputs,
+                                 activation);
+  }
+  void backward(const KernelTable& kernels, Activation activation) {
+    const auto count = static_cast<std::int32_t>(layers.size());
+    Matrix workspace(1, kernels.linear_group_backward_workspace(count, s.rows, s.inputs, s.outputs));
+    std::vector<kernels::LinearBackward> calls;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      Case &from = layers[source(i)], &l = layers[i];
+      calls.push_back({from.x.data(), from.x.stride(), l.w.data(), l.y.data(), l.y.stride(), l.dy.data(), l.dy.stride(),
+                       i == 2 ? nullptr : from.dx.data(), from.dx.stride(), accumulate(i), l.dw.data(),
+                       bias ? l.db.data() : nullptr});
+    }
+    kernels.linear_group_backward(calls.data(), count, s.rows, s.inputs, s.outputs, activation, workspace.data());
+  }
+
+  Shape s;
+  bool bias;
+  std::vector<Case> layers;
+};
+
+TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Shape& s : kShapes)
+      for (const std::size_t count : {1, 2, 5, 40})
+        for (const bool bias : {true, false}) {
+          const Activation activation = bias ? Activation::relu : Activation::none;
+          INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", " << count << " layers, bias " << bias);
+          Group group(s, count, bias);
+          group.forward(kernels, activation);
+          std::vector<std::vector<double>> dx(count);
+          for (std::size_t i = 0; i < count; ++i) {
+            Case& c = group.layers[i];
+            Layer layer = c.layer();
+            layer.x = group.layers[group.source(i)].x.wide();
+            if (!bias) std::ranges::fill(layer.b, 0.0);
+            CHECK(mismatch(c.y, layer.forward(activation), 4e-6) == "");
+            auto dy = c.dy.wide();
+            const auto y = c.y.wide();
+            for (std::size_t n = 0; n < dy.size(); ++n)
+              if (activation == Activation::relu && !(y[n] > 0)) dy[n] = 0;
+            c.want_dw = layer.dw(dy);
+            c.want_db = layer.db(dy);
+            dx[i] = layer.dx(dy);
+          }
+          group.backward(kernels, activation);
+          for (std::size_t i = 0; i < count; ++i) {
+            Case& c = group.layers[i];
+            CHECK(mismatch(c.dw, c.want_dw, 4 * row_tolerance(s.rows)) == "");
+            if (bias) CHECK(mismatch(c.db, c.want_db, 4 * row_tolerance(s.rows)) == "");
+            if (i == 0) CHECK(mismatch(c.dx, count > 1 ? plus(dx[0], dx[1]) : dx[0], 4e-6) == "");
+            if (i > 2) CHECK(mismatch(c.dx, dx[i], 4e-6) == "");
+          }
+        }
+    kernels.linear_group_forward(nullptr, 0, 3, 2, 2, Activation::none);
+    kernels.linear_group_backward(nullptr, 0, 3, 2, 2, Activation::none, nullptr);
+  });
 }
 
 }  // namespace mal::test::linear

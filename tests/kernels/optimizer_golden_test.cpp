@@ -11,6 +11,7 @@ using kernels::OptimizerStep;
 using kernels::SparseRule;
 
 constexpr std::int64_t kRows = 4, kColumns = 2;
+constexpr kernels::GradientNorm kNorm{1, 1, 1};
 
 using Fields = std::vector<std::string>;
 std::vector<Fields> read_csv(const std::string& name) {
@@ -52,7 +53,6 @@ OptimizerStep settings_of(const Fields& line, std::int64_t step) {
           .l2 = std::stof(line.at(7)),
           .momentum = std::stof(line.at(8)),
           .beta = 0,
-          .gradient_scale = 1,
           .step = step};
 }
 
@@ -67,7 +67,8 @@ void check_dense(const KernelTable& kernels, const Fields& line, const std::vect
     INFO("step " << s);
     const kernels::DenseTensor tensor{weights.data(), steps[s].gradients.data(), state1.data(), state2.data(),
                                       kRows * kColumns};
-    kernels.dense_update(kRules.at(line.at(1)), settings_of(line, static_cast<std::int64_t>(s)), &tensor, 1);
+    const OptimizerStep step = settings_of(line, static_cast<std::int64_t>(s));
+    kernels.dense_update(kRules.at(line.at(1)), &step, &kNorm, &tensor, 1);
     CHECK(mismatch(weights, steps[s].weights, 1e-6) == "");
   }
 }
@@ -96,9 +97,11 @@ void check_sparse(const KernelTable& kernels, const Fields& line, const std::vec
       rows.push_back(r);
       for (std::int64_t c = 0; c < kColumns; ++c) values.push_back(steps[s].gradients.at(r, c));
     }
-    const kernels::SparseTensor tensor{table.data(), table.stride(), kRows,           kColumns,
-                                       rows.data(),  values.data(),  std::ssize(rows)};
-    kernels.sparse_update(rule, settings_of(line, static_cast<std::int64_t>(s)), &tensor, 1);
+    const std::int64_t count = std::ssize(rows);
+    const kernels::SparseTensor tensor{table.data(), table.stride(), kRows,  kColumns,
+                                       rows.data(),  values.data(),  &count, kRows};
+    const OptimizerStep step = settings_of(line, static_cast<std::int64_t>(s));
+    kernels.sparse_update(rule, &step, &kNorm, &tensor, 1);
     for (std::int64_t r = 0; r < kRows; ++r) std::copy_n(&table.at(r, 0), kColumns, &weights.at(r, 0));
     CHECK(mismatch(weights, steps[s].weights, 1e-6) == "");
   }

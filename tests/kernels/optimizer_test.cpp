@@ -4,6 +4,7 @@ namespace mal::test::optimizer {
 
 using kernels::DenseRule;
 using kernels::DenseTensor;
+using kernels::GradientNorm;
 using kernels::OptimizerStep;
 using kernels::SparseRule;
 using kernels::SparseTensor;
@@ -25,28 +26,33 @@ Formula formula_of(SparseRule rule) {
   return kFormulas[static_cast<int>(rule)];
 }
 
-OptimizerStep settings(float rate, float l2, float momentum, float gradient_scale, std::int64_t step) {
-  return {.rate = rate,
-          .beta1 = 0.9F,
-          .beta2 = 0.98F,
-          .eps = 1e-3F,
-          .l1 = 0.3F,
-          .l2 = l2,
-          .momentum = momentum,
-          .beta = 0.7F,
-          .gradient_scale = gradient_scale,
-          .step = step};
+// A step's constants, with what the kernels get beside them.
+struct Settings : OptimizerStep {
+  GradientNorm norm;
+};
+
+Settings settings(float rate, float l2, float momentum, float gradient_scale, std::int64_t step) {
+  const OptimizerStep constants = {.rate = rate,
+                                   .beta1 = 0.9F,
+                                   .beta2 = 0.98F,
+                                   .eps = 1e-3F,
+                                   .l1 = 0.3F,
+                                   .l2 = l2,
+                                   .momentum = momentum,
+                                   .beta = 0.7F,
+                                   .step = step};
+  return {constants, {1, gradient_scale, 1}};
 }
 
 // One weight and its state, by the formulas of kernels.h in float64. `mean_square` is the row's mean of g².
 struct Weight {
   double w, s1, s2;
 
-  double gradient(Formula formula, const OptimizerStep& step, double g) const {
-    g *= static_cast<double>(step.gradient_scale);
+  double gradient(Formula formula, const Settings& step, double g) const {
+    g *= static_cast<double>(step.norm.scale);
     return formula == Formula::adamw || formula == Formula::ftrl ? g : g + static_cast<double>(step.l2) * w;
   }
-  void update(Formula formula, const OptimizerStep& step, double raw, double mean_square = 0) {
+  void update(Formula formula, const Settings& step, double raw, double mean_square = 0) {
     const double rate = static_cast<double>(step.rate), beta1 = static_cast<double>(step.beta1),
                  beta2 = static_cast<double>(step.beta2), eps = static_cast<double>(step.eps),
                  l1 = static_cast<double>(step.l1), l2 = static_cast<double>(step.l2),
@@ -103,7 +109,7 @@ struct Dense {
   bool has_state1() const { return rule != DenseRule::sgd || momentum != 0; }
   bool has_state2() const { return rule == DenseRule::adam || rule == DenseRule::adamw; }
 
-  void step(const KernelTable& kernels, const OptimizerStep& constants, bool with_slow = true) {
+  void step(const KernelTable& kernels, const Settings& constants, bool with_slow = true) {
     std::vector<DenseTensor> tensors;
     for (std::size_t t = 0; t < weights.size(); ++t) {
       const std::int64_t size = weights[t].width();
@@ -114,7 +120,7 @@ struct Dense {
         slow[t][static_cast<std::size_t>(i)].update(formula_of(rule), constants,
                                                     static_cast<double>(gradients[t].at(0, i)));
     }
-    kernels.dense_update(rule, constants, tensors.data(), static_cast<std::int32_t>(tensors.size()));
+    kernels.dense_update(rule, &constants, &constants.norm, tensors.data(), static_cast<std::int32_t>(tensors.size()));
   }
   void check() const {
     for (std::size_t t = 0; t < weights.size(); ++t) {
@@ -149,7 +155,7 @@ TEST_CASE("dense_update follows each rule's formula for many steps", "[kernels]"
           // The rate and the clipping change with every step.
           for (std::int64_t step = 1; step <= 60; ++step) {
             const auto n = static_cast<float>(step);
-            const OptimizerStep constants = settings(0.02F + 0.001F * n, l2, momentum, 1 / (1 + n / 20), step);
+            const Settings constants = settings(0.02F + 0.001F * n, l2, momentum, 1 / (1 + n / 20), step);
             small.step(kernels, constants);
             if (step <= 3) blocks.step(kernels, constants);
             if (step <= 3) blocks.check();
@@ -178,7 +184,8 @@ TEST_CASE("a gradient of zeros moves nothing", "[kernels]") {
       CHECK(mismatch(dense.weights[0], before, 0) == "");
       dense.check();
     }
-    kernels.dense_update(DenseRule::adam, settings(0.1F, 0, 0, 1, 1), nullptr, 0);
+    const Settings step = settings(0.1F, 0, 0, 1, 1);
+    kernels.dense_update(DenseRule::adam, &step, &step.norm, nullptr, 0);
   });
 }
 
@@ -216,14 +223,15 @@ struct Sparse {
   }
 
   // Each row is touched with this probability.
-  void step(const OptimizerStep& constants, float share, bool with_slow = true) {
+  void step(const Settings& constants, float share, bool with_slow = true) {
     std::vector<std::int32_t> touched;
     for (std::int64_t r = 0; r < rows.rows(); ++r)
       if (draw.uniform(0, 1) < share) touched.push_back(static_cast<std::int32_t>(r));
     const auto count = static_cast<std::int64_t>(touched.size());
     const Matrix values(draw, count, width, 0, -1, 1.5F);
-    const SparseTensor tensor{rows.data(), rows.stride(), rows.rows(), width, touched.data(), values.data(), count};
-    kernels.sparse_update(rule, constants, &tensor, 1);
+    const SparseTensor tensor{rows.data(),    rows.stride(), rows.rows(), width,
+                              touched.data(), values.data(), &count,      rows.rows()};
+    kernels.sparse_update(rule, &constants, &constants.norm, &tensor, 1);
     if (!with_slow) return;
     std::int64_t next = 0;
     for (std::int64_t r = 0; r < rows.rows(); ++r) {
@@ -233,7 +241,7 @@ struct Sparse {
       if (has_gradient) ++next;
     }
   }
-  void slow_row(const OptimizerStep& constants, std::int64_t r, const Matrix* values, std::int64_t at) {
+  void slow_row(const Settings& constants, std::int64_t r, const Matrix* values, std::int64_t at) {
     Weight* row = slow.data() + r * width;
     const Formula formula = formula_of(rule);
     const auto raw = [&](std::int32_t c) { return values == nullptr ? 0.0 : static_cast<double>(values->at(at, c)); };
@@ -293,8 +301,11 @@ TEST_CASE("rows without a gradient keep every bit, but for adam_dense", "[kernel
       const Matrix before = sparse.rows;
       const std::vector<std::int32_t> touched = {4};
       const Matrix values(sparse.draw, 1, 7);
-      const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 10, 7, touched.data(), values.data(), 1};
-      kernels.sparse_update(rule, settings(0.1F, 0.1F, 0.9F, 1, 2), &tensor, 1);
+      const std::int64_t one = 1;
+      const Settings step = settings(0.1F, 0.1F, 0.9F, 1, 2);
+      const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 10,   7,
+                                touched.data(),     values.data(),        &one, 30};
+      kernels.sparse_update(rule, &step, &step.norm, &tensor, 1);
       for (std::int64_t r = 0; r < 10; ++r) {
         const std::int64_t at = r * before.stride();
         const bool same = std::memcmp(before.data() + at, sparse.rows.data() + at,
@@ -314,22 +325,23 @@ TEST_CASE("sparse_update of several tables, one of them untouched", "[kernels]")
     for (std::int32_t r = 0; r < 300; ++r) rows_a[static_cast<std::size_t>(r)] = r;
     Draw draw(73);
     const Matrix values_a(draw, 300, 5), values_b(draw, 3, 16);
+    const std::int64_t none = 0, three = 3, three_hundred = 300;
     const auto tensor_a = [&](Sparse& s) {
-      return SparseTensor{s.rows.data(), s.rows.stride(), 300, 5, rows_a.data(), values_a.data(), 300};
+      return SparseTensor{s.rows.data(), s.rows.stride(), 300, 5, rows_a.data(), values_a.data(), &three_hundred, 300};
     };
     const auto tensor_b = [&](Sparse& s) {
-      return SparseTensor{s.rows.data(), s.rows.stride(), 40, 16, rows_b.data(), values_b.data(), 3};
+      return SparseTensor{s.rows.data(), s.rows.stride(), 40, 16, rows_b.data(), values_b.data(), &three, 40};
     };
     SparseTensor untouched = tensor_a(a);
-    untouched.count = 0;
-    const OptimizerStep step = settings(0.1F, 0.1F, 0, 1, 1);
+    untouched.count = &none;
+    const Settings step = settings(0.1F, 0.1F, 0, 1, 1);
     const std::vector<SparseTensor> all = {tensor_b(b), untouched, tensor_a(a)};
-    kernels.sparse_update(SparseRule::lazy_adam, step, all.data(), 3);
+    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, all.data(), 3);
     const SparseTensor only_a = tensor_a(alone_a), only_b = tensor_b(alone_b);
-    kernels.sparse_update(SparseRule::lazy_adam, step, &only_a, 1);
-    kernels.sparse_update(SparseRule::lazy_adam, step, &only_b, 1);
+    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, &only_a, 1);
+    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, &only_b, 1);
     CHECK(bool(Bits().add(a.rows).add(b.rows) == Bits().add(alone_a.rows).add(alone_b.rows)));
-    kernels.sparse_update(SparseRule::lazy_adam, step, nullptr, 0);
+    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, nullptr, 0);
   });
 }
 
@@ -342,11 +354,42 @@ TEST_CASE("ftrl sets weights to zero within l1", "[kernels]") {
     values.at(0, 1) = -0.1F;
     values.at(0, 2) = -1;
     const std::int32_t row = 0;
-    const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 1, 3, &row, values.data(), 1};
-    kernels.sparse_update(SparseRule::ftrl, settings(0.5F, 0.2F, 0, 1, 1), &tensor, 1);
+    const std::int64_t one = 1;
+    const Settings step = settings(0.5F, 0.2F, 0, 1, 1);
+    const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 1, 3, &row, values.data(), &one, 1};
+    kernels.sparse_update(SparseRule::ftrl, &step, &step.norm, &tensor, 1);
     CHECK(sparse.rows.at(0, 0) == 0);
     CHECK(sparse.rows.at(0, 1) == 0);
     CHECK(sparse.rows.at(0, 2) == Approx((1 - 0.3) / ((0.7 + 1) / 0.5 + 0.2)));
+  });
+}
+
+TEST_CASE("an update whose norm is not finite leaves every bit as it is", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Settings step = settings(0.1F, 0.1F, 0.9F, 0.5F, 3);
+    for (const std::int32_t finite : {0, 1}) {
+      step.norm.finite = finite;
+      for (const DenseRule rule : kDenseRules) {
+        INFO("dense rule " << static_cast<int>(rule) << ", finite " << finite);
+        Dense dense(rule, 0.9F, {7, 5000});
+        const auto bits = [&] {
+          Bits result;
+          for (const auto* matrices : {&dense.weights, &dense.state1, &dense.state2})
+            for (const Matrix& matrix : *matrices) result.add(matrix);
+          return result;
+        };
+        const Bits before = bits();
+        dense.step(kernels, step, false);
+        CHECK(bool(bits() == before) == (finite == 0));
+      }
+      for (const SparseRule rule : kSparseRules) {
+        INFO("sparse rule " << static_cast<int>(rule) << ", finite " << finite);
+        Sparse sparse(kernels, rule, 0.9F, 600, 5);
+        const Bits before = Bits().add(sparse.rows);
+        sparse.step(step, 0.5F, false);
+        CHECK(bool(Bits().add(sparse.rows) == before) == (finite == 0));
+      }
+    }
   });
 }
 

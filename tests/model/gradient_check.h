@@ -45,7 +45,7 @@ inline void check_gradients(const ModelConfig& config, float step = 4e-3F) {
   };
   std::vector<Row> rows;
   for (const SparseGradient* sparse : m.graph.sparse_gradients())
-    for (std::int64_t k = 0; k < sparse->count; ++k) {
+    for (std::int64_t k = 0; k < *sparse->count; ++k) {
       const float* values = sparse->values + k * sparse->table->width();
       rows.push_back({sparse->table, sparse->rows[k], {values, values + sparse->table->width()}});
     }

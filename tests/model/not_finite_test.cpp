@@ -70,8 +70,8 @@ TEST_CASE("a gradient that is not finite, of any layer or table, changes no bit"
     for (const SparseGradient* gradient : trained.small.graph.sparse_gradients()) {
       CAPTURE(type, gradient->table->name());
       trained.small.run();
-      REQUIRE(gradient->count > 0);
-      const_cast<float*>(gradient->values)[gradient->count * gradient->table->width() - 1] = kBad[0];
+      REQUIRE(*gradient->count > 0);
+      const_cast<float*>(gradient->values)[*gradient->count * gradient->table->width() - 1] = kBad[0];
       trained.refuses_step();
     }
     // And after all that the model still learns.

@@ -102,7 +102,7 @@ struct GoldenModel {
         if (sparse->table->name() != golden_parameter.name) continue;
         const auto width = static_cast<std::size_t>(sparse->table->width());
         std::int32_t last = -1;
-        for (std::int64_t k = 0; k < sparse->count; ++k) {
+        for (std::int64_t k = 0; k < *sparse->count; ++k) {
           const std::int32_t row = sparse->rows[k];
           if (row <= last) fail("gradient of {}: row {} comes after row {}", golden_parameter.name, row, last);
           last = row;

@@ -1,0 +1,54 @@
+// Dense layers, alone and several of one shape at once. Conventions: kernels/kernels.h.
+// CPU: cpu/linear.cpp
+#pragma once
+
+#include <cstdint>
+
+namespace mal::kernels {
+
+enum class Activation : std::int32_t { none, relu };
+
+// y = act(x w + b).  x[B,K] w[K,N] b[N] → y[B,N]. b may be null: no bias.
+void linear_forward(const float* x, std::int64_t ldx, const float* w, const float* b, float* y, std::int64_t ldy,
+                    std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation);
+
+// dy is the gradient of y; it is overwritten by the gradient of x w + b. dx may be null (nobody needs it).
+// dw[K,N] = xᵀ dy, db[N] = Σ_rows dy: overwritten.  dx[B,K] = dy wᵀ. db is null where there is no bias.
+void linear_backward(const float* x, std::int64_t ldx, const float* w, const float* y, std::int64_t ldy, float* dy,
+                     std::int64_t lddy, float* dx, std::int64_t lddx, bool accumulate, float* dw, float* db,
+                     std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation,
+                     float* workspace);
+std::int64_t linear_backward_workspace(std::int64_t rows, std::int64_t inputs, std::int64_t outputs);
+
+// Several layers of one shape whose inputs are all there (towers, experts), as if one were called after the other. They
+// may share x, and with it dx: then every call but the first that writes there accumulates. Outputs are distinct.
+struct LinearForward {
+  const float* x;
+  std::int64_t ldx;
+  const float* w;
+  const float* b;  // null in all or in none
+  float* y;
+  std::int64_t ldy;
+};
+struct LinearBackward {
+  const float* x;
+  std::int64_t ldx;
+  const float* w;
+  const float* y;
+  std::int64_t ldy;
+  float* dy;
+  std::int64_t lddy;
+  float* dx;  // may be null
+  std::int64_t lddx;
+  bool accumulate;
+  float* dw;
+  float* db;  // null where there is no bias
+};
+void linear_group_forward(const LinearForward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
+                          std::int64_t outputs, Activation activation);
+void linear_group_backward(const LinearBackward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
+                           std::int64_t outputs, Activation activation, float* workspace);
+std::int64_t linear_group_backward_workspace(std::int32_t count, std::int64_t rows, std::int64_t inputs,
+                                             std::int64_t outputs);
+
+}  // namespace mal::kernels
