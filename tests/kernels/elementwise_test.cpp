@@ -181,7 +181,7 @@ TEST_CASE("element-wise kernels give the same bits for any number of threads", "
     kernels.add_forward(a.data(), 33, b.data(), 33, y.data(), 33, 1025, 33);
     kernels.copy(a.data(), 33, x.data(), 33, 1025, 33, true);
     kernels.fill(f.data(), 33, 1025, 33, 0.1F);
-    const double sum = run_norm(kernels, spans_of({a.storage(), b.storage(), x.storage()})).norm;
+    const double sum = run_norm(kernels, {{a.data(), 1025 * 33}, {b.data(), 1025 * 33}, {x.data(), 1025 * 33}}).norm;
     return Bits().add(y).add(x).add(f).add(std::vector<double>{sum});
   });
 }

@@ -2,18 +2,29 @@
 // central differences, the same bits for any number of threads, and which entries of the KernelTable have a test.
 #pragma once
 
+#ifdef MAL_HAVE_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <random>
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/emulation/emulation.h"
+#include "kernels/device_probe.h"
 #include "kernels/kernels.h"
 
 namespace mal::test {
@@ -22,22 +33,103 @@ using kernels::KernelTable;
 
 // ---- devices ------------------------------------------------------------------------------------------------------
 
-struct KernelDevice {
-  std::string name;
-  const KernelTable& kernels;
-};
-
-inline std::vector<KernelDevice> kernel_devices() {
-  return {{"cpu", kernels::cpu_kernels()}};
+// MAL_TEST_DEVICE says which: cpu, emulated, cuda, or all of them. Without it, cpu.
+inline bool tests_on(const std::string& device) {
+  const char* wanted = std::getenv("MAL_TEST_DEVICE");
+  return wanted == nullptr ? device == "cpu" : device == wanted || std::string(wanted) == "all";
+}
+inline bool tests_on_gpu() {
+#ifdef MAL_HAVE_CUDA
+  static const bool found = [] {
+    if (!tests_on("cuda")) return false;
+    const kernels::CudaDevices devices = kernels::probe_cuda();
+    if (devices.names.empty()) std::printf("no GPU to test on: %s\n", devices.reason.c_str());
+    kernels::wait_for_each_launch(true);  // the tests read results right after a call
+    return !devices.names.empty();
+  }();
+  return found;
+#else
+  return false;
+#endif
 }
 
-// body(const KernelTable&) for every device of this machine.
+// What a kernel is given must be memory of its device: of a Vector or a Matrix, which is managed memory where a GPU is
+// tested, and otherwise memory whose ends AddressSanitizer knows.
+template <typename T>
+struct DeviceAllocator {
+  using value_type = T;
+  DeviceAllocator() = default;
+  template <typename U>
+  explicit(false) DeviceAllocator(const DeviceAllocator<U>&) {}
+
+  T* allocate(std::size_t count) {
+#ifdef MAL_HAVE_CUDA
+    void* memory = nullptr;
+    if (tests_on_gpu()) {
+      if (cudaMallocManaged(&memory, count * sizeof(T)) != cudaSuccess) throw std::bad_alloc();
+      return static_cast<T*>(memory);
+    }
+#endif
+    return static_cast<T*>(::operator new(count * sizeof(T)));
+  }
+  void deallocate(T* memory, std::size_t) {
+#ifdef MAL_HAVE_CUDA
+    if (tests_on_gpu()) {
+      cudaFree(memory);
+      return;
+    }
+#endif
+    ::operator delete(memory);
+  }
+  bool operator==(const DeviceAllocator&) const {
+    return true;
+  }
+};
+template <typename T>
+using Vector = std::vector<T, DeviceAllocator<T>>;
+
+// What an entry that the device does not have yet does: the rest of its test is left out.
+struct NotWritten {};
+[[noreturn]] inline void not_written() {
+  throw NotWritten();
+}
+inline KernelTable with_stops(const KernelTable& table) {
+  void* entries[sizeof table / sizeof(void*)];
+  std::memcpy(entries, &table, sizeof table);
+  for (void*& entry : entries)
+    if (entry == nullptr) entry = reinterpret_cast<void*>(not_written);
+  KernelTable result;
+  std::memcpy(&result, entries, sizeof table);
+  return result;
+}
+
+template <typename Body>
+void run_on_device(const std::string& name, const KernelTable& table, const Body& body) {
+  INFO("device " << name);
+  const KernelTable kernels = with_stops(table);
+  try {
+    body(kernels);
+  } catch (const NotWritten&) {
+    WARN("device " << name << " lacks an entry of the kernel table: the rest of this test is left out");
+  }
+}
+
+// body(const KernelTable&) for every device of this machine; in the emulation once for each order of threads.
 template <typename Body>
 void for_each_device(const Body& body) {
-  for (const KernelDevice& device : kernel_devices()) {
-    INFO("device " << device.name);
-    body(device.kernels);
+  using emulation::ThreadOrder;
+  if (tests_on("cpu")) run_on_device("cpu", kernels::cpu_kernels(), body);
+  if (tests_on("emulated")) {
+    for (const auto& [name, order] : {std::pair{"forward", ThreadOrder::forward},
+                                      {"backward", ThreadOrder::backward},
+                                      {"in random order", ThreadOrder::random}}) {
+      emulation::set_thread_order(order, 20260);
+      run_on_device(std::string("emulated, threads ") + name, kernels::emulated_kernels(), body);
+    }
   }
+#ifdef MAL_HAVE_CUDA
+  if (tests_on_gpu()) run_on_device("cuda", kernels::cuda_kernels(), body);
+#endif
 }
 
 // ---- coverage -----------------------------------------------------------------------------------------------------
@@ -103,7 +195,7 @@ class Matrix {
   std::int64_t stride() const { return stride_; }
   float* data() { return values_.data(); }
   const float* data() const { return values_.data(); }
-  const std::vector<float>& storage() const { return values_; }
+  const Vector<float>& storage() const { return values_; }
   float& at(std::int64_t r, std::int64_t c) { return values_[static_cast<std::size_t>(r * stride_ + c)]; }
   float at(std::int64_t r, std::int64_t c) const { return values_[static_cast<std::size_t>(r * stride_ + c)]; }
   void fill(float value) {
@@ -122,7 +214,7 @@ class Matrix {
 
  private:
   std::int64_t rows_, width_, stride_;
-  std::vector<float> values_;
+  Vector<float> values_;
 };
 
 // ---- comparison ---------------------------------------------------------------------------------------------------
@@ -187,8 +279,8 @@ std::vector<double> central_differences(std::vector<double>& x, const Function& 
 class Bits {
  public:
   Bits& add(const Matrix& matrix) { return add(matrix.storage()); }
-  template <typename T>
-  Bits& add(const std::vector<T>& values) {
+  template <typename T, typename Allocator>
+  Bits& add(const std::vector<T, Allocator>& values) {
     bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
     return *this;
   }

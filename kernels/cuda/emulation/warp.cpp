@@ -1,0 +1,83 @@
+#include "kernels/cuda/emulation/warp.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "kernels/cuda/emulation/block.h"
+
+namespace mal::emulation {
+
+namespace {
+
+// The lane that a shuffle reads; its own where the source is beyond the segment. −1: the argument is wrong.
+int source_of(const Wait& wait, int lane) {
+  if (wait.width < 1 || wait.width > warpSize || !std::has_single_bit(static_cast<unsigned>(wait.width))) return -1;
+  const int first = lane / wait.width * wait.width;
+  switch (wait.kind) {
+    case WaitKind::shuffle:
+      return first + (wait.lane & (wait.width - 1));
+    case WaitKind::shuffle_up:
+      return lane - wait.lane < first ? lane : lane - wait.lane;
+    case WaitKind::shuffle_down:
+      return lane + wait.lane >= first + wait.width ? lane : lane + wait.lane;
+    default: {  // xor: up to the end of its own segment
+      const int source = lane ^ wait.lane;
+      return source >= first + wait.width ? lane : source;
+    }
+  }
+}
+
+template <typename Combine>
+std::uint64_t combined(const Thread* lanes, unsigned mask, const Combine& combine) {
+  auto result = static_cast<std::uint32_t>(lanes[std::countr_zero(mask)].wait.value);
+  for (unsigned rest = mask & (mask - 1); rest != 0; rest &= rest - 1)
+    result = combine(result, static_cast<std::uint32_t>(lanes[std::countr_zero(rest)].wait.value));
+  return result;
+}
+
+std::uint64_t same_as(const Thread* lanes, unsigned mask, std::uint64_t value) {
+  std::uint64_t result = 0;
+  for (unsigned rest = mask; rest != 0; rest &= rest - 1)
+    if (lanes[std::countr_zero(rest)].wait.value == value) result |= rest & ~(rest - 1);
+  return result;
+}
+
+// The result of a vote or a reduction; every lane gets it.
+std::uint64_t result_of(WaitKind kind, const Thread* lanes, unsigned mask) {
+  switch (kind) {
+    case WaitKind::ballot:
+      return same_as(lanes, mask, 1);
+    case WaitKind::reduce_add:
+      return combined(lanes, mask, [](std::uint32_t a, std::uint32_t b) { return a + b; });
+    case WaitKind::reduce_min:
+      return combined(lanes, mask, [](std::uint32_t a, std::uint32_t b) { return std::min(a, b); });
+    case WaitKind::reduce_max:
+      return combined(lanes, mask, [](std::uint32_t a, std::uint32_t b) { return std::max(a, b); });
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+std::string finish_warp(Thread* lanes, unsigned mask) {
+  const WaitKind kind = lanes[std::countr_zero(mask)].wait.kind;
+  const bool shuffles = kind == WaitKind::shuffle || kind == WaitKind::shuffle_up || kind == WaitKind::shuffle_down ||
+                        kind == WaitKind::shuffle_xor;
+  const std::uint64_t common = result_of(kind, lanes, mask);
+  for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
+    const int lane = std::countr_zero(rest);
+    Thread& thread = lanes[lane];
+    thread.result = kind == WaitKind::match_any ? same_as(lanes, mask, thread.wait.value) : common;
+    if (!shuffles) continue;
+    const int source = source_of(thread.wait, lane);
+    if (source < 0) return "a width of " + std::to_string(thread.wait.width) + " is no power of two up to 32";
+    if (source >= warpSize || (mask >> source & 1U) == 0)
+      return "lane " + std::to_string(lane) + " reads lane " + std::to_string(source) + ", which is not in the mask,";
+    thread.result = lanes[source].wait.value;
+  }
+  for (unsigned rest = mask; rest != 0; rest &= rest - 1) lanes[std::countr_zero(rest)].state = Thread::State::ready;
+  return "";
+}
+
+}  // namespace mal::emulation

@@ -1,0 +1,84 @@
+#include "kernels/cuda/support/launch.h"
+
+#include <string>
+
+namespace mal::kernels::MAL_CUDA_NAMESPACE {
+
+namespace {
+
+// Of a thread, as CUDA's own current device is.
+struct ThreadState {
+  cudaStream_t stream = nullptr;
+  std::int64_t launches = 0;
+};
+thread_local ThreadState state;
+bool wait_each = false;
+
+std::string extent(dim3 size) {
+  return std::to_string(size.x) + " x " + std::to_string(size.y) + " x " + std::to_string(size.z);
+}
+
+[[noreturn]] void fail(const std::string& call, const std::string& shape, cudaError_t status) {
+  cudaGetLastError();  // the next call is not to find it again
+  throw KernelError("CUDA: " + call + (shape.empty() ? "" : " (" + shape + ")") + ": " + cudaGetErrorString(status));
+}
+
+cudaError_t waited(cudaError_t status) {
+  return status == cudaSuccess && wait_each ? cudaStreamSynchronize(state.stream) : status;
+}
+
+}  // namespace
+
+cudaStream_t current_stream() {
+  return state.stream;
+}
+
+StreamScope::StreamScope(cudaStream_t stream) : before_(state.stream) {
+  state.stream = stream;
+}
+
+StreamScope::~StreamScope() {
+  state.stream = before_;
+}
+
+void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes) {
+  ++state.launches;
+  status = waited(status);
+  if (status == cudaSuccess) return;
+  fail(std::string("kernel ") + name,
+       extent(grid) + " blocks of " + extent(block) + " threads, " + std::to_string(shared_bytes) +
+           " bytes of dynamic shared memory",
+       status);
+}
+
+void finish_call(const char* name, cudaError_t status, std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  ++state.launches;
+  status = waited(status);
+  if (status == cudaSuccess) return;
+  fail(name, rows == 0 ? "" : std::to_string(rows) + " x " + std::to_string(columns) + " x " + std::to_string(depth),
+       status);
+}
+
+void zero_bytes(void* data, std::int64_t bytes) {
+  if (bytes == 0) return;
+  finish_call("cudaMemsetAsync", cudaMemsetAsync(data, 0, static_cast<std::size_t>(bytes), state.stream), bytes, 1, 1);
+}
+
+}  // namespace mal::kernels::MAL_CUDA_NAMESPACE
+
+namespace mal::kernels {
+
+#ifdef MAL_CUDA_EMULATION
+std::int64_t emulated_launches() {
+  return emulated::state.launches;
+}
+#else
+std::int64_t cuda_launches() {
+  return cuda::state.launches;
+}
+void wait_for_each_launch(bool wait) {
+  cuda::wait_each = wait;
+}
+#endif
+
+}  // namespace mal::kernels

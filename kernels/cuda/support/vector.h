@@ -1,0 +1,22 @@
+// 16-byte access.
+#pragma once
+
+#include "kernels/cuda/support/launch.h"
+
+namespace mal::kernels::MAL_CUDA_NAMESPACE {
+
+// Whether a row-major matrix can be read four floats at a time: pointer and stride are multiples of 16 bytes.
+inline bool vectors(const float* data, std::int64_t stride) {
+  return reinterpret_cast<std::uintptr_t>(data) % sizeof(float4) == 0 && stride % 4 == 0;
+}
+
+template <typename T>
+__device__ T load(const float* data) {
+  return *reinterpret_cast<const T*>(data);
+}
+template <typename T>
+__device__ void store(float* data, T value) {
+  *reinterpret_cast<T*>(data) = value;
+}
+
+}  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -1,0 +1,87 @@
+// Two lines a kernel: its declaration, which has kernels.h's signature, and its entry.
+#include "kernels/cuda/support/launch.h"
+
+namespace mal::kernels {
+
+namespace MAL_CUDA_NAMESPACE {
+
+decltype(kernels::add_forward) add_forward;
+decltype(kernels::activation_forward) activation_forward;
+decltype(kernels::activation_backward) activation_backward;
+decltype(kernels::copy) copy;
+decltype(kernels::fill) fill;
+decltype(kernels::scale_add) scale_add;
+decltype(kernels::sparse_state_width) sparse_state_width;
+
+const KernelTable& kernel_table() {
+  static constexpr KernelTable kTable = {
+      .embedding_forward = nullptr,
+      .embedding_backward = nullptr,
+      .embedding_backward_workspace = nullptr,
+      .linear_forward = nullptr,
+      .linear_backward = nullptr,
+      .linear_backward_workspace = nullptr,
+      .linear_group_forward = nullptr,
+      .linear_group_backward = nullptr,
+      .linear_group_backward_workspace = nullptr,
+      .layer_norm_forward = nullptr,
+      .layer_norm_backward = nullptr,
+      .layer_norm_backward_workspace = nullptr,
+      .batch_norm_statistics = nullptr,
+      .batch_norm_statistics_workspace = nullptr,
+      .batch_norm_swish_forward = nullptr,
+      .batch_norm_swish_backward = nullptr,
+      .batch_norm_swish_backward_workspace = nullptr,
+      .batch_norm_update = nullptr,
+      .din_forward = nullptr,
+      .din_backward = nullptr,
+      .din_backward_workspace = nullptr,
+      .multi_head_forward = nullptr,
+      .multi_head_backward = nullptr,
+      .multi_head_backward_workspace = nullptr,
+      .mixture_forward = nullptr,
+      .mixture_backward = nullptr,
+      .mixture_backward_workspace = nullptr,
+      .feature_gate_forward = nullptr,
+      .feature_gate_backward = nullptr,
+      .feature_gate_backward_workspace = nullptr,
+      .field_mean_forward = nullptr,
+      .field_mean_backward = nullptr,
+      .field_scale_forward = nullptr,
+      .field_scale_backward = nullptr,
+      .simtier_count_forward = nullptr,
+      .simtier_embedding_forward = nullptr,
+      .simtier_embedding_backward = nullptr,
+      .simtier_embedding_backward_workspace = nullptr,
+      .multi_view_loss = nullptr,
+      .multi_view_loss_workspace = nullptr,
+      .add_forward = add_forward,
+      .activation_forward = activation_forward,
+      .activation_backward = activation_backward,
+      .copy = copy,
+      .fill = fill,
+      .dot = nullptr,
+      .dot_workspace = nullptr,
+      .gradient_norm = nullptr,
+      .gradient_norm_workspace = nullptr,
+      .scale_add = scale_add,
+      .dense_update = nullptr,
+      .sparse_update = nullptr,
+      .sparse_state_width = sparse_state_width,
+  };
+  return kTable;
+}
+
+}  // namespace MAL_CUDA_NAMESPACE
+
+#ifdef MAL_CUDA_EMULATION
+const KernelTable& emulated_kernels() {
+  return emulated::kernel_table();
+}
+#else
+const KernelTable& cuda_kernels() {
+  return cuda::kernel_table();
+}
+#endif
+
+}  // namespace mal::kernels
