@@ -10,7 +10,13 @@ decltype(kernels::activation_forward) activation_forward;
 decltype(kernels::activation_backward) activation_backward;
 decltype(kernels::copy) copy;
 decltype(kernels::fill) fill;
+decltype(kernels::dot) dot;
+decltype(kernels::dot_workspace) dot_workspace;
+decltype(kernels::gradient_norm) gradient_norm;
+decltype(kernels::gradient_norm_workspace) gradient_norm_workspace;
 decltype(kernels::scale_add) scale_add;
+decltype(kernels::dense_update) dense_update;
+decltype(kernels::sparse_update) sparse_update;
 decltype(kernels::sparse_state_width) sparse_state_width;
 
 const KernelTable& kernel_table() {
@@ -60,13 +66,13 @@ const KernelTable& kernel_table() {
       .activation_backward = activation_backward,
       .copy = copy,
       .fill = fill,
-      .dot = nullptr,
-      .dot_workspace = nullptr,
-      .gradient_norm = nullptr,
-      .gradient_norm_workspace = nullptr,
+      .dot = dot,
+      .dot_workspace = dot_workspace,
+      .gradient_norm = gradient_norm,
+      .gradient_norm_workspace = gradient_norm_workspace,
       .scale_add = scale_add,
-      .dense_update = nullptr,
-      .sparse_update = nullptr,
+      .dense_update = dense_update,
+      .sparse_update = sparse_update,
       .sparse_state_width = sparse_state_width,
   };
   return kTable;
