@@ -5,6 +5,8 @@ namespace mal::kernels {
 
 namespace MAL_CUDA_NAMESPACE {
 
+decltype(kernels::multi_view_loss) multi_view_loss;
+decltype(kernels::multi_view_loss_workspace) multi_view_loss_workspace;
 decltype(kernels::add_forward) add_forward;
 decltype(kernels::activation_forward) activation_forward;
 decltype(kernels::activation_backward) activation_backward;
@@ -59,8 +61,8 @@ const KernelTable& kernel_table() {
       .simtier_embedding_forward = nullptr,
       .simtier_embedding_backward = nullptr,
       .simtier_embedding_backward_workspace = nullptr,
-      .multi_view_loss = nullptr,
-      .multi_view_loss_workspace = nullptr,
+      .multi_view_loss = multi_view_loss,
+      .multi_view_loss_workspace = multi_view_loss_workspace,
       .add_forward = add_forward,
       .activation_forward = activation_forward,
       .activation_backward = activation_backward,
