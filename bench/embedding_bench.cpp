@@ -37,15 +37,15 @@ void embedding_backward(benchmark::State& state) {
   std::vector<float> values(ids.size() * kWidth);
   const auto& kernels = mal::kernels::cpu_kernels();
   std::vector<std::byte> workspace(
-      static_cast<std::size_t>(kernels.embedding_backward_workspace(std::ssize(ids), table_rows)));
+      static_cast<std::size_t>(kernels.embedding_backward_workspace(1, 1, std::ssize(ids))));
   std::int64_t touched_rows = 0;
   std::vector<mal::kernels::LookupGradient> lookups;
   for (std::int32_t f = 0; f < kFeatures; ++f)
     lookups.push_back({ids.data() + f * kRows * length, nullptr, length, length == 1 ? Pooling::none : Pooling::mean,
                        dout.data() + f * kWidth, kFeatures * kWidth});
-  const mal::kernels::TableGradient gradient{lookups.data(), kFeatures,     kWidth,        table_rows,
-                                             rows.data(),    values.data(), &touched_rows, workspace.data()};
-  const double seconds = timed(state, [&] { kernels.embedding_backward(&gradient, 1, kRows); });
+  const mal::kernels::TableGradient gradient{lookups.data(), kFeatures,     kWidth,       table_rows,
+                                             rows.data(),    values.data(), &touched_rows};
+  const double seconds = timed(state, [&] { kernels.embedding_backward(&gradient, 1, kRows, workspace.data()); });
   const auto count = static_cast<double>(ids.size()), touched = static_cast<double>(touched_rows);
   report(state, seconds,
          {count * kWidth, count * 4 + 4 * static_cast<double>(dout.size()) + touched * (4 + 4 * kWidth)});

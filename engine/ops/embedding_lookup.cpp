@@ -17,7 +17,7 @@ struct TableWork {
   EmbeddingTable* table = nullptr;
   std::vector<std::size_t> features;  // which specs look up here
   std::vector<LookupGradient> lookups;
-  Buffer rows, values, count, workspace;
+  Buffer rows, values, count;
   SparseGradient result;
 };
 
@@ -33,21 +33,23 @@ class EmbeddingLookup final : public Op {
       work.table = specs_[f].table;
       work.features.push_back(f);
     }
+    std::int64_t occurrences = 0;
     for (TableWork& work : tables_) {
       std::size_t capacity = 0;
       for (const std::size_t f : work.features)
         capacity += static_cast<std::size_t>(graph.max_rows()) * static_cast<std::size_t>(specs_[f].length);
+      occurrences += static_cast<std::int64_t>(capacity);
       work.lookups.resize(work.features.size());
       work.rows = Buffer(capacity * sizeof(std::int32_t));
       work.values = Buffer(capacity * static_cast<std::size_t>(work.table->width()) * sizeof(float));
       work.count = Buffer(sizeof(std::int64_t));
-      work.workspace = Buffer(static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
-          static_cast<std::int64_t>(capacity), work.table->rows())));
       work.result = {work.table, static_cast<std::int32_t*>(work.rows.data()), static_cast<float*>(work.values.data()),
                      static_cast<const std::int64_t*>(work.count.data()), static_cast<std::int64_t>(capacity)};
       graph.add_sparse_gradient(&work.result);
     }
     gradients_.resize(tables_.size());
+    workspace_ = Buffer(static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
+        static_cast<std::int32_t>(tables_.size()), static_cast<std::int32_t>(specs_.size()), occurrences)));
   }
 
   void forward(const Run& run) override {
@@ -77,10 +79,10 @@ class EmbeddingLookup final : public Op {
                                     work.table->rows(),
                                     static_cast<std::int32_t*>(work.rows.data()),
                                     static_cast<float*>(work.values.data()),
-                                    static_cast<std::int64_t*>(work.count.data()),
-                                    work.workspace.data()};
+                                    static_cast<std::int64_t*>(work.count.data())};
     }
-    run.kernels.embedding_backward(gradients_.data(), static_cast<std::int32_t>(gradients_.size()), run.rows);
+    run.kernels.embedding_backward(gradients_.data(), static_cast<std::int32_t>(gradients_.size()), run.rows,
+                                   workspace_.data());
   }
 
  private:
@@ -89,6 +91,7 @@ class EmbeddingLookup final : public Op {
   std::vector<Lookup> lookups_;
   std::deque<TableWork> tables_;  // results are referred to by address
   std::vector<TableGradient> gradients_;
+  Buffer workspace_;  // of all tables
 };
 
 }  // namespace

@@ -112,8 +112,7 @@ struct Sorted {
   std::int64_t keys_count;
 };
 
-Sorted sort_table(const TableGradient& t, std::int64_t rows) {
-  auto* const space = static_cast<std::uint64_t*>(t.workspace);
+Sorted sort_table(const TableGradient& t, std::int64_t rows, std::uint64_t* space) {
   const std::int64_t keys_count = collect(t, rows, space);
   std::uint64_t* other = space + keys_count;
   const std::uint64_t* keys = sort_by_row(space, other, keys_count, t.table_rows);
@@ -152,13 +151,22 @@ void embedding_forward(const Lookup* lookups, std::int32_t count, std::int64_t r
   });
 }
 
-void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows) {
+void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows, void* workspace) {
   std::vector<Sorted> sorted(static_cast<std::size_t>(count));
-  parallel_blocks(count, [&](std::int64_t t) { sorted[static_cast<std::size_t>(t)] = sort_table(tables[t], rows); });
+  std::vector<std::uint64_t*> spaces;
+  for (auto* space = static_cast<std::uint64_t*>(workspace); std::ssize(spaces) < count;) {
+    const TableGradient& table = tables[spaces.size()];
+    spaces.push_back(space);
+    for (std::int32_t l = 0; l < table.lookup_count; ++l) space += 2 * rows * table.lookups[l].length;
+  }
+  parallel_blocks(count, [&](std::int64_t t) {
+    const auto at = static_cast<std::size_t>(t);
+    sorted[at] = sort_table(tables[t], rows, spaces[at]);
+  });
   for (std::int32_t t = 0; t < count; ++t) sum_segments(tables[t], sorted[static_cast<std::size_t>(t)], rows);
 }
 
-std::int64_t embedding_backward_workspace(std::int64_t capacity, std::int64_t) {
+std::int64_t embedding_backward_workspace(std::int32_t, std::int32_t, std::int64_t capacity) {
   return 2 * capacity * static_cast<std::int64_t>(sizeof(std::uint64_t));
 }
 

@@ -5,6 +5,9 @@ namespace mal::kernels {
 
 namespace MAL_CUDA_NAMESPACE {
 
+decltype(kernels::embedding_forward) embedding_forward;
+decltype(kernels::embedding_backward) embedding_backward;
+decltype(kernels::embedding_backward_workspace) embedding_backward_workspace;
 decltype(kernels::multi_view_loss) multi_view_loss;
 decltype(kernels::multi_view_loss_workspace) multi_view_loss_workspace;
 decltype(kernels::add_forward) add_forward;
@@ -23,9 +26,9 @@ decltype(kernels::sparse_state_width) sparse_state_width;
 
 const KernelTable& kernel_table() {
   static constexpr KernelTable kTable = {
-      .embedding_forward = nullptr,
-      .embedding_backward = nullptr,
-      .embedding_backward_workspace = nullptr,
+      .embedding_forward = embedding_forward,
+      .embedding_backward = embedding_backward,
+      .embedding_backward_workspace = embedding_backward_workspace,
       .linear_forward = nullptr,
       .linear_backward = nullptr,
       .linear_backward_workspace = nullptr,

@@ -44,11 +44,12 @@ struct TableGradient {
   std::int32_t* rows;   // out [capacity]; capacity = Σ over lookups of B · length
   float* values;        // out [capacity, d]
   std::int64_t* count;  // out [1]: how many rows were touched
-  void* workspace;      // the bytes of embedding_backward_workspace, aligned to 16
 };
 
 // Sort-based: (row, occurrence) pairs are sorted by row, equal rows form a segment, segments are summed. No atomics.
-void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows);
-std::int64_t embedding_backward_workspace(std::int64_t capacity, std::int64_t table_rows);  // in bytes, of one table
+// The workspace is aligned to 16.
+void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows, void* workspace);
+// In bytes: for `tables` tables and `lookups` lookups that have `capacity` occurrences together.
+std::int64_t embedding_backward_workspace(std::int32_t tables, std::int32_t lookups, std::int64_t capacity);
 
 }  // namespace mal::kernels

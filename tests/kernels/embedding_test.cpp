@@ -88,7 +88,7 @@ struct SharedTable {
     ids.push_back(std::move(feature));
     poolings.push_back(pooling);
   }
-  kernels::TableGradient gradient(const KernelTable& kernels) {
+  kernels::TableGradient gradient() {
     std::int64_t capacity = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       lookups.push_back({ids[i].ids.data(), ids[i].lengths_or_null(), ids[i].length, poolings[i], douts[i].data(),
@@ -97,12 +97,8 @@ struct SharedTable {
     }
     rows.assign(static_cast<std::size_t>(capacity), -1);
     values = Matrix(capacity, width);
-    // In units of 16 bytes, which it is aligned to.
-    workspace.resize(static_cast<std::size_t>(kernels.embedding_backward_workspace(capacity, table_rows) + 15) / 16);
-    return {lookups.data(), static_cast<std::int32_t>(lookups.size()),
-            width,          table_rows,
-            rows.data(),    values.data(),
-            &count,         workspace.data()};
+    return {lookups.data(), static_cast<std::int32_t>(lookups.size()), width, table_rows, rows.data(), values.data(),
+            &count};
   }
   Rows slow() const {
     Rows result;
@@ -119,11 +115,22 @@ struct SharedTable {
   std::vector<std::int32_t> rows;
   Matrix values{0, 1};
   std::int64_t count = -1;  // out
-  struct alignas(16) Unit {
-    unsigned char bytes[16];
-  };
-  std::vector<Unit> workspace;
 };
+
+void run_backward(const KernelTable& kernels, const std::vector<kernels::TableGradient>& tables, std::int64_t rows) {
+  std::int64_t capacity = 0;
+  std::int32_t lookups = 0;
+  for (const kernels::TableGradient& table : tables) {
+    lookups += table.lookup_count;
+    for (std::int32_t l = 0; l < table.lookup_count; ++l) capacity += rows * table.lookups[l].length;
+  }
+  const auto count = static_cast<std::int32_t>(tables.size());
+  const std::int64_t bytes = kernels.embedding_backward_workspace(count, lookups, capacity);
+  Vector<std::max_align_t> workspace(
+      static_cast<std::size_t>(bytes + static_cast<std::int64_t>(sizeof(std::max_align_t)) - 1) /
+      sizeof(std::max_align_t));
+  kernels.embedding_backward(tables.data(), count, rows, workspace.data());
+}
 
 // What is wrong with a table's gradient, or nothing.
 std::string table_mismatch(const SharedTable& table) {
@@ -207,8 +214,8 @@ TEST_CASE("embedding_backward: touched rows in rising order, each with the sum o
           INFO(rows << " rows, width " << width << ", table of " << table_rows);
           Draw draw(33);
           SharedTable table(draw, rows, width, table_rows);
-          const auto gradient = table.gradient(kernels);
-          kernels.embedding_backward(&gradient, 1, rows);
+          const auto gradient = table.gradient();
+          run_backward(kernels, {gradient}, rows);
           CHECK(table_mismatch(table) == "");
         }
   });
@@ -224,11 +231,11 @@ TEST_CASE("embedding_backward of several tables, one of them untouched", "[kerne
     std::ranges::fill(tables.back().ids[0].lengths, 0);
     tables.emplace_back(draw, 129, 1, 3);
     std::vector<kernels::TableGradient> gradients;
-    for (SharedTable& table : tables) gradients.push_back(table.gradient(kernels));
-    kernels.embedding_backward(gradients.data(), 3, 129);
+    for (SharedTable& table : tables) gradients.push_back(table.gradient());
+    run_backward(kernels, gradients, 129);
     CHECK(tables[1].count == 0);
     for (std::size_t t = 0; t < tables.size(); ++t) CHECK(table_mismatch(tables[t]) == "");
-    kernels.embedding_backward(nullptr, 0, 129);
+    run_backward(kernels, {}, 129);
   });
 }
 
@@ -237,8 +244,8 @@ TEST_CASE("embedding_backward sums in order of feature, sample and position", "[
     Draw draw(35);
     SharedTable table(3, 4);
     for (int i = 0; i < 3; ++i) table.add(draw, Ids(draw, 50, 6, true, 4), Pooling::none);
-    const auto gradient = table.gradient(kernels);
-    kernels.embedding_backward(&gradient, 1, 50);
+    const auto gradient = table.gradient();
+    run_backward(kernels, {gradient}, 50);
     REQUIRE(table.count == 4);
     Matrix want(4, 3);
     want.fill(0);
@@ -254,8 +261,8 @@ TEST_CASE("embedding_backward against central differences", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(36);
     SharedTable table(draw, 7, 3, 5);
-    const auto gradient = table.gradient(kernels);
-    kernels.embedding_backward(&gradient, 1, 7);
+    const auto gradient = table.gradient();
+    run_backward(kernels, {gradient}, 7);
     REQUIRE(table.count == 5);
     auto weights = Matrix(draw, 5, 3).wide();
     const auto numeric = central_differences(weights, [&] {
@@ -283,8 +290,8 @@ TEST_CASE("embedding kernels give the same bits for any number of threads", "[ke
     std::vector<SharedTable> tables;
     for (const std::int64_t rows : {2000, 7, 70000}) tables.emplace_back(draw, 1025, 5, rows);
     std::vector<kernels::TableGradient> gradients;
-    for (SharedTable& t : tables) gradients.push_back(t.gradient(kernels));
-    kernels.embedding_backward(gradients.data(), 3, 1025);
+    for (SharedTable& t : tables) gradients.push_back(t.gradient());
+    run_backward(kernels, gradients, 1025);
     Bits bits;
     bits.add(out);
     for (std::size_t t = 0; t < 3; ++t)

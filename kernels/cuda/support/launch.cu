@@ -20,7 +20,7 @@ std::string extent(dim3 size) {
 
 [[noreturn]] void fail(const std::string& call, const std::string& shape, cudaError_t status) {
   cudaGetLastError();  // the next call is not to find it again
-  throw KernelError("CUDA: " + call + (shape.empty() ? "" : " (" + shape + ")") + ": " + cudaGetErrorString(status));
+  throw KernelError("CUDA: " + call + " (" + shape + "): " + cudaGetErrorString(status));
 }
 
 cudaError_t waited(cudaError_t status) {
@@ -51,17 +51,17 @@ void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, 
        status);
 }
 
-void finish_call(const char* name, cudaError_t status, std::int64_t rows, std::int64_t columns, std::int64_t depth) {
-  ++state.launches;
+void finish_call(const char* name, cudaError_t status, std::int64_t nodes, std::int64_t rows, std::int64_t columns,
+                 std::int64_t depth) {
+  state.launches += nodes;
   status = waited(status);
   if (status == cudaSuccess) return;
-  fail(name, rows == 0 ? "" : std::to_string(rows) + " x " + std::to_string(columns) + " x " + std::to_string(depth),
-       status);
+  fail(name, std::to_string(rows) + " x " + std::to_string(columns) + " x " + std::to_string(depth), status);
 }
 
 void zero_bytes(void* data, std::int64_t bytes) {
   if (bytes == 0) return;
-  finish_call("cudaMemsetAsync", cudaMemsetAsync(data, 0, static_cast<std::size_t>(bytes), state.stream), bytes, 1, 1);
+  finish_call("cudaMemsetAsync", cudaMemsetAsync(data, 0, static_cast<std::size_t>(bytes), state.stream), 1, bytes);
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -42,9 +42,9 @@ inline constexpr std::size_t kDefaultSharedBytes = 48 << 10;  // more must be as
 
 // Counts a node and throws a KernelError with the kernel and its shape if it did not start.
 void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes);
-// The same for a call of a library or of the runtime: name it, and say of what shape.
-void finish_call(const char* name, cudaError_t status, std::int64_t rows = 0, std::int64_t columns = 0,
-                 std::int64_t depth = 0);
+// The same for a call of a library or of the runtime that is `nodes` of a graph: name it, and say of what shape.
+void finish_call(const char* name, cudaError_t status, std::int64_t nodes, std::int64_t rows, std::int64_t columns = 1,
+                 std::int64_t depth = 1);
 
 // Sets `bytes` to zero on the current stream.
 void zero_bytes(void* data, std::int64_t bytes);

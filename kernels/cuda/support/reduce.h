@@ -24,4 +24,30 @@ __device__ T block_sum(T value) {
   return warp_sum(lane < blockDim.x / 32 ? partial[lane] : T{});
 }
 
+template <typename T>
+struct BlockScan {
+  T before, all;  // Σ of the threads before this one, and of all
+};
+
+// As block_sum.
+template <typename T>
+__device__ BlockScan<T> block_scan(T value) {
+  MAL_SHARED(T, sums, [32]);
+  const unsigned lane = threadIdx.x % 32, warps = blockDim.x / 32;
+  T inclusive = value;
+  for (unsigned step = 1; step < 32; step *= 2) {
+    const T left = __shfl_up_sync(0xFFFFFFFFU, inclusive, step);
+    if (lane >= step) inclusive += left;
+  }
+  __syncthreads();  // the last call's sums have been read
+  if (lane == 31) sums[threadIdx.x / 32] = inclusive;
+  __syncthreads();
+  BlockScan<T> scan{inclusive - value, T{}};
+  for (unsigned w = 0; w < warps; ++w) {
+    if (w < threadIdx.x / 32) scan.before += sums[w];
+    scan.all += sums[w];
+  }
+  return scan;
+}
+
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -19,4 +19,12 @@ __device__ void store(float* data, T value) {
   *reinterpret_cast<T*>(data) = value;
 }
 
+// sum += factor · value, for each part of a float or a float4.
+template <typename T>
+__device__ void add_scaled(T& sum, const T& value, float factor) {
+#pragma unroll
+  for (int i = 0; i < static_cast<int>(sizeof(T) / sizeof(float)); ++i)
+    reinterpret_cast<float*>(&sum)[i] += factor * reinterpret_cast<const float*>(&value)[i];
+}
+
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE
