@@ -23,6 +23,35 @@ decltype(kernels::scale_add) scale_add;
 decltype(kernels::dense_update) dense_update;
 decltype(kernels::sparse_update) sparse_update;
 decltype(kernels::sparse_state_width) sparse_state_width;
+decltype(kernels::layer_norm_forward) layer_norm_forward;
+decltype(kernels::layer_norm_backward) layer_norm_backward;
+decltype(kernels::layer_norm_backward_workspace) layer_norm_backward_workspace;
+decltype(kernels::batch_norm_statistics) batch_norm_statistics;
+decltype(kernels::batch_norm_statistics_workspace) batch_norm_statistics_workspace;
+decltype(kernels::batch_norm_swish_forward) batch_norm_swish_forward;
+decltype(kernels::batch_norm_swish_backward) batch_norm_swish_backward;
+decltype(kernels::batch_norm_swish_backward_workspace) batch_norm_swish_backward_workspace;
+decltype(kernels::batch_norm_update) batch_norm_update;
+decltype(kernels::din_forward) din_forward;
+decltype(kernels::din_backward) din_backward;
+decltype(kernels::din_backward_workspace) din_backward_workspace;
+decltype(kernels::multi_head_forward) multi_head_forward;
+decltype(kernels::multi_head_backward) multi_head_backward;
+decltype(kernels::multi_head_backward_workspace) multi_head_backward_workspace;
+decltype(kernels::mixture_forward) mixture_forward;
+decltype(kernels::mixture_backward) mixture_backward;
+decltype(kernels::mixture_backward_workspace) mixture_backward_workspace;
+decltype(kernels::feature_gate_forward) feature_gate_forward;
+decltype(kernels::feature_gate_backward) feature_gate_backward;
+decltype(kernels::feature_gate_backward_workspace) feature_gate_backward_workspace;
+decltype(kernels::field_mean_forward) field_mean_forward;
+decltype(kernels::field_mean_backward) field_mean_backward;
+decltype(kernels::field_scale_forward) field_scale_forward;
+decltype(kernels::field_scale_backward) field_scale_backward;
+decltype(kernels::simtier_count_forward) simtier_count_forward;
+decltype(kernels::simtier_embedding_forward) simtier_embedding_forward;
+decltype(kernels::simtier_embedding_backward) simtier_embedding_backward;
+decltype(kernels::simtier_embedding_backward_workspace) simtier_embedding_backward_workspace;
 
 const KernelTable& kernel_table() {
   static constexpr KernelTable kTable = {
@@ -35,35 +64,35 @@ const KernelTable& kernel_table() {
       .linear_group_forward = nullptr,
       .linear_group_backward = nullptr,
       .linear_group_backward_workspace = nullptr,
-      .layer_norm_forward = nullptr,
-      .layer_norm_backward = nullptr,
-      .layer_norm_backward_workspace = nullptr,
-      .batch_norm_statistics = nullptr,
-      .batch_norm_statistics_workspace = nullptr,
-      .batch_norm_swish_forward = nullptr,
-      .batch_norm_swish_backward = nullptr,
-      .batch_norm_swish_backward_workspace = nullptr,
-      .batch_norm_update = nullptr,
-      .din_forward = nullptr,
-      .din_backward = nullptr,
-      .din_backward_workspace = nullptr,
-      .multi_head_forward = nullptr,
-      .multi_head_backward = nullptr,
-      .multi_head_backward_workspace = nullptr,
-      .mixture_forward = nullptr,
-      .mixture_backward = nullptr,
-      .mixture_backward_workspace = nullptr,
-      .feature_gate_forward = nullptr,
-      .feature_gate_backward = nullptr,
-      .feature_gate_backward_workspace = nullptr,
-      .field_mean_forward = nullptr,
-      .field_mean_backward = nullptr,
-      .field_scale_forward = nullptr,
-      .field_scale_backward = nullptr,
-      .simtier_count_forward = nullptr,
-      .simtier_embedding_forward = nullptr,
-      .simtier_embedding_backward = nullptr,
-      .simtier_embedding_backward_workspace = nullptr,
+      .layer_norm_forward = layer_norm_forward,
+      .layer_norm_backward = layer_norm_backward,
+      .layer_norm_backward_workspace = layer_norm_backward_workspace,
+      .batch_norm_statistics = batch_norm_statistics,
+      .batch_norm_statistics_workspace = batch_norm_statistics_workspace,
+      .batch_norm_swish_forward = batch_norm_swish_forward,
+      .batch_norm_swish_backward = batch_norm_swish_backward,
+      .batch_norm_swish_backward_workspace = batch_norm_swish_backward_workspace,
+      .batch_norm_update = batch_norm_update,
+      .din_forward = din_forward,
+      .din_backward = din_backward,
+      .din_backward_workspace = din_backward_workspace,
+      .multi_head_forward = multi_head_forward,
+      .multi_head_backward = multi_head_backward,
+      .multi_head_backward_workspace = multi_head_backward_workspace,
+      .mixture_forward = mixture_forward,
+      .mixture_backward = mixture_backward,
+      .mixture_backward_workspace = mixture_backward_workspace,
+      .feature_gate_forward = feature_gate_forward,
+      .feature_gate_backward = feature_gate_backward,
+      .feature_gate_backward_workspace = feature_gate_backward_workspace,
+      .field_mean_forward = field_mean_forward,
+      .field_mean_backward = field_mean_backward,
+      .field_scale_forward = field_scale_forward,
+      .field_scale_backward = field_scale_backward,
+      .simtier_count_forward = simtier_count_forward,
+      .simtier_embedding_forward = simtier_embedding_forward,
+      .simtier_embedding_backward = simtier_embedding_backward,
+      .simtier_embedding_backward_workspace = simtier_embedding_backward_workspace,
       .multi_view_loss = multi_view_loss,
       .multi_view_loss_workspace = multi_view_loss_workspace,
       .add_forward = add_forward,

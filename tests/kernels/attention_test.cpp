@@ -16,7 +16,7 @@ struct Din {
   std::int64_t rows, length, width, hidden;
   bool softmax;
   std::vector<double> w1, b1, alpha, w2, b2, sequence, target;
-  std::vector<std::int32_t> lengths;
+  Vector<std::int32_t> lengths;
 
   static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
   double e(std::int64_t r, std::int64_t j, std::int64_t i) const { return sequence[at((r * length + j) * width + i)]; }
@@ -177,7 +177,7 @@ struct Case {
   DinShape s;
   Draw draw;
   Matrix w1, b1, alpha, w2, b2, sequence, target, out, scores, dout, dsequence, dtarget, dw1, db1, dalpha, dw2, db2;
-  std::vector<std::int32_t> lengths;
+  Vector<std::int32_t> lengths;
 };
 
 template <typename Body>

@@ -62,7 +62,7 @@ struct Case {
         dbeta(1, s.width) {}
 
   void statistics(const KernelTable& kernels) {
-    std::vector<double> workspace(size_of(kernels.batch_norm_statistics_workspace(s.rows, s.width)));
+    Vector<double> workspace(size_of(kernels.batch_norm_statistics_workspace(s.rows, s.width)));
     kernels.batch_norm_statistics(x.data(), x.stride(), mean.data(), variance.data(), s.rows, s.width,
                                   workspace.data());
   }
@@ -71,7 +71,7 @@ struct Case {
                                      y.data(), y.stride(), s.rows, s.width, kEps);
   }
   void backward(const KernelTable& kernels, bool accumulate, bool want_dx = true) {
-    std::vector<double> workspace(size_of(kernels.batch_norm_swish_backward_workspace(s.rows, s.width)));
+    Vector<double> workspace(size_of(kernels.batch_norm_swish_backward_workspace(s.rows, s.width)));
     kernels.batch_norm_swish_backward(x.data(), x.stride(), gamma.data(), beta.data(), mean.data(), variance.data(),
                                       dy.data(), dy.stride(), want_dx ? dx.data() : nullptr, dx.stride(), accumulate,
                                       dgamma.data(), dbeta.data(), s.rows, s.width, kEps, workspace.data());
@@ -174,9 +174,9 @@ TEST_CASE("running statistics move as torch.nn.BatchNorm1d's", "[kernels]") {
     running_mean.fill(1);
     running_variance.fill(1);
     const auto update = [&](std::int64_t rows, std::int32_t finite = 1) {
-      const kernels::GradientNorm norm{1, 1, finite};
+      const Vector<kernels::GradientNorm> norm{{1, 1, finite}};
       kernels.batch_norm_update(mean.data(), variance.data(), running_mean.data(), running_variance.data(), rows, 2,
-                                0.25F, &norm);
+                                0.25F, norm.data());
     };
     update(0);
     update(5, 0);

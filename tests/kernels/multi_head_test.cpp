@@ -19,7 +19,7 @@ std::size_t at(std::int64_t i) {
 struct Attention {
   MultiHeadShape s;
   std::vector<double> key, value, value_bias, output, output_bias, query, sequence;
-  std::vector<std::int32_t> lengths;
+  Vector<std::int32_t> lengths;
 
   // e_j · matrix, + bias where there is one
   double projected(const std::vector<double>& matrix, std::int64_t r, std::int64_t j, std::int64_t column) const {
@@ -119,7 +119,7 @@ struct Case {
   Draw draw;
   Matrix key, value, value_bias, output, output_bias, query, sequence, out, probabilities, dout, dquery, dsequence;
   Matrix dkey, dvalue, dvalue_bias, doutput, doutput_bias;
-  std::vector<std::int32_t> lengths;
+  Vector<std::int32_t> lengths;
 };
 
 TEST_CASE("multi_head_forward is attention over keys and values of every position", "[kernels]") {

@@ -88,7 +88,7 @@ struct Case {
   Shape s;
   Draw draw;
   Matrix scores, table, counts, out, dout, dtable;
-  std::vector<std::int32_t> lengths;
+  Vector<std::int32_t> lengths;
 };
 
 template <typename Body>
