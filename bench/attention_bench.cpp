@@ -17,12 +17,11 @@ struct Din {
         target(random_floats(shape.rows * shape.width)),
         out(target.size()),
         scores(static_cast<std::size_t>(shape.rows * shape.length)),
-        lengths(static_cast<std::size_t>(shape.rows), static_cast<std::int32_t>(shape.length)) {}
+        lengths(full_lengths(shape.rows, shape.length)) {}
   mal::kernels::DinParameters parameters() const { return {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}; }
   void forward() {
-    mal::kernels::cpu_kernels().din_forward(shape, parameters(), sequence.data(), shape.length * shape.width,
-                                            target.data(), shape.width, lengths.data(), out.data(), shape.width,
-                                            scores.data());
+    device_kernels().din_forward(shape, parameters(), sequence.data(), shape.length * shape.width, target.data(),
+                                 shape.width, lengths.data(), out.data(), shape.width, scores.data());
   }
   // Multiply-adds of the folded form: M_t and c_t a row, then a product with M_t, w2 and the weighted sum a position.
   double forward_flops() const {
@@ -32,8 +31,8 @@ struct Din {
   }
 
   mal::kernels::DinShape shape;
-  std::vector<float> w1, b1, alpha, w2, b2, sequence, target, out, scores;
-  std::vector<std::int32_t> lengths;
+  Buffer<float> w1, b1, alpha, w2, b2, sequence, target, out, scores;
+  Buffer<std::int32_t> lengths;
 };
 
 void din_forward(benchmark::State& state) {
@@ -44,13 +43,13 @@ void din_forward(benchmark::State& state) {
 }
 
 void din_backward(benchmark::State& state) {
-  const auto& kernels = mal::kernels::cpu_kernels();
+  const auto& kernels = device_kernels();
   Din d(state);
   d.forward();
-  const std::vector<float> dout = random_floats(std::ssize(d.out));
-  std::vector<float> dsequence(d.sequence.size()), dtarget(d.target.size()), w1(d.w1.size()), b1(d.b1.size()),
+  const Buffer<float> dout = random_floats(std::ssize(d.out));
+  Buffer<float> dsequence(d.sequence.size()), dtarget(d.target.size()), w1(d.w1.size()), b1(d.b1.size()),
       alpha(d.b1.size()), w2(d.b1.size()), b2(1);
-  std::vector<float> workspace(static_cast<std::size_t>(kernels.din_backward_workspace(d.shape)));
+  auto workspace = workspace_of<float>(kernels.din_backward_workspace(d.shape));
   const std::int64_t width = d.shape.width, ldsequence = d.shape.length * width;
   const double seconds = timed(state, [&] {
     kernels.din_backward(d.shape, d.parameters(), d.sequence.data(), ldsequence, d.target.data(), width,

@@ -12,38 +12,38 @@ double floats_of(const benchmark::State& state) {
 
 void add_forward(benchmark::State& state) {
   const std::int64_t rows = state.range(0);
-  const std::vector<float> a = random_floats(rows * kWidth), b = random_floats(rows * kWidth);
-  std::vector<float> y(a.size());
-  const double seconds = timed(state, [&] {
-    mal::kernels::cpu_kernels().add_forward(a.data(), kWidth, b.data(), kWidth, y.data(), kWidth, rows, kWidth);
-  });
+  const Buffer<float> a = random_floats(rows * kWidth), b = random_floats(rows * kWidth);
+  Buffer<float> y(a.size());
+  const double seconds = timed(
+      state, [&] { device_kernels().add_forward(a.data(), kWidth, b.data(), kWidth, y.data(), kWidth, rows, kWidth); });
   report(state, seconds, {floats_of(state), 12 * floats_of(state)});
 }
 
 void copy(benchmark::State& state) {
   const std::int64_t rows = state.range(0);
   const bool accumulate = state.range(1) != 0;
-  const std::vector<float> x = random_floats(rows * kWidth);
-  std::vector<float> y(x.size());
-  const double seconds = timed(
-      state, [&] { mal::kernels::cpu_kernels().copy(x.data(), kWidth, y.data(), kWidth, rows, kWidth, accumulate); });
+  const Buffer<float> x = random_floats(rows * kWidth);
+  Buffer<float> y(x.size());
+  const double seconds =
+      timed(state, [&] { device_kernels().copy(x.data(), kWidth, y.data(), kWidth, rows, kWidth, accumulate); });
   report(state, seconds, {accumulate ? floats_of(state) : 0, (accumulate ? 12 : 8) * floats_of(state)});
 }
 
 void fill(benchmark::State& state) {
   const std::int64_t rows = state.range(0);
-  std::vector<float> x(static_cast<std::size_t>(rows * kWidth));
-  const double seconds = timed(state, [&] { mal::kernels::cpu_kernels().fill(x.data(), kWidth, rows, kWidth, 0); });
+  Buffer<float> x(static_cast<std::size_t>(rows * kWidth));
+  const double seconds = timed(state, [&] { device_kernels().fill(x.data(), kWidth, rows, kWidth, 0); });
   report(state, seconds, {0, 4 * floats_of(state)});
 }
 
 void gradient_norm(benchmark::State& state) {
-  const auto& kernels = mal::kernels::cpu_kernels();
-  const std::vector<float> x = random_floats(state.range(0) * kWidth);
+  const auto& kernels = device_kernels();
+  const Buffer<float> x = random_floats(state.range(0) * kWidth);
   const mal::kernels::Span span{x.data(), std::ssize(x)};
-  std::vector<double> workspace(static_cast<std::size_t>(kernels.gradient_norm_workspace(&span, 1)));
-  mal::kernels::GradientNorm norm{};
-  const double seconds = timed(state, [&] { kernels.gradient_norm(&span, 1, nullptr, 0, 0, &norm, workspace.data()); });
+  auto workspace = workspace_of<double>(kernels.gradient_norm_workspace(&span, 1));
+  Buffer<mal::kernels::GradientNorm> norm(1);
+  const double seconds =
+      timed(state, [&] { kernels.gradient_norm(&span, 1, nullptr, 0, 0, norm.data(), workspace.data()); });
   report(state, seconds, {2 * floats_of(state), 4 * floats_of(state)});
 }
 

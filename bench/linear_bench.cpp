@@ -19,7 +19,7 @@ struct Layer {
   double floats() const { return static_cast<double>(rows * inputs + inputs * outputs + rows * outputs); }
 
   std::int64_t rows, inputs, outputs;
-  std::vector<float> x, w, b, y;
+  Buffer<float> x, w, b, y;
 };
 
 Activation activation_of(const Layer& layer) {
@@ -29,18 +29,17 @@ Activation activation_of(const Layer& layer) {
 void linear_forward(benchmark::State& state) {
   Layer l(state);
   const double seconds = timed(state, [&] {
-    mal::kernels::cpu_kernels().linear_forward(l.x.data(), l.inputs, l.w.data(), l.b.data(), l.y.data(), l.outputs,
-                                               l.rows, l.inputs, l.outputs, activation_of(l));
+    device_kernels().linear_forward(l.x.data(), l.inputs, l.w.data(), l.b.data(), l.y.data(), l.outputs, l.rows,
+                                    l.inputs, l.outputs, activation_of(l));
   });
   report(state, seconds, {l.products(), 4 * l.floats()});
 }
 
 void linear_backward(benchmark::State& state) {
-  const auto& kernels = mal::kernels::cpu_kernels();
+  const auto& kernels = device_kernels();
   Layer l(state);
-  std::vector<float> dy = random_floats(l.rows * l.outputs), dx(l.x.size()), dw(l.w.size()), db(l.b.size());
-  std::vector<float> workspace(
-      static_cast<std::size_t>(kernels.linear_backward_workspace(l.rows, l.inputs, l.outputs)));
+  Buffer<float> dy = random_floats(l.rows * l.outputs), dx(l.x.size()), dw(l.w.size()), db(l.b.size());
+  auto workspace = workspace_of<float>(kernels.linear_backward_workspace(l.rows, l.inputs, l.outputs));
   const double seconds = timed(state, [&] {
     kernels.linear_backward(l.x.data(), l.inputs, l.w.data(), l.y.data(), l.outputs, dy.data(), l.outputs, dx.data(),
                             l.inputs, false, dw.data(), db.data(), l.rows, l.inputs, l.outputs, activation_of(l),

@@ -8,7 +8,7 @@ using mal::kernels::LossHead;
 
 // Views, with a cartesian head over all of them or none. Exponentials are not counted: of_ceiling is about bytes.
 void multi_view_loss(benchmark::State& state) {
-  const auto& kernels = mal::kernels::cpu_kernels();
+  const auto& kernels = device_kernels();
   constexpr std::int64_t kRows = 4096;
   const auto views = static_cast<std::int32_t>(state.range(0));
   std::vector<LossHead> heads;
@@ -20,10 +20,10 @@ void multi_view_loss(benchmark::State& state) {
     columns += std::int64_t{1} << views;
   }
   const auto count = static_cast<std::int32_t>(heads.size());
-  const std::vector<float> logits = random_floats(kRows * columns), credits = random_floats(kRows * views);
-  std::vector<float> dlogits(logits.size());
-  std::vector<double> losses(heads.size());
-  std::vector<double> workspace(static_cast<std::size_t>(kernels.multi_view_loss_workspace(kRows, count)));
+  const Buffer<float> logits = random_floats(kRows * columns), credits = random_floats(kRows * views);
+  Buffer<float> dlogits(logits.size());
+  Buffer<double> losses(heads.size());
+  auto workspace = workspace_of<double>(kernels.multi_view_loss_workspace(kRows, count));
   const double seconds = timed(state, [&] {
     kernels.multi_view_loss(logits.data(), columns, credits.data(), views, heads.data(), count,
                             mal::kernels::Reduction::mean, dlogits.data(), columns, columns, losses.data(), kRows,

@@ -16,13 +16,13 @@ struct Norm {
         mean(static_cast<std::size_t>(rows)),
         rstd(mean.size()) {}
   void forward() {
-    mal::kernels::cpu_kernels().layer_norm_forward(x.data(), width, gamma.data(), beta.data(), y.data(), width,
-                                                   mean.data(), rstd.data(), rows, width, 1e-5F);
+    device_kernels().layer_norm_forward(x.data(), width, gamma.data(), beta.data(), y.data(), width, mean.data(),
+                                        rstd.data(), rows, width, 1e-5F);
   }
   double floats() const { return static_cast<double>(rows * width); }
 
   std::int64_t rows, width;
-  std::vector<float> x, gamma, beta, y, mean, rstd;
+  Buffer<float> x, gamma, beta, y, mean, rstd;
 };
 
 void layer_norm_forward(benchmark::State& state) {
@@ -32,12 +32,12 @@ void layer_norm_forward(benchmark::State& state) {
 }
 
 void layer_norm_backward(benchmark::State& state) {
-  const auto& kernels = mal::kernels::cpu_kernels();
+  const auto& kernels = device_kernels();
   Norm n(state);
   n.forward();
-  const std::vector<float> dy = random_floats(n.rows * n.width);
-  std::vector<float> dx(dy.size()), dgamma(n.gamma.size()), dbeta(n.gamma.size());
-  std::vector<float> workspace(static_cast<std::size_t>(kernels.layer_norm_backward_workspace(n.rows, n.width)));
+  const Buffer<float> dy = random_floats(n.rows * n.width);
+  Buffer<float> dx(dy.size()), dgamma(n.gamma.size()), dbeta(n.gamma.size());
+  auto workspace = workspace_of<float>(kernels.layer_norm_backward_workspace(n.rows, n.width));
   const double seconds = timed(state, [&] {
     kernels.layer_norm_backward(n.x.data(), n.width, n.gamma.data(), n.mean.data(), n.rstd.data(), dy.data(), n.width,
                                 dx.data(), n.width, false, dgamma.data(), dbeta.data(), n.rows, n.width,

@@ -16,36 +16,45 @@ constexpr OptimizerStep kStep = {.rate = 1e-6F,
                                  .momentum = 0,
                                  .beta = 1,
                                  .step = 1000};
-constexpr mal::kernels::GradientNorm kNorm = {1, 1, 1};
+
+struct Constants {
+  Buffer<OptimizerStep> step{std::vector<OptimizerStep>{kStep}};
+  Buffer<mal::kernels::GradientNorm> norm{std::vector<mal::kernels::GradientNorm>{{1, 1, 1}}};
+};
 
 // Weights read and written, a gradient read, `states` read and written.
 void dense_update(benchmark::State& state, DenseRule rule, int states, double flops) {
   const std::int64_t size = state.range(0);
   // Each array some cache lines further in its page than the one before.
-  std::vector<std::vector<float>> arrays;
-  for (std::int64_t i = 0; i < 4; ++i) arrays.push_back(random_floats(size + 1024));
-  for (std::size_t i = 2; i < 4; ++i) std::fill(arrays[i].begin(), arrays[i].end(), 1.0F);
+  const std::vector<float> ones(static_cast<std::size_t>(size + 1024), 1.0F);
+  std::vector<Buffer<float>> arrays;
+  for (int i = 0; i < 4; ++i) arrays.push_back(i < 2 ? random_floats(size + 1024) : Buffer<float>(ones));
+  const Constants constants;
   const mal::kernels::DenseTensor tensor{arrays[0].data(), arrays[1].data() + 80, arrays[2].data() + 160,
                                          arrays[3].data() + 240, size};
-  const double seconds =
-      timed(state, [&] { mal::kernels::cpu_kernels().dense_update(rule, &kStep, &kNorm, &tensor, 1); });
+  const double seconds = timed(
+      state, [&] { device_kernels().dense_update(rule, constants.step.data(), constants.norm.data(), &tensor, 1); });
   report(state, seconds, {flops * static_cast<double>(size), 4 * (3 + 2 * states) * static_cast<double>(size)});
 }
 
 // 65536 touched rows of a table; width 16.
 void sparse_update(benchmark::State& state, SparseRule rule, double flops) {
   constexpr std::int32_t kWidth = 16;
-  const auto& kernels = mal::kernels::cpu_kernels();
+  const auto& kernels = device_kernels();
   const std::int64_t table_rows = state.range(0), touched = 65536;
   const std::int64_t stride = kWidth + kernels.sparse_state_width(rule, kWidth, 0);
-  std::vector<float> table(static_cast<std::size_t>(table_rows * stride), 1.0F);
-  std::vector<std::int32_t> rows(static_cast<std::size_t>(touched));
+  const Constants constants;
+  Buffer<float> table(std::vector<float>(static_cast<std::size_t>(table_rows * stride), 1.0F));
+  std::vector<std::int32_t> rising(static_cast<std::size_t>(touched));
   for (std::int64_t i = 0; i < touched; ++i)
-    rows[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i * table_rows / touched);
-  const std::vector<float> values = random_floats(touched * kWidth);
-  const mal::kernels::SparseTensor tensor{table.data(), stride,        table_rows, kWidth,
-                                          rows.data(),  values.data(), &touched,   touched};
-  const double seconds = timed(state, [&] { kernels.sparse_update(rule, &kStep, &kNorm, &tensor, 1); });
+    rising[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i * table_rows / touched);
+  const Buffer<std::int32_t> rows(rising);
+  const Buffer<std::int64_t> count(std::vector<std::int64_t>{touched});
+  const Buffer<float> values = random_floats(touched * kWidth);
+  const mal::kernels::SparseTensor tensor{table.data(), stride,        table_rows,   kWidth,
+                                          rows.data(),  values.data(), count.data(), touched};
+  const double seconds =
+      timed(state, [&] { kernels.sparse_update(rule, constants.step.data(), constants.norm.data(), &tensor, 1); });
   const auto updated = static_cast<double>(rule == SparseRule::adam_dense ? table_rows : touched);
   report(state, seconds,
          {flops * updated * kWidth,

@@ -11,7 +11,7 @@ struct Scores {
   explicit Scores(const benchmark::State& state)
       : length(state.range(0)),
         scores(random_floats(kRows * length)),
-        lengths(static_cast<std::size_t>(kRows), static_cast<std::int32_t>(length)),
+        lengths(full_lengths(kRows, length)),
         table(random_floats(kTiers * kWidth)),
         out(random_floats(kRows * kTiers * kWidth)) {}
   // Add, scale, count.
@@ -19,16 +19,16 @@ struct Scores {
   double floats() const { return static_cast<double>(scores.size() + lengths.size()); }
 
   std::int64_t length;
-  std::vector<float> scores;
-  std::vector<std::int32_t> lengths;
-  std::vector<float> table, out;
+  Buffer<float> scores;
+  Buffer<std::int32_t> lengths;
+  Buffer<float> table, out;
 };
 
 void simtier_count_forward(benchmark::State& state) {
   Scores s(state);
   const double seconds = timed(state, [&] {
-    mal::kernels::cpu_kernels().simtier_count_forward(s.scores.data(), s.length, s.lengths.data(), s.out.data(), kTiers,
-                                                      kRows, kTiers, true);
+    device_kernels().simtier_count_forward(s.scores.data(), s.length, s.lengths.data(), s.out.data(), kTiers, kRows,
+                                           kTiers, true);
   });
   report(state, seconds, {s.flops() + kRows * kTiers, 4 * (s.floats() + kRows * kTiers)});
 }
@@ -37,18 +37,17 @@ void simtier_embedding_forward(benchmark::State& state) {
   Scores s(state);
   constexpr std::int64_t kStride = kTiers * kWidth;
   const double seconds = timed(state, [&] {
-    mal::kernels::cpu_kernels().simtier_embedding_forward(s.scores.data(), s.length, s.lengths.data(), s.table.data(),
-                                                          s.out.data(), kStride, kRows, kTiers, kWidth);
+    device_kernels().simtier_embedding_forward(s.scores.data(), s.length, s.lengths.data(), s.table.data(),
+                                               s.out.data(), kStride, kRows, kTiers, kWidth);
   });
   report(state, seconds, {s.flops() + kRows * kStride, 4 * (s.floats() + kRows * kStride)});
 }
 
 void simtier_embedding_backward(benchmark::State& state) {
-  const auto& kernels = mal::kernels::cpu_kernels();
+  const auto& kernels = device_kernels();
   Scores s(state);
   constexpr std::int64_t kStride = kTiers * kWidth;
-  std::vector<float> workspace(
-      static_cast<std::size_t>(kernels.simtier_embedding_backward_workspace(kRows, kTiers, kWidth)));
+  auto workspace = workspace_of<float>(kernels.simtier_embedding_backward_workspace(kRows, kTiers, kWidth));
   const double seconds = timed(state, [&] {
     kernels.simtier_embedding_backward(s.scores.data(), s.length, s.lengths.data(), s.out.data(), kStride,
                                        s.table.data(), kRows, kTiers, kWidth, workspace.data());
