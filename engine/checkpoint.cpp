@@ -21,7 +21,12 @@ constexpr std::uint64_t kMaxHeader = 1 << 20;
 constexpr const char* kMetadataKey = "__metadata__";
 constexpr const char* kChecksumKey = "xxh3";
 constexpr const char* kVersionKey = "mal_weights";
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";
+constexpr const char* kContentsKey = "contents";
+
+const char* name_of(Contents contents) {
+  return contents == Contents::weights ? "weights" : "training";
+}
 
 // A tensor seen as `rows` pieces of `width` floats, `stride` floats apart.
 struct Entry {
@@ -32,21 +37,25 @@ struct Entry {
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows * width) * sizeof(float); }
 };
 
-std::vector<Entry> entries_of(const Parameters& parameters) {
+std::vector<Entry> entries_of(const Parameters& parameters, Contents contents) {
+  const bool training = contents == Contents::training;
   // Both directions share this list; saving never writes through the pointers.
   auto& writable = const_cast<Parameters&>(parameters);
   std::vector<Entry> entries;
+  const auto add = [&](const std::string& name, Tensor& tensor) {
+    if (tensor.size() > 0) entries.push_back({name, tensor.shape(), 1, tensor.size(), tensor.size(), tensor.data()});
+  };
   for (Parameter& parameter : writable.all_dense()) {
-    const std::int64_t size = parameter.value.size();
-    entries.push_back({parameter.name, parameter.value.shape(), 1, size, size, parameter.value.data()});
+    add(parameter.name, parameter.value);
+    if (!training) continue;
+    add("state1:" + parameter.name, parameter.state1);
+    add("state2:" + parameter.name, parameter.state2);
   }
-  for (State& state : writable.all_states()) {
-    const std::int64_t size = state.value.size();
-    entries.push_back({state.name, state.value.shape(), 1, size, size, state.value.data()});
+  for (State& state : writable.all_states()) add(state.name, state.value);
+  for (EmbeddingTable& table : writable.all_tables()) {
+    const std::int64_t width = table.width() + (training ? table.state_width() : 0);
+    entries.push_back({table.name(), {table.rows(), width}, table.rows(), width, table.row_stride(), table.data()});
   }
-  for (EmbeddingTable& table : writable.all_tables())
-    entries.push_back(
-        {table.name(), {table.rows(), table.width()}, table.rows(), table.width(), table.row_stride(), table.data()});
   return entries;
 }
 
@@ -54,9 +63,13 @@ struct HashFree {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
 };
 
-std::string checksum(const std::vector<Entry>& entries) {
+// Of the header, which has no checksum yet, and the data.
+std::string checksum(Json header, const std::vector<Entry>& entries) {
+  header[kMetadataKey][kChecksumKey] = "";
+  const std::string text = header.dump();
   const std::unique_ptr<XXH3_state_t, HashFree> state(XXH3_createState());
   XXH3_64bits_reset(state.get());
+  XXH3_64bits_update(state.get(), text.data(), text.size());
   for (const Entry& entry : entries)
     for (std::int64_t r = 0; r < entry.rows; ++r)
       XXH3_64bits_update(state.get(), entry.data + r * entry.stride,
@@ -64,20 +77,25 @@ std::string checksum(const std::vector<Entry>& entries) {
   return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
 }
 
-std::string make_header(const std::vector<Entry>& entries, const Metadata& metadata) {
+std::string padded(std::string text) {  // data begins aligned
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+std::string make_header(const std::vector<Entry>& entries, const Metadata& metadata, Contents contents) {
   Json header;
   Json& extra = header[kMetadataKey];
   for (const auto& [key, value] : metadata) extra[key] = value;
   extra[kVersionKey] = kVersion;
-  extra[kChecksumKey] = checksum(entries);
+  extra[kContentsKey] = name_of(contents);
+  extra[kChecksumKey] = "";
   std::uint64_t offset = 0;
   for (const Entry& entry : entries) {
     header[entry.name] = {{"dtype", "F32"}, {"shape", entry.shape}, {"data_offsets", {offset, offset + entry.bytes()}}};
     offset += entry.bytes();
   }
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // data begins aligned
-  return text;
+  header[kMetadataKey][kChecksumKey] = checksum(header, entries);
+  return padded(header.dump());
 }
 
 struct View {
@@ -98,11 +116,14 @@ View parse(const std::string& path, const MappedFile& file) {
   Json header = Json::parse(text, text + length, nullptr, false);
   if (!header.is_object())
     fail("{}: its header is not a JSON object; the file is damaged, copy it again, or train again", path);
+  // Only one text of the header is ours, so that every changed bit is noticed.
+  if (padded(header.dump(-1, ' ', false, Json::error_handler_t::replace)) != std::string_view(text, length))
+    fail("{}: its header was changed; copy the file again, or train again", path);
   const std::uint64_t begin = sizeof(length) + length;
   return {file.data() + begin, file.size() - begin, std::move(header)};
 }
 
-Metadata metadata_of(const std::string& path, const Json& header) {
+Metadata metadata_of(const std::string& path, const Json& header, Contents contents) {
   const auto found = header.find(kMetadataKey);
   if (found == header.end() || !found->is_object()) fail("{}: it has no metadata; it was not written by MAL", path);
   Metadata metadata;
@@ -113,6 +134,8 @@ Metadata metadata_of(const std::string& path, const Json& header) {
   if (metadata[kVersionKey] != kVersion)
     fail("{}: weights format '{}' is not known to this version (it reads format {})", path, metadata[kVersionKey],
          kVersion);
+  if (metadata[kContentsKey] != name_of(contents))
+    fail("{}: it holds '{}', not '{}'", path, metadata[kContentsKey], name_of(contents));
   return metadata;
 }
 
@@ -137,9 +160,9 @@ const std::byte* find_tensor(const std::string& path, const View& view, const En
 
 }  // namespace
 
-void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata) {
-  const std::vector<Entry> entries = entries_of(parameters);
-  const std::string header = make_header(entries, metadata);
+void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata, Contents contents) {
+  const std::vector<Entry> entries = entries_of(parameters, contents);
+  const std::string header = make_header(entries, metadata, contents);
   const std::uint64_t length = header.size();
   if (length > kMaxHeader) fail("{}: the header would have {} bytes; shorten the names of columns", path, length);
   OutputFile file(path);
@@ -151,21 +174,25 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
   file.commit();
 }
 
-Metadata load_weights(const std::string& path, Parameters& parameters) {
+Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents) {
   const MappedFile file(path);
   const View view = parse(path, file);
-  Metadata metadata = metadata_of(path, view.header);
-  const std::vector<Entry> entries = entries_of(parameters);
+  Metadata metadata = metadata_of(path, view.header, contents);
+  const std::vector<Entry> entries = entries_of(parameters, contents);
   if (view.header.size() != entries.size() + 1)
     fail("{}: it holds {} tensors, the model has {}", path, view.header.size() - 1, entries.size());
+  std::uint64_t bytes = 0;
   for (const Entry& entry : entries) {
     const std::byte* source = find_tensor(path, view, entry);
+    bytes += entry.bytes();
     const std::size_t row_bytes = static_cast<std::size_t>(entry.width) * sizeof(float);
     for (std::int64_t r = 0; r < entry.rows; ++r)
       std::memcpy(entry.data + r * entry.stride, source + static_cast<std::size_t>(r) * row_bytes, row_bytes);
   }
-  const auto expected = metadata.find(kChecksumKey);
-  if (expected == metadata.end() || expected->second != checksum(entries))
+  if (bytes != view.data_bytes)
+    fail("{}: it has {} bytes of data, its tensors {}; the file is damaged, copy it again, or train again", path,
+         view.data_bytes, bytes);
+  if (metadata[kChecksumKey] != checksum(view.header, entries))
     fail("{}: the checksum of its data is wrong; the file is damaged, copy it again, or train again", path);
   return metadata;
 }

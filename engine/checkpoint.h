@@ -10,12 +10,19 @@ namespace mal {
 
 using Metadata = std::map<std::string, std::string>;
 
-// Every dense parameter, every running statistic and every table (weights alone, without optimiser state), written to a
-// temporary file, synced and renamed. The metadata also gets the format version and a checksum of the data.
-void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata);
+enum class Contents {
+  weights,   // every dense parameter, running statistic and table: what a prediction needs
+  training,  // and the optimiser's state of each, so that training can go on with the same bits
+};
+
+// Written to a temporary file, synced and renamed. The metadata also gets the format version and a checksum of header
+// and data.
+void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata,
+                  Contents contents = Contents::weights);
 
 // Into `parameters`, whose names and shapes must be the file's. Trusts nothing: every offset, shape and size is checked
-// before use, then the checksum. Error names the file and what is wrong. Returns the metadata.
-Metadata load_weights(const std::string& path, Parameters& parameters);
+// before use, then the checksum, so that no flipped bit of the file goes unnoticed. Error names the file and what is
+// wrong. Returns the metadata.
+Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents = Contents::weights);
 
 }  // namespace mal

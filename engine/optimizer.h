@@ -23,6 +23,7 @@ class Optimizer {
   void step(const Graph& graph);
 
   std::int64_t steps() const { return steps_; }
+  void resume(std::int64_t steps) { steps_ = steps; }  // of a run whose weights and state were loaded
   double gradient_norm() const { return norm_.norm; }  // global, before clipping, of the last step
   double rate_factor(std::int64_t step) const;         // of the schedule at `step` (from 1): 1 = the configured rates
 

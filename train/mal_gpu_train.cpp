@@ -34,7 +34,13 @@ struct TrainCommand {
         ->allow_extra_args(false);
     app.add_option("--device", options.device, "auto, cpu or cuda[:k]")->capture_default_str();
     app.add_flag("--dry-run", dry_run, "Print the resolved configuration, layers and memory, and stop");
-    app.add_flag("--overwrite", options.overwrite, "Replace an earlier run in the same output folder");
+    CLI::Option* replace = app.add_flag_callback(
+        "--overwrite", [this] { options.existing = mal::ExistingRun::replace; },
+        "Replace an earlier run in the same output folder");
+    app.add_flag_callback(
+           "--resume", [this] { options.existing = mal::ExistingRun::resume; },
+           "Go on with an interrupted run from its last checkpoint; one that was not begun begins")
+        ->excludes(replace);
     app.add_flag("--scores", options.scores, "Keep the test rows' logits too, in the run's scores.bin");
   }
 

@@ -201,6 +201,8 @@ void visit_train(ConfigVisitor& visitor, TrainConfig& config, ScheduleConfig& sc
                           {{"none", MultiTask::none}, {"pcgrad", MultiTask::pcgrad}, {"gcs", MultiTask::gcs}});
   visitor.integer("threads", config.threads, 0, 1024);
   visitor.integer("log_every", config.log_every, 1, kMaxSteps);
+  visitor.integer("checkpoint_every", config.checkpoint_every, 0, kMaxSteps);
+  visitor.number("checkpoint_minutes", config.checkpoint_minutes, 0, 1e6);
   visitor.number("clip_norm", schedule.clip_norm, 0, 1e6);
   visitor.integer("warmup_steps", schedule.warmup_steps, 0, kMaxSteps);
   visit_enum<Schedule>(visitor, "schedule", schedule.kind,

@@ -25,6 +25,8 @@ struct TrainConfig {
   MultiTask multi_task = MultiTask::none;
   std::int64_t threads = 0;  // 0: all cores
   std::int64_t log_every = 100;
+  std::int64_t checkpoint_every = 0;  // steps; 0: by time alone
+  double checkpoint_minutes = 10;     // 0: by steps alone
   std::int64_t eval_batch_size = 8192;
 };
 

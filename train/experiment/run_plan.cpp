@@ -38,6 +38,8 @@ std::string run_key(const RunConfig& config, const std::string& data_fingerprint
   same.eval = EvalConfig();
   same.train.threads = TrainConfig().threads;
   same.train.log_every = TrainConfig().log_every;
+  same.train.checkpoint_every = TrainConfig().checkpoint_every;
+  same.train.checkpoint_minutes = TrainConfig().checkpoint_minutes;
   const std::string text = fmt::format("{}\n{}\n{}", kRunVersion, data_fingerprint, to_yaml(same));
   return fmt::format("{:016x}", chained(text.data(), text.size(), 0));
 }

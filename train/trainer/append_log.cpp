@@ -11,8 +11,9 @@
 
 namespace mal {
 
-AppendLog::AppendLog(std::string path)
-    : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+AppendLog::AppendLog(std::string path, bool keep)
+    : path_(std::move(path)),
+      descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (keep ? 0 : O_TRUNC), 0644)) {
   if (descriptor_ < 0) fail("cannot create {}: {}", path_, std::generic_category().message(errno));
 }
 
@@ -32,6 +33,11 @@ void AppendLog::line(std::string_view text) {
            std::generic_category().message(errno));
     done += static_cast<std::size_t>(written);
   }
+}
+
+void AppendLog::rewind(std::uint64_t bytes) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0)
+    fail("cannot shorten {}: {}", path_, std::generic_category().message(errno));
 }
 
 }  // namespace mal

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace mal {
@@ -37,6 +38,13 @@ std::string train_line(const TrainLine& line) {
                      R"("gradient_norm": {}, "samples_per_second": {:.1f}}})",
                      line.step, line.epoch, line.rows, number(line.loss), losses, number(line.gradient_norm),
                      line.samples_per_second);
+}
+
+std::int64_t step_of_line(std::string_view line) {
+  const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+  const auto step = object.is_object() ? object.find("step") : object.end();
+  return step == object.end() || !step->is_number_integer() ? std::numeric_limits<std::int64_t>::max()
+                                                            : step->get<std::int64_t>();
 }
 
 std::string test_line(const Metrics& metrics, const std::vector<SliceTable>& slices, std::int64_t step) {

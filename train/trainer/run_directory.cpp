@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 #include <vector>
 
 #include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/trainer/metrics_log.h"
 #include "train/trainer/scores.h"
 
 namespace mal {
@@ -20,6 +22,7 @@ namespace fs = std::filesystem;
 constexpr const char* kConfig = "/config.yaml";
 constexpr const char* kMetrics = "/metrics.jsonl";
 constexpr const char* kWeights = "/model.safetensors";
+constexpr const char* kCheckpoint = "/checkpoint.safetensors";
 constexpr const char* kFingerprint = "vocabularies";
 
 // Nothing but what a run that was killed at its very start leaves.
@@ -32,13 +35,50 @@ bool holds_only_ours(const std::string& path) {
   return true;
 }
 
-// The folder, empty but for what is not ours to remove.
-std::string make_room(const std::string& path, bool overwrite) {
+// A run goes on only as it began; what cannot change its numbers may be another.
+void check_same(const std::string& path, const RunConfig& config) {
+  RunConfig earlier = parse_run_config(path + kConfig, {});
+  earlier.name = config.name;
+  earlier.output = config.output;
+  earlier.data.prefetch = config.data.prefetch;
+  earlier.train.threads = config.train.threads;
+  earlier.train.eval_batch_size = config.train.eval_batch_size;
+  earlier.train.checkpoint_every = config.train.checkpoint_every;
+  earlier.train.checkpoint_minutes = config.train.checkpoint_minutes;
+  earlier.eval = config.eval;
+  std::istringstream then(to_yaml(earlier)), now(to_yaml(config));
+  std::string before, after;
+  while (std::getline(now, after)) {
+    if (std::getline(then, before) && before == after) continue;
+    const auto trimmed = [](const std::string& line) {
+      return line.substr(std::min(line.find_first_not_of(' '), line.size()));
+    };
+    fail_usage(
+        "{} was begun with '{}', and the configuration now says '{}': a run goes on only as it began; use --overwrite "
+        "to "
+        "begin anew, or --set output=FOLDER",
+        path, trimmed(before), trimmed(after));
+  }
+}
+
+// The folder, empty but for what is not ours to remove, or for the run that goes on.
+std::string make_room(const RunConfig& config, ExistingRun existing) {
+  const std::string& path = config.output;
   if (path.empty()) fail_usage("the configuration has no 'output': name a folder for the run");
   std::error_code error;
   if (fs::exists(path + kConfig)) {
-    if (!overwrite) fail_usage("{} holds an earlier run; use --overwrite to replace it, or --set output=FOLDER", path);
-    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights}) fs::remove(path + file, error);
+    if (existing == ExistingRun::resume) {
+      if (fs::exists(path + kWeights) && !fs::exists(path + kCheckpoint))
+        fail_usage("{} is finished, there is nothing to resume; use --overwrite to train again, or --set output=FOLDER",
+                   path);
+      check_same(path, config);
+      return path;
+    }
+    if (existing == ExistingRun::refuse)
+      fail_usage(
+          "{} holds an earlier run; use --resume to go on with it, --overwrite to replace it, or --set output=FOLDER",
+          path);
+    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint}) fs::remove(path + file, error);
   } else if (fs::exists(path) && !holds_only_ours(path)) {
     fail_usage("{} exists and is not a run; choose another output", path);
   }
@@ -49,11 +89,30 @@ std::string make_room(const std::string& path, bool overwrite) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const RunConfig& config, bool overwrite)
-    : path_(make_room(config.output, overwrite)), log_(path_ + kMetrics) {
+RunDirectory::RunDirectory(const RunConfig& config, ExistingRun existing)
+    : path_(make_room(config, existing)), log_(path_ + kMetrics, existing == ExistingRun::resume) {
+  if (existing == ExistingRun::resume && fs::exists(checkpoint_path())) {
+    checkpoint_ = checkpoint_path();
+    return;
+  }
+  log_.rewind(0);
   OutputFile file(path_ + kConfig);
   file.write(to_yaml(config));
   file.commit();
+}
+
+std::string RunDirectory::checkpoint_path() const {
+  return path_ + kCheckpoint;
+}
+
+void RunDirectory::rewind_log(std::int64_t steps) {
+  const std::string text = read_file(log_.path());
+  std::size_t keep = 0;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', keep)) {
+    if (step_of_line(std::string_view(text).substr(keep, end - keep)) > steps) break;
+    keep = end + 1;
+  }
+  log_.rewind(keep);
 }
 
 void RunDirectory::save(const Parameters& parameters, const RunConfig& config, const std::string& fingerprint,
@@ -63,6 +122,11 @@ void RunDirectory::save(const Parameters& parameters, const RunConfig& config, c
                 {"primary", config.model.primary},
                 {"steps", std::to_string(steps)},
                 {kFingerprint, fingerprint}});
+}
+
+void RunDirectory::finish() {
+  std::error_code error;
+  fs::remove(checkpoint_path(), error);
 }
 
 SavedRun open_run(const std::string& path) {

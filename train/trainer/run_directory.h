@@ -1,4 +1,5 @@
-// The folder of one training run: config.yaml, metrics.jsonl, model.safetensors.
+// The folder of one training run: config.yaml, metrics.jsonl, checkpoint.safetensors while it trains,
+// model.safetensors.
 #pragma once
 
 #include <string>
@@ -9,16 +10,27 @@
 
 namespace mal {
 
+// What to do with an earlier run in the same folder: stop with an Error; replace it; go on with it, from its checkpoint
+// or, if it was killed before the first one, from the beginning. Only an unfinished run of the same configuration goes
+// on.
+enum class ExistingRun { refuse, replace, resume };
+
 class RunDirectory {
  public:
-  // Creates the folder and writes the resolved configuration. An earlier run there: Error unless `overwrite`; a folder
-  // that is no run is never touched.
-  RunDirectory(const RunConfig& config, bool overwrite);
+  // Creates the folder and writes the resolved configuration. A folder that is no run is never touched.
+  RunDirectory(const RunConfig& config, ExistingRun existing);
 
   void log(std::string_view json_line) { log_.line(json_line); }
+  // Keeps of metrics.jsonl what had happened after that many steps.
+  void rewind_log(std::int64_t steps);
+  // Of a run that can go on; empty: it has none, and begins anew.
+  const std::string& checkpoint() const { return checkpoint_; }
+  std::string checkpoint_path() const;
   void save(const Parameters& parameters, const RunConfig& config, const std::string& fingerprint, std::int64_t steps);
+  void finish();  // everything is written: the checkpoint has done its work
 
  private:
+  std::string checkpoint_;
   std::string path_;
   AppendLog log_;
 };

@@ -13,11 +13,14 @@
 #include "train/data/dataset.h"
 #include "train/trainer/baseline.h"
 #include "train/trainer/evaluator.h"
+#include "train/trainer/interrupt.h"
+#include "train/trainer/loss_meter.h"
 #include "train/trainer/metrics_log.h"
 #include "train/trainer/network.h"
 #include "train/trainer/run_directory.h"
 #include "train/trainer/scores.h"
 #include "train/trainer/test_report.h"
+#include "train/trainer/training_checkpoint.h"
 
 namespace mal {
 
@@ -48,35 +51,16 @@ struct Setup {
     if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
   }
 
+  std::string data_fingerprint() const {
+    return fmt::format("{} rows, vocabularies {}", dataset.rows(Split::train),
+                       vocabulary_fingerprint(config.data.path));
+  }
+
   RunConfig config;
   Device device;
   Dataset dataset;
   Parameters parameters;
   Network network;
-};
-
-// Sums of losses since the last log line.
-class LossMeter {
- public:
-  explicit LossMeter(std::size_t heads) : losses_(heads) {}
-
-  void add(const Network& network) {
-    ++steps_;
-    total_ += network.total_loss();
-    for (std::size_t h = 0; h < losses_.size(); ++h) losses_[h] += network.losses[h];
-  }
-  double mean() const { return total_ / steps_; }
-  std::vector<double> means() const {
-    std::vector<double> means = losses_;
-    for (double& mean : means) mean /= steps_;
-    return means;
-  }
-  bool empty() const { return steps_ == 0; }
-  void reset() { *this = LossMeter(losses_.size()); }
-
- private:
-  double steps_ = 0, total_ = 0;
-  std::vector<double> losses_;
 };
 
 class Trainer {
@@ -88,13 +72,31 @@ class Trainer {
         optimizer_(setup.device, setup.parameters, setup.config.dense, setup.config.sparse, schedule()),
         meter_(setup.network.losses.size()),
         progress_("training " + setup.config.name, static_cast<std::uint64_t>(rows_ * setup.config.train.epochs)),
-        logged_at_(Clock::now()) {}
+        logged_at_(Clock::now()),
+        saved_at_(Clock::now()) {}
+
+  // Where the run's checkpoint left off, if it has one.
+  void resume() {
+    if (directory_.checkpoint().empty()) return;
+    const TrainingPosition position =
+        load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), setup_.data_fingerprint());
+    directory_.rewind_log(position.steps);
+    optimizer_.resume(position.steps);
+    meter_ = position.meter;
+    fmt::print(stderr, "note: {} goes on after step {} of {}\n", setup_.config.output, position.steps, total_steps());
+  }
 
   // Returns the number of steps.
   std::int64_t run(RateCounter& baseline) {
+    const InterruptGuard guard;
     const Clock::time_point start = Clock::now();
-    for (std::int64_t epoch = 0; epoch < setup_.config.train.epochs; ++epoch) {
-      BatchReader reader(setup_.dataset, Split::train, setup_.config.train.batch_size, 0,
+    const std::int64_t batch_size = setup_.config.train.batch_size, an_epoch = steps_of(rows_, batch_size);
+    const std::int64_t done = optimizer_.steps(), first_row = done % an_epoch * batch_size;
+    seen_ = done / an_epoch * rows_ + first_row;
+    const std::int64_t resumed = seen_;
+    count_rows(baseline, std::min(seen_, rows_));
+    for (std::int64_t epoch = done / an_epoch; epoch < setup_.config.train.epochs; ++epoch) {
+      BatchReader reader(setup_.dataset, Split::train, batch_size, epoch == done / an_epoch ? first_row : 0,
                          static_cast<int>(setup_.config.data.prefetch));
       while (const Batch* batch = reader.next()) {
         if (epoch == 0) baseline.count(*batch);
@@ -102,16 +104,29 @@ class Trainer {
       }
     }
     if (!meter_.empty()) log(setup_.config.train.epochs - 1);
-    const auto rows = static_cast<double>(seen_);
-    progress_.finish(fmt::format("{:.0f} samples/s", rows / seconds_since(start)));
+    progress_.finish(fmt::format("{:.0f} samples/s", static_cast<double>(seen_ - resumed) / seconds_since(start)));
     return optimizer_.steps();
   }
 
  private:
+  std::int64_t total_steps() const {
+    return setup_.config.train.epochs * steps_of(rows_, setup_.config.train.batch_size);
+  }
   ScheduleConfig schedule() const {
     ScheduleConfig schedule = setup_.config.schedule;
-    schedule.total_steps = setup_.config.train.epochs * steps_of(rows_, setup_.config.train.batch_size);
+    schedule.total_steps = total_steps();
     return schedule;
+  }
+
+  // The rows that were trained before the checkpoint.
+  void count_rows(RateCounter& baseline, std::int64_t rows) const {
+    if (rows == 0 || !baseline.active()) return;
+    BatchReader reader(setup_.dataset, Split::train, setup_.config.train.batch_size);
+    for (std::int64_t counted = 0; counted < rows;) {
+      const Batch* batch = reader.next();
+      baseline.count(*batch);
+      counted += batch->rows;
+    }
   }
 
   void step(const Batch& batch, std::int64_t epoch) {
@@ -124,11 +139,29 @@ class Trainer {
           "or look at these rows",
           optimizer_.steps() + 1, batch.first_row, batch.first_row + batch.rows - 1);
     optimizer_.step(network.graph);
-    meter_.add(network);
+    meter_.add(network.total_loss(), network.losses);
     seen_ += batch.rows;
     since_log_ += batch.rows;
     progress_.update(static_cast<std::uint64_t>(seen_), detail_);
     if (optimizer_.steps() % setup_.config.train.log_every == 0) log(epoch);
+    if (optimizer_.steps() == total_steps()) return;
+    if (InterruptGuard::requested()) {
+      save();
+      fail("interrupted after step {} of {}; --resume goes on from there", optimizer_.steps(), total_steps());
+    }
+    if (checkpoint_is_due()) save();
+  }
+
+  bool checkpoint_is_due() const {
+    const TrainConfig& config = setup_.config.train;
+    return (config.checkpoint_every > 0 && optimizer_.steps() % config.checkpoint_every == 0) ||
+           (config.checkpoint_minutes > 0 && seconds_since(saved_at_) > 60 * config.checkpoint_minutes);
+  }
+
+  void save() {
+    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_},
+                    setup_.data_fingerprint());
+    saved_at_ = Clock::now();
   }
 
   void log(std::int64_t epoch) {
@@ -155,7 +188,7 @@ class Trainer {
   Optimizer optimizer_;
   LossMeter meter_;
   Progress progress_;
-  Clock::time_point logged_at_;
+  Clock::time_point logged_at_, saved_at_;
   std::int64_t seen_ = 0, since_log_ = 0;
   std::string detail_;
 };
@@ -185,10 +218,14 @@ double peak_memory_mib() {
 Metrics train(const RunConfig& config, const TrainOptions& options) {
   Setup setup(config, options);
   RateCounter baseline(setup.dataset.schema(), config.model.primary, config.eval.baseline);
-  RunDirectory directory(config, options.overwrite);
-  directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train), setup.dataset.rows(Split::test),
-                           setup.parameters.dense_count() + setup.parameters.table_count()));
-  const std::int64_t steps = Trainer(setup, directory).run(baseline);
+  RunDirectory directory(config, options.existing);
+  if (directory.checkpoint().empty())
+    directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train),
+                             setup.dataset.rows(Split::test),
+                             setup.parameters.dense_count() + setup.parameters.table_count()));
+  Trainer trainer(setup, directory);
+  trainer.resume();
+  const std::int64_t steps = trainer.run(baseline);
   check_weights(setup.parameters, steps);
   directory.save(setup.parameters, config, vocabulary_fingerprint(config.data.path), steps);
 
@@ -200,6 +237,7 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
   const std::vector<SliceTable> slices = slice_tables(setup.dataset, test, config.eval.slices);
   directory.log(test_line(metrics, slices, steps));
   if (options.scores) save_scores(config.output, test.scored.logits);
+  directory.finish();
   print_metrics(config.name, metrics, slices);
   fmt::print("run: {} ({} steps, peak memory {:.0f} MiB with the mapped data)\n", config.output, steps,
              peak_memory_mib());

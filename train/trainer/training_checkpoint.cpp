@@ -1,0 +1,58 @@
+#include "train/trainer/training_checkpoint.h"
+
+#include <cmath>
+#include <cstdlib>
+
+#include "engine/checkpoint.h"
+#include "engine/error.h"
+
+namespace mal {
+
+namespace {
+
+constexpr const char* kSteps = "steps";
+constexpr const char* kDataset = "dataset";
+constexpr const char* kMeter = "losses_since_log";
+
+// Hexadecimal: the same bits come back.
+std::string to_text(const LossMeter& meter) {
+  std::string text = fmt::format("{:a} {:a}", meter.steps, meter.total);
+  for (const double loss : meter.losses) text += fmt::format(" {:a}", loss);
+  return text;
+}
+
+LossMeter to_meter(const std::string& path, const std::string& text, std::size_t heads) {
+  LossMeter meter(heads);
+  std::vector<double*> fields = {&meter.steps, &meter.total};
+  for (double& loss : meter.losses) fields.push_back(&loss);
+  const char* at = text.c_str();
+  for (double* field : fields) {
+    char* end = nullptr;
+    *field = std::strtod(at, &end);
+    if (end == at || !std::isfinite(*field)) fail("{}: its metadata '{}' are damaged; train again", path, kMeter);
+    at = end;
+  }
+  return meter;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& path, const Parameters& parameters, const TrainingPosition& position,
+                     const std::string& dataset) {
+  save_weights(path, parameters,
+               {{kSteps, std::to_string(position.steps)}, {kMeter, to_text(position.meter)}, {kDataset, dataset}},
+               Contents::training);
+}
+
+TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters, std::size_t heads,
+                                 const std::string& dataset) {
+  Metadata metadata = load_weights(path, parameters, Contents::training);
+  if (metadata[kDataset] != dataset)
+    fail("{}: it belongs to another data set, or the data set was prepared anew; train again with --overwrite", path);
+  TrainingPosition position{std::strtoll(metadata[kSteps].c_str(), nullptr, 10),
+                            to_meter(path, metadata[kMeter], heads)};
+  if (position.steps < 1) fail("{}: it says step '{}'; train again with --overwrite", path, metadata[kSteps]);
+  return position;
+}
+
+}  // namespace mal
