@@ -78,5 +78,5 @@ head -n 2000 samples/train.csv >fewer.csv
 "$bin/mal_data" prepare --schema simulated --train fewer.csv --test samples/test.csv --out other >/dev/null
 cp -r parts moved
 sed -i 's/path: dataset/path: other/' moved/config.yaml
-refuses 1 "belongs to another data set" "${resume[@]}" --set output=moved --set train.epochs=200 --set data.path=other
+refuses 1 "(belongs to another data set|another model or dataset used)" "${resume[@]}" --set output=moved --set train.epochs=200 --set data.path=other
 refuses 2 "excludes" "${resume[@]}" --overwrite
