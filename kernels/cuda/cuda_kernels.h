@@ -17,15 +17,21 @@ class KernelError : public std::runtime_error {
   explicit KernelError(const std::string& message) : std::runtime_error(message) {}
 };
 
+// How matrix products of this thread are computed from now on: in fp32, or with operands rounded to tf32 or bf16 and
+// sums in fp32. Matrices in memory stay fp32.
+enum class Precision : std::int32_t { fp32, tf32, bf16 };
+
 // Entries that are not written yet are null.
 const KernelTable& emulated_kernels();
 // Launches, library calls and copies of this thread since the program began: what would be nodes of a captured graph.
 std::int64_t emulated_launches();
+void set_emulated_precision(Precision precision);
 
 #ifdef MAL_HAVE_CUDA
 // Runs on the current stream (support/stream.h) of the calling thread; pointers are to device memory.
 const KernelTable& cuda_kernels();
 std::int64_t cuda_launches();
+void set_cuda_precision(Precision precision);
 // Waits after every launch from now on, so that an error names the kernel that made it. For tests and debugging: it
 // cannot be captured.
 void wait_for_each_launch(bool wait);

@@ -8,21 +8,12 @@ namespace MAL_CUDA_NAMESPACE {
 decltype(kernels::embedding_forward) embedding_forward;
 decltype(kernels::embedding_backward) embedding_backward;
 decltype(kernels::embedding_backward_workspace) embedding_backward_workspace;
-decltype(kernels::multi_view_loss) multi_view_loss;
-decltype(kernels::multi_view_loss_workspace) multi_view_loss_workspace;
-decltype(kernels::add_forward) add_forward;
-decltype(kernels::activation_forward) activation_forward;
-decltype(kernels::activation_backward) activation_backward;
-decltype(kernels::copy) copy;
-decltype(kernels::fill) fill;
-decltype(kernels::dot) dot;
-decltype(kernels::dot_workspace) dot_workspace;
-decltype(kernels::gradient_norm) gradient_norm;
-decltype(kernels::gradient_norm_workspace) gradient_norm_workspace;
-decltype(kernels::scale_add) scale_add;
-decltype(kernels::dense_update) dense_update;
-decltype(kernels::sparse_update) sparse_update;
-decltype(kernels::sparse_state_width) sparse_state_width;
+decltype(kernels::linear_forward) linear_forward;
+decltype(kernels::linear_backward) linear_backward;
+decltype(kernels::linear_backward_workspace) linear_backward_workspace;
+decltype(kernels::linear_group_forward) linear_group_forward;
+decltype(kernels::linear_group_backward) linear_group_backward;
+decltype(kernels::linear_group_backward_workspace) linear_group_backward_workspace;
 decltype(kernels::layer_norm_forward) layer_norm_forward;
 decltype(kernels::layer_norm_backward) layer_norm_backward;
 decltype(kernels::layer_norm_backward_workspace) layer_norm_backward_workspace;
@@ -52,18 +43,33 @@ decltype(kernels::simtier_count_forward) simtier_count_forward;
 decltype(kernels::simtier_embedding_forward) simtier_embedding_forward;
 decltype(kernels::simtier_embedding_backward) simtier_embedding_backward;
 decltype(kernels::simtier_embedding_backward_workspace) simtier_embedding_backward_workspace;
+decltype(kernels::multi_view_loss) multi_view_loss;
+decltype(kernels::multi_view_loss_workspace) multi_view_loss_workspace;
+decltype(kernels::add_forward) add_forward;
+decltype(kernels::activation_forward) activation_forward;
+decltype(kernels::activation_backward) activation_backward;
+decltype(kernels::copy) copy;
+decltype(kernels::fill) fill;
+decltype(kernels::dot) dot;
+decltype(kernels::dot_workspace) dot_workspace;
+decltype(kernels::gradient_norm) gradient_norm;
+decltype(kernels::gradient_norm_workspace) gradient_norm_workspace;
+decltype(kernels::scale_add) scale_add;
+decltype(kernels::dense_update) dense_update;
+decltype(kernels::sparse_update) sparse_update;
+decltype(kernels::sparse_state_width) sparse_state_width;
 
 const KernelTable& kernel_table() {
   static constexpr KernelTable kTable = {
       .embedding_forward = embedding_forward,
       .embedding_backward = embedding_backward,
       .embedding_backward_workspace = embedding_backward_workspace,
-      .linear_forward = nullptr,
-      .linear_backward = nullptr,
-      .linear_backward_workspace = nullptr,
-      .linear_group_forward = nullptr,
-      .linear_group_backward = nullptr,
-      .linear_group_backward_workspace = nullptr,
+      .linear_forward = linear_forward,
+      .linear_backward = linear_backward,
+      .linear_backward_workspace = linear_backward_workspace,
+      .linear_group_forward = linear_group_forward,
+      .linear_group_backward = linear_group_backward,
+      .linear_group_backward_workspace = linear_group_backward_workspace,
       .layer_norm_forward = layer_norm_forward,
       .layer_norm_backward = layer_norm_backward,
       .layer_norm_backward_workspace = layer_norm_backward_workspace,

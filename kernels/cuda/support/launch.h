@@ -16,10 +16,11 @@
 // MAL_SHARED(float, tile, [32][33]); declares a static shared array that is aligned as its element type is: for 16-byte
 // access declare it of float4. dynamic_shared<float>() is the launch's dynamic shared memory, aligned to 16 bytes.
 #ifdef MAL_CUDA_EMULATION
-#define MAL_SHARED(type, name, extents)    \
-  static constexpr char name##_key = 0;    \
-  using name##_type = type extents;        \
-  auto& name = *static_cast<name##_type*>( \
+#define MAL_SHARED(type, name, extents)                           \
+  static constexpr char name##_key = 0;                           \
+  using name##_type = type extents;                               \
+  /* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration */ \
+  auto& name = *static_cast<name##_type*>(                        \
       ::mal::emulation::static_shared(&name##_key, sizeof(name##_type), alignof(name##_type)))
 #else
 #define MAL_SHARED(type, name, extents) __shared__ type name extents
