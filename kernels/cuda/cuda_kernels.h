@@ -21,7 +21,7 @@ class KernelError : public std::runtime_error {
 // sums in fp32. Matrices in memory stay fp32.
 enum class Precision : std::int32_t { fp32, tf32, bf16 };
 
-// Entries that are not written yet are null.
+// In the emulation; pointers are to the host's memory.
 const KernelTable& emulated_kernels();
 // Launches, library calls and copies of this thread since the program began: what would be nodes of a captured graph.
 std::int64_t emulated_launches();

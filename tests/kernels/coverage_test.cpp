@@ -13,13 +13,22 @@ TEST_CASE("every entry of the kernel table has a test", "[kernels]") {
   CHECK(covered_entries().size() == kEntries);
 }
 
-TEST_CASE("the CPU fills every entry of its kernel table", "[kernels]") {
+void check_filled(const KernelTable& kernels) {
   void* entries[kEntries];
-  std::memcpy(entries, &kernels::cpu_kernels(), sizeof(KernelTable));
+  std::memcpy(entries, &kernels, sizeof(KernelTable));
   for (std::size_t entry = 0; entry < kEntries; ++entry) {
     INFO("entry " << entry << " of KernelTable, counted from 0");
     CHECK(entries[entry] != nullptr);
   }
+}
+
+// With the test above: every kernel of CUDA runs in the emulation, on what the CPU's tests ask.
+TEST_CASE("every device fills every entry of its kernel table", "[kernels]") {
+  check_filled(kernels::cpu_kernels());
+  check_filled(kernels::emulated_kernels());
+#ifdef MAL_HAVE_CUDA
+  check_filled(kernels::cuda_kernels());
+#endif
 }
 
 }  // namespace mal::test::coverage

@@ -12,7 +12,7 @@ struct Shape {
 };
 constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {7, 31}, {127, 2}, {128, 5}, {129, 33}, {1025, 7}, {3, 1025}};
 
-using Arrays = std::vector<std::vector<float>>;
+using Arrays = std::vector<Vector<float>>;
 
 double slow_norm(const Arrays& arrays) {
   long double sum = 0;
@@ -28,13 +28,13 @@ std::vector<kernels::Span> spans_of(const Arrays& arrays) {
 }
 
 kernels::GradientNorm run_norm(const KernelTable& kernels, const std::vector<kernels::Span>& spans, double clip = 0,
-                               const std::vector<double>& losses = {}) {
+                               const Vector<double>& losses = {}) {
   const auto count = static_cast<std::int32_t>(spans.size());
-  std::vector<double> workspace(static_cast<std::size_t>(kernels.gradient_norm_workspace(spans.data(), count)), -1);
-  kernels::GradientNorm norm{-1, -1, -1};
-  kernels.gradient_norm(spans.data(), count, losses.data(), static_cast<std::int32_t>(losses.size()), clip, &norm,
+  Vector<double> workspace(static_cast<std::size_t>(kernels.gradient_norm_workspace(spans.data(), count)), -1);
+  Vector<kernels::GradientNorm> norm{{-1, -1, -1}};
+  kernels.gradient_norm(spans.data(), count, losses.data(), static_cast<std::int32_t>(losses.size()), clip, norm.data(),
                         workspace.data());
-  return norm;
+  return norm[0];
 }
 
 std::vector<double> first_six(const Matrix& a) {
@@ -44,10 +44,10 @@ std::vector<double> first_six(const Matrix& a) {
 
 double run_dot(const KernelTable& kernels, const std::vector<kernels::Span>& a, const std::vector<kernels::Span>& b) {
   const auto count = static_cast<std::int32_t>(a.size());
-  std::vector<double> workspace(static_cast<std::size_t>(kernels.dot_workspace(a.data(), count)), -1);
-  double out = -1;
-  kernels.dot(a.data(), b.data(), count, &out, workspace.data());
-  return out;
+  Vector<double> workspace(static_cast<std::size_t>(kernels.dot_workspace(a.data(), count)), -1);
+  Vector<double> out{-1};
+  kernels.dot(a.data(), b.data(), count, out.data(), workspace.data());
+  return out[0];
 }
 
 TEST_CASE("add_forward adds two slices into a third", "[kernels]") {
@@ -132,11 +132,12 @@ TEST_CASE("gradient_norm over several arrays", "[kernels]") {
 TEST_CASE("gradient_norm counts only the rows that are there", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     const float nan = std::numeric_limits<float>::quiet_NaN();
-    for (const std::int64_t rows : {0, 1, 2, 1000}) {
-      std::vector<float> values(3 * 3000, nan), head = {2};
-      for (std::int64_t i = 0; i < 3 * rows; ++i) values[static_cast<std::size_t>(i)] = 1;
-      const auto norm = run_norm(kernels, {{head.data(), 1}, {values.data(), 9000, 3, &rows}, {head.data(), 1}});
-      CHECK(norm.norm == Approx(std::sqrt(8.0 + 3 * static_cast<double>(rows))));
+    for (const std::int64_t count : {0, 1, 2, 1000}) {
+      const Vector<std::int64_t> rows{count};
+      Vector<float> values(3 * 3000, nan), head = {2};
+      for (std::int64_t i = 0; i < 3 * count; ++i) values[static_cast<std::size_t>(i)] = 1;
+      const auto norm = run_norm(kernels, {{head.data(), 1}, {values.data(), 9000, 3, rows.data()}, {head.data(), 1}});
+      CHECK(norm.norm == Approx(std::sqrt(8.0 + 3 * static_cast<double>(count))));
       CHECK(norm.finite == 1);
     }
   });
@@ -155,7 +156,7 @@ TEST_CASE("gradient_norm shows NaN and infinity wherever they are", "[kernels]")
   for_each_device([](const KernelTable& kernels) {
     const double infinity = std::numeric_limits<double>::infinity();
     for (const std::size_t at : {0, 1, 4095, 4096, 9998}) {
-      std::vector<float> array(9999, 1.0F);
+      Vector<float> array(9999, 1.0F);
       array[at] = std::numeric_limits<float>::quiet_NaN();
       const auto norm = run_norm(kernels, spans_of({{1.0F}, array, {2.0F}}), 1);
       CHECK(std::isnan(norm.norm));
@@ -215,15 +216,15 @@ TEST_CASE("dot is the sum over all pairs, exact where the arrays cancel", "[kern
   for_each_device([](const KernelTable& kernels) {
     Draw draw(8);
     const Matrix a(draw, 1, 10000), b(draw, 1, 10000), c(draw, 1, 3);
-    const std::int64_t two = 2;
+    const Vector<std::int64_t> two{2};
     const std::vector<kernels::Span> left = {{a.data(), 10000}, {c.data(), 3}, {nullptr, 0}},
                                      right = {{b.data(), 10000}, {c.data(), 3}, {nullptr, 0}};
     CHECK(run_dot(kernels, left, right) == Approx(dot(a.wide(), b.wide()) + dot(c.wide(), c.wide())).epsilon(1e-12));
     CHECK(run_dot(kernels, {}, {}) == 0);
-    CHECK(run_dot(kernels, {{a.data(), 10000, 3, &two}}, {{b.data(), 10000, 3, &two}}) ==
+    CHECK(run_dot(kernels, {{a.data(), 10000, 3, two.data()}}, {{b.data(), 10000, 3, two.data()}}) ==
           Approx(dot(first_six(a), first_six(b))).epsilon(1e-12));
-    const float big[] = {3e19F, 1, -3e19F}, ones[] = {3e19F, 0.5F, 3e19F};
-    CHECK(std::isfinite(run_dot(kernels, {{big, 3}}, {{ones, 3}})));
+    const Vector<float> big = {3e19F, 1, -3e19F}, ones = {3e19F, 0.5F, 3e19F};
+    CHECK(std::isfinite(run_dot(kernels, {{big.data(), 3}}, {{ones.data(), 3}})));
   });
   check_same_bits([] {
     Draw draw(9);

@@ -33,7 +33,7 @@ struct Ids {
 
   std::int64_t rows;
   std::int32_t length;
-  std::vector<std::int32_t> ids, lengths;
+  Vector<std::int32_t> ids, lengths;
 };
 
 double weight_of(Pooling pooling, std::int32_t count) {
@@ -98,7 +98,7 @@ struct SharedTable {
     rows.assign(static_cast<std::size_t>(capacity), -1);
     values = Matrix(capacity, width);
     return {lookups.data(), static_cast<std::int32_t>(lookups.size()), width, table_rows, rows.data(), values.data(),
-            &count};
+            count.data()};
   }
   Rows slow() const {
     Rows result;
@@ -112,9 +112,9 @@ struct SharedTable {
   std::vector<Pooling> poolings;
   std::vector<Matrix> douts;
   std::vector<kernels::LookupGradient> lookups;
-  std::vector<std::int32_t> rows;
+  Vector<std::int32_t> rows;
   Matrix values{0, 1};
-  std::int64_t count = -1;  // out
+  Vector<std::int64_t> count{-1};  // out
 };
 
 void run_backward(const KernelTable& kernels, const std::vector<kernels::TableGradient>& tables, std::int64_t rows) {
@@ -137,8 +137,8 @@ std::string table_mismatch(const SharedTable& table) {
   const Rows want = table.slow();
   // Up to 28 occurrences of each sample; those of one row are summed in fp32, one after the other.
   const double tolerance = 3e-6 + 3e-7 * static_cast<double>(table.ids[0].rows) / static_cast<double>(table.table_rows);
-  if (table.count != static_cast<std::int64_t>(want.size()))
-    return std::to_string(table.count) + " rows, not " + std::to_string(want.size());
+  if (table.count[0] != static_cast<std::int64_t>(want.size()))
+    return std::to_string(table.count[0]) + " rows, not " + std::to_string(want.size());
   std::int64_t i = 0;
   for (const auto& [row, sum] : want) {  // in rising order
     if (table.rows[static_cast<std::size_t>(i)] != row) return "row " + std::to_string(i) + " of the result";
@@ -233,7 +233,7 @@ TEST_CASE("embedding_backward of several tables, one of them untouched", "[kerne
     std::vector<kernels::TableGradient> gradients;
     for (SharedTable& table : tables) gradients.push_back(table.gradient());
     run_backward(kernels, gradients, 129);
-    CHECK(tables[1].count == 0);
+    CHECK(tables[1].count[0] == 0);
     for (std::size_t t = 0; t < tables.size(); ++t) CHECK(table_mismatch(tables[t]) == "");
     run_backward(kernels, {}, 129);
   });
@@ -246,7 +246,7 @@ TEST_CASE("embedding_backward sums in order of feature, sample and position", "[
     for (int i = 0; i < 3; ++i) table.add(draw, Ids(draw, 50, 6, true, 4), Pooling::none);
     const auto gradient = table.gradient();
     run_backward(kernels, {gradient}, 50);
-    REQUIRE(table.count == 4);
+    REQUIRE(table.count[0] == 4);
     Matrix want(4, 3);
     want.fill(0);
     for (std::size_t i = 0; i < 3; ++i)
@@ -263,7 +263,7 @@ TEST_CASE("embedding_backward against central differences", "[kernels]") {
     SharedTable table(draw, 7, 3, 5);
     const auto gradient = table.gradient();
     run_backward(kernels, {gradient}, 7);
-    REQUIRE(table.count == 5);
+    REQUIRE(table.count[0] == 5);
     auto weights = Matrix(draw, 5, 3).wide();
     const auto numeric = central_differences(weights, [&] {
       double loss = 0;
@@ -294,8 +294,7 @@ TEST_CASE("embedding kernels give the same bits for any number of threads", "[ke
     run_backward(kernels, gradients, 1025);
     Bits bits;
     bits.add(out);
-    for (std::size_t t = 0; t < 3; ++t)
-      bits.add(std::vector<std::int64_t>{tables[t].count}).add(tables[t].rows).add(tables[t].values);
+    for (std::size_t t = 0; t < 3; ++t) bits.add(tables[t].count).add(tables[t].rows).add(tables[t].values);
     return bits;
   });
 }

@@ -108,7 +108,7 @@ struct Case {
   }
   void run(const KernelTable& kernels, Reduction reduction) {
     const auto count = static_cast<std::int32_t>(loss_heads.size());
-    std::vector<double> workspace(static_cast<std::size_t>(kernels.multi_view_loss_workspace(rows, count)));
+    Vector<double> workspace(static_cast<std::size_t>(kernels.multi_view_loss_workspace(rows, count)));
     kernels.multi_view_loss(logits.data(), logits.stride(), credits.data(), credits.stride(), loss_heads.data(), count,
                             reduction, dlogits.data(), dlogits.stride(), columns, losses.data(), rows,
                             workspace.data());
@@ -126,7 +126,7 @@ struct Case {
   std::vector<LossHead> loss_heads;
   Draw draw;
   Matrix logits, credits, dlogits;
-  std::vector<double> losses;
+  Vector<double> losses;
 };
 
 TEST_CASE("multi_view_loss: value and gradient of views and a cartesian head", "[kernels]") {

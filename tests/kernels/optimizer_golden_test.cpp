@@ -68,7 +68,7 @@ void check_dense(const KernelTable& kernels, const Fields& line, const std::vect
     const kernels::DenseTensor tensor{weights.data(), steps[s].gradients.data(), state1.data(), state2.data(),
                                       kRows * kColumns};
     const OptimizerStep step = settings_of(line, static_cast<std::int64_t>(s));
-    kernels.dense_update(kRules.at(line.at(1)), &step, &kNorm, &tensor, 1);
+    kernels.dense_update(kRules.at(line.at(1)), on_device(step).data(), on_device(kNorm).data(), &tensor, 1);
     CHECK(mismatch(weights, steps[s].weights, 1e-6) == "");
   }
 }
@@ -90,18 +90,18 @@ void check_sparse(const KernelTable& kernels, const Fields& line, const std::vec
           table.at(r, c) = static_cast<float>(steps[0].weights[static_cast<std::size_t>(r * kColumns + c)]);
       continue;
     }
-    std::vector<std::int32_t> rows;
-    std::vector<float> values;
+    Vector<std::int32_t> rows;
+    Vector<float> values;
     for (std::int32_t r = 0; r < kRows; ++r) {
       if (std::isnan(steps[s].gradients.at(r, 0))) continue;
       rows.push_back(r);
       for (std::int64_t c = 0; c < kColumns; ++c) values.push_back(steps[s].gradients.at(r, c));
     }
-    const std::int64_t count = std::ssize(rows);
-    const kernels::SparseTensor tensor{table.data(), table.stride(), kRows,  kColumns,
-                                       rows.data(),  values.data(),  &count, kRows};
+    const auto count = on_device<std::int64_t>(std::ssize(rows));
+    const kernels::SparseTensor tensor{table.data(), table.stride(), kRows,        kColumns,
+                                       rows.data(),  values.data(),  count.data(), kRows};
     const OptimizerStep step = settings_of(line, static_cast<std::int64_t>(s));
-    kernels.sparse_update(rule, &step, &kNorm, &tensor, 1);
+    kernels.sparse_update(rule, on_device(step).data(), on_device(kNorm).data(), &tensor, 1);
     for (std::int64_t r = 0; r < kRows; ++r) std::copy_n(&table.at(r, 0), kColumns, &weights.at(r, 0));
     CHECK(mismatch(weights, steps[s].weights, 1e-6) == "");
   }

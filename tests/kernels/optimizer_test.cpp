@@ -120,7 +120,8 @@ struct Dense {
         slow[t][static_cast<std::size_t>(i)].update(formula_of(rule), constants,
                                                     static_cast<double>(gradients[t].at(0, i)));
     }
-    kernels.dense_update(rule, &constants, &constants.norm, tensors.data(), static_cast<std::int32_t>(tensors.size()));
+    kernels.dense_update(rule, on_device<OptimizerStep>(constants).data(), on_device(constants.norm).data(),
+                         tensors.data(), static_cast<std::int32_t>(tensors.size()));
   }
   void check() const {
     for (std::size_t t = 0; t < weights.size(); ++t) {
@@ -185,7 +186,8 @@ TEST_CASE("a gradient of zeros moves nothing", "[kernels]") {
       dense.check();
     }
     const Settings step = settings(0.1F, 0, 0, 1, 1);
-    kernels.dense_update(DenseRule::adam, &step, &step.norm, nullptr, 0);
+    kernels.dense_update(DenseRule::adam, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(), nullptr,
+                         0);
   });
 }
 
@@ -224,14 +226,16 @@ struct Sparse {
 
   // Each row is touched with this probability.
   void step(const Settings& constants, float share, bool with_slow = true) {
-    std::vector<std::int32_t> touched;
+    Vector<std::int32_t> touched;
     for (std::int64_t r = 0; r < rows.rows(); ++r)
       if (draw.uniform(0, 1) < share) touched.push_back(static_cast<std::int32_t>(r));
     const auto count = static_cast<std::int64_t>(touched.size());
     const Matrix values(draw, count, width, 0, -1, 1.5F);
-    const SparseTensor tensor{rows.data(),    rows.stride(), rows.rows(), width,
-                              touched.data(), values.data(), &count,      rows.rows()};
-    kernels.sparse_update(rule, &constants, &constants.norm, &tensor, 1);
+    const auto device_count = on_device(count);
+    const SparseTensor tensor{rows.data(),    rows.stride(), rows.rows(),         width,
+                              touched.data(), values.data(), device_count.data(), rows.rows()};
+    kernels.sparse_update(rule, on_device<OptimizerStep>(constants).data(), on_device(constants.norm).data(), &tensor,
+                          1);
     if (!with_slow) return;
     std::int64_t next = 0;
     for (std::int64_t r = 0; r < rows.rows(); ++r) {
@@ -299,13 +303,13 @@ TEST_CASE("rows without a gradient keep every bit, but for adam_dense", "[kernel
       Sparse sparse(kernels, rule, 0.9F, 10, 7);
       sparse.step(settings(0.1F, 0.1F, 0.9F, 1, 1), 2);
       const Matrix before = sparse.rows;
-      const std::vector<std::int32_t> touched = {4};
+      const Vector<std::int32_t> touched = {4};
       const Matrix values(sparse.draw, 1, 7);
-      const std::int64_t one = 1;
+      const Vector<std::int64_t> one{1};
       const Settings step = settings(0.1F, 0.1F, 0.9F, 1, 2);
-      const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 10,   7,
-                                touched.data(),     values.data(),        &one, 30};
-      kernels.sparse_update(rule, &step, &step.norm, &tensor, 1);
+      const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 10,         7,
+                                touched.data(),     values.data(),        one.data(), 30};
+      kernels.sparse_update(rule, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(), &tensor, 1);
       for (std::int64_t r = 0; r < 10; ++r) {
         const std::int64_t at = r * before.stride();
         const bool same = std::memcmp(before.data() + at, sparse.rows.data() + at,
@@ -321,27 +325,32 @@ TEST_CASE("sparse_update of several tables, one of them untouched", "[kernels]")
   for_each_device([](const KernelTable& kernels) {
     Sparse a(kernels, SparseRule::lazy_adam, 0, 300, 5), b(kernels, SparseRule::lazy_adam, 0, 40, 16),
         alone_a(kernels, SparseRule::lazy_adam, 0, 300, 5), alone_b(kernels, SparseRule::lazy_adam, 0, 40, 16);
-    std::vector<std::int32_t> rows_a(300), rows_b = {0, 7, 39};
+    Vector<std::int32_t> rows_a(300), rows_b = {0, 7, 39};
     for (std::int32_t r = 0; r < 300; ++r) rows_a[static_cast<std::size_t>(r)] = r;
     Draw draw(73);
     const Matrix values_a(draw, 300, 5), values_b(draw, 3, 16);
-    const std::int64_t none = 0, three = 3, three_hundred = 300;
+    const Vector<std::int64_t> none{0}, three{3}, three_hundred{300};
     const auto tensor_a = [&](Sparse& s) {
-      return SparseTensor{s.rows.data(), s.rows.stride(), 300, 5, rows_a.data(), values_a.data(), &three_hundred, 300};
+      return SparseTensor{s.rows.data(),   s.rows.stride(),      300, 5, rows_a.data(),
+                          values_a.data(), three_hundred.data(), 300};
     };
     const auto tensor_b = [&](Sparse& s) {
-      return SparseTensor{s.rows.data(), s.rows.stride(), 40, 16, rows_b.data(), values_b.data(), &three, 40};
+      return SparseTensor{s.rows.data(), s.rows.stride(), 40, 16, rows_b.data(), values_b.data(), three.data(), 40};
     };
     SparseTensor untouched = tensor_a(a);
-    untouched.count = &none;
+    untouched.count = none.data();
     const Settings step = settings(0.1F, 0.1F, 0, 1, 1);
     const std::vector<SparseTensor> all = {tensor_b(b), untouched, tensor_a(a)};
-    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, all.data(), 3);
+    kernels.sparse_update(SparseRule::lazy_adam, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(),
+                          all.data(), 3);
     const SparseTensor only_a = tensor_a(alone_a), only_b = tensor_b(alone_b);
-    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, &only_a, 1);
-    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, &only_b, 1);
+    kernels.sparse_update(SparseRule::lazy_adam, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(),
+                          &only_a, 1);
+    kernels.sparse_update(SparseRule::lazy_adam, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(),
+                          &only_b, 1);
     CHECK(bool(Bits().add(a.rows).add(b.rows) == Bits().add(alone_a.rows).add(alone_b.rows)));
-    kernels.sparse_update(SparseRule::lazy_adam, &step, &step.norm, nullptr, 0);
+    kernels.sparse_update(SparseRule::lazy_adam, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(),
+                          nullptr, 0);
   });
 }
 
@@ -353,11 +362,12 @@ TEST_CASE("ftrl sets weights to zero within l1", "[kernels]") {
     values.at(0, 0) = 0.3F;  // l1 itself
     values.at(0, 1) = -0.1F;
     values.at(0, 2) = -1;
-    const std::int32_t row = 0;
-    const std::int64_t one = 1;
+    const Vector<std::int32_t> row{0};
+    const Vector<std::int64_t> one{1};
     const Settings step = settings(0.5F, 0.2F, 0, 1, 1);
-    const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 1, 3, &row, values.data(), &one, 1};
-    kernels.sparse_update(SparseRule::ftrl, &step, &step.norm, &tensor, 1);
+    const SparseTensor tensor{sparse.rows.data(), sparse.rows.stride(), 1, 3, row.data(), values.data(), one.data(), 1};
+    kernels.sparse_update(SparseRule::ftrl, on_device<OptimizerStep>(step).data(), on_device(step.norm).data(), &tensor,
+                          1);
     CHECK(sparse.rows.at(0, 0) == 0);
     CHECK(sparse.rows.at(0, 1) == 0);
     CHECK(sparse.rows.at(0, 2) == Approx((1 - 0.3) / ((0.7 + 1) / 0.5 + 0.2)));
