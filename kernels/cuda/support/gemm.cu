@@ -164,6 +164,7 @@ Matmul make(const Gemm& g) {
   set(matmul.description, CUBLASLT_MATMUL_DESC_TRANSA, g.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(matmul.description, CUBLASLT_MATMUL_DESC_TRANSB, g.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(matmul.description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(g.epilogue));
+  if (g.bias != nullptr) set(matmul.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, g.bias);
   choose(matmul, g);
   return matmul;
 }
