@@ -19,9 +19,10 @@ inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
 // kPartialBlocks: blocks that leave partial sums, at most: two for each of the 132 multiprocessors of an H100 or H200.
 // A constant, so that sums have the same order on every device. kMostBlocks: blocks of other grids, whose threads step
-// on to further rows: enough to fill any device several times. Few in emulation, so that small tests take those steps.
+// on to further rows: enough to fill any device several times. Few in emulation, so that small tests take those steps,
+// but more than sum_partials has parts.
 #ifdef MAL_CUDA_EMULATION
-inline constexpr std::int64_t kPartialBlocks = 4, kMostBlocks = 6;
+inline constexpr std::int64_t kPartialBlocks = 18, kMostBlocks = 6;
 #else
 inline constexpr std::int64_t kPartialBlocks = 264, kMostBlocks = 4096;
 #endif

@@ -260,6 +260,31 @@ TEST_CASE("din_backward against central differences", "[kernels]") {
   });
 }
 
+TEST_CASE("din of a hidden layer too large for a block's memory, and of a wide one", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const bool softmax : {false, true})
+      for (const DinShape& shape : {DinShape{5, 3, 160, 192, softmax}, DinShape{7, 40, 36, 40, softmax}}) {
+        INFO("width " << shape.width << (softmax ? ", softmax" : ""));
+        Case c(shape, 0);
+        for (std::int64_t i = 0; i < 4 * shape.width * shape.hidden; ++i) c.w1.data()[i] *= 0.1F;
+        for (std::int64_t i = 0; i < shape.hidden; ++i) c.w2.data()[i] *= 0.1F;
+        c.forward(kernels);
+        CHECK(mismatch(c.scores, c.din().scores(), 5e-6) == "");
+        CHECK(mismatch(c.out, c.din().out(), 2e-5) == "");
+        const DinGradient want = slow_backward(c.din(), c.dout.wide());
+        c.backward(kernels, false, false);
+        c.check_gradients(want, 5e-5);
+        CHECK(mismatch(c.dsequence, want.sequence, 2e-5) == "");
+        CHECK(mismatch(c.dtarget, want.target, 2e-5) == "");
+        const Bits parameters = Bits().add(c.dw1).add(c.dalpha).add(c.db2);
+        c.backward(kernels, true, true);
+        CHECK(mismatch(c.dsequence, plus(want.sequence, want.sequence), 4e-5) == "");
+        CHECK(mismatch(c.dtarget, plus(want.target, want.target), 4e-5) == "");
+        CHECK(bool(parameters == Bits().add(c.dw1).add(c.dalpha).add(c.db2)));
+      }
+  });
+}
+
 // Width 1, one hidden unit, h = e: the raw score is e above zero and e / 2 below it.
 Case scores_as_given(const std::vector<float>& scores) {
   Case c({1, static_cast<std::int64_t>(scores.size()), 1, 1, true}, 0);

@@ -11,7 +11,7 @@ constexpr float kEps = 1e-3F;
 struct Shape {
   std::int64_t rows, width;
 };
-constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {2, 7}, {7, 31}, {127, 2}, {128, 5}, {129, 33}, {1025, 7}};
+constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {2, 7}, {7, 31}, {127, 2}, {128, 5}, {129, 33}, {1025, 7}, {37, 136}};
 
 std::size_t size_of(std::int64_t n) {
   return static_cast<std::size_t>(n);
@@ -55,7 +55,7 @@ struct Case {
         beta(draw, 1, s.width),
         mean(1, s.width),
         variance(1, s.width),
-        y(s.rows, s.width, gap + 1),
+        y(s.rows, s.width, 2 * gap),
         dy(draw, s.rows, s.width, gap),
         dx(s.rows, s.width, gap + 2),
         dgamma(1, s.width),

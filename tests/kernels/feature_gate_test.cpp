@@ -8,7 +8,8 @@ const Covers kCovers(&KernelTable::feature_gate_forward, &KernelTable::feature_g
 struct Shape {
   std::int64_t rows, width, rank;
 };
-constexpr Shape kShapes[] = {{0, 3, 2}, {1, 1, 1}, {7, 31, 4}, {33, 33, 1}, {128, 5, 3}, {257, 17, 4}, {3, 1025, 2}};
+constexpr Shape kShapes[] = {{0, 3, 2},   {1, 1, 1},    {7, 31, 4},   {33, 33, 1},
+                             {128, 5, 3}, {257, 17, 4}, {3, 1025, 2}, {5, 6, 5}};
 
 // HoME's feature gate in float64.
 struct Gate {
@@ -79,7 +80,7 @@ TEST_CASE("feature_gate_forward is x times twice the sigmoid of a low-rank produ
 
 TEST_CASE("feature_gate_backward against central differences", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
-    for (const Shape& s : {Shape{1, 1, 1}, Shape{5, 7, 3}, Shape{131, 3, 2}}) {
+    for (const Shape& s : {Shape{1, 1, 1}, Shape{5, 7, 3}, Shape{131, 3, 2}, Shape{37, 8, 4}, Shape{9, 6, 5}}) {
       INFO(s.rows << " x " << s.width << ", rank " << s.rank);
       Case c(s, 1);
       Gate reference = c.reference();
@@ -97,6 +98,23 @@ TEST_CASE("feature_gate_backward against central differences", "[kernels]") {
       c.backward(kernels, false, false);
       CHECK(bool(parameters == Bits().add(c.da).add(c.db)));
     }
+  });
+}
+
+TEST_CASE("feature_gate of a row that fills a block's memory is the CPU's", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Case c({9, 4100, 4}, 1), want({9, 4100, 4}, 1);
+    for (Case* each : {&c, &want})
+      for (Matrix* m : {&each->a, &each->b})
+        for (std::int64_t i = 0; i < 4100 * 4; ++i) m->data()[i] *= 0.02F;
+    want.forward(kernels::cpu_kernels());
+    want.backward(kernels::cpu_kernels(), false);
+    c.forward(kernels);
+    c.backward(kernels, false);
+    CHECK(mismatch(c.u, want.u.wide(), 1e-5) == "");
+    CHECK(mismatch(c.dx, want.dx.wide(), 1e-5) == "");
+    CHECK(mismatch(c.da, want.da.wide(), 1e-5) == "");
+    CHECK(mismatch(c.db, want.db.wide(), 1e-5) == "");
   });
 }
 

@@ -6,7 +6,14 @@ const Covers kCovers(&KernelTable::field_mean_forward, &KernelTable::field_mean_
                      &KernelTable::field_scale_forward, &KernelTable::field_scale_backward);
 
 using Offsets = std::vector<std::int32_t>;
-const std::vector<Offsets> kOffsets = {{0, 1}, {0, 31}, {0, 1, 2, 3}, {0, 16, 17, 50, 52}, {0, 33, 1025}};
+// One column each.
+Offsets narrow_fields(std::int32_t count) {
+  Offsets offsets;
+  for (std::int32_t f = 0; f <= count; ++f) offsets.push_back(f);
+  return offsets;
+}
+const std::vector<Offsets> kOffsets = {{0, 1},        {0, 31},           {0, 1, 2, 3}, {0, 16, 17, 50, 52},
+                                       {0, 33, 1025}, narrow_fields(515)};
 constexpr std::int64_t kRows[] = {0, 1, 7, 33, 128, 257};
 
 // SENet's two ends in float64.

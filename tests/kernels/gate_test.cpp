@@ -39,12 +39,19 @@ const std::vector<Layout> kLayouts = {
       {GateKind::constant, 1, {2, 3}},
       {GateKind::softmax, 1, {0, 3}},
       {GateKind::sigmoid, 1, {1, 2}}}},
+    {"forty weights",
+     10,
+     4,
+     {{GateKind::softmax, 0, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
+      {GateKind::sigmoid, 1, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}},
+      {GateKind::constant, 2, {0, 2, 4, 6, 8, 1, 3, 5, 7, 9}},
+      {GateKind::softmax, 3, {5, 6, 7, 8, 9, 0, 1, 2, 3, 4}}}},
     {"an expert and an output of no gate", 3, 2, {{GateKind::constant, 1, {2, 0}}}},
 };
 struct Shape {
   std::int64_t rows, width;
 };
-constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {7, 31}, {128, 5}, {129, 33}, {1025, 2}, {3, 1025}};
+constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {7, 31}, {128, 5}, {129, 33}, {1025, 2}, {3, 1025}, {9, 264}};
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -88,7 +95,7 @@ struct Case {
   Case(const Layout& l, const Shape& s, std::int64_t gap, std::uint64_t seed) : layout(l), shape(s), draw(seed) {
     for (std::int32_t e = 0; e < layout.experts; ++e) {
       experts.emplace_back(draw, s.rows, s.width, gap);
-      dexperts.emplace_back(s.rows, s.width, gap + 1);
+      dexperts.emplace_back(s.rows, s.width, 2 * gap);
     }
     std::int64_t total = 0;
     for (const GateShape& gate : layout.gates) {
@@ -99,7 +106,7 @@ struct Case {
       total += count;
     }
     for (std::int32_t o = 0; o < layout.outputs; ++o) {
-      y.emplace_back(s.rows, s.width, gap + 2);
+      y.emplace_back(s.rows, s.width, 3 * gap);
       dy.emplace_back(draw, s.rows, s.width, gap);
     }
     weights = Matrix(s.rows, total, gap);
@@ -249,7 +256,7 @@ TEST_CASE("mixture_backward writes no gradient that nobody wants", "[kernels]") 
     c.forward(kernels);
     c.backward(kernels, false, false);
     CHECK(mismatch(c.dlogits[2], Gradients(c).logits[2], 1e-5) == "");
-    for (const Matrix& m : c.dexperts) CHECK(bool(Bits().add(m) == Bits().add(Matrix(130, 5, 1))));
+    for (const Matrix& m : c.dexperts) CHECK(bool(Bits().add(m) == Bits().add(Matrix(130, 5))));
   });
 }
 

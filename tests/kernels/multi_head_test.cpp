@@ -163,6 +163,27 @@ TEST_CASE("multi_head_backward against central differences", "[kernels]") {
   });
 }
 
+TEST_CASE("multi_head_backward of long sequences and of wide ones is the CPU's", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const MultiHeadShape& s : {kShapes[3], kShapes[4], kShapes[5], kShapes[6], MultiHeadShape{37, 5, 24, 3},
+                                    MultiHeadShape{161, 2, 4, 2}, MultiHeadShape{5, 3, 104, 4}}) {
+      INFO(s.rows << " rows, " << s.length << " x " << s.width << ", " << s.heads << " heads");
+      Case c(s, 0), want(s, 0);
+      want.forward(kernels::cpu_kernels());
+      want.backward(kernels::cpu_kernels(), false);
+      c.forward(kernels);
+      c.backward(kernels, false);
+      CHECK(mismatch(c.dquery, want.dquery.wide(), 2e-5) == "");
+      CHECK(mismatch(c.dsequence, want.dsequence.wide(), 2e-5) == "");
+      CHECK(mismatch(c.dkey, want.dkey.wide(), 2e-5) == "");
+      CHECK(mismatch(c.dvalue, want.dvalue.wide(), 2e-5) == "");
+      CHECK(mismatch(c.dvalue_bias, want.dvalue_bias.wide(), 2e-5) == "");
+      CHECK(mismatch(c.doutput, want.doutput.wide(), 2e-5) == "");
+      CHECK(mismatch(c.doutput_bias, want.doutput_bias.wide(), 2e-5) == "");
+    }
+  });
+}
+
 TEST_CASE("multi-head attention of extreme scores takes one position; an empty row gives zeros", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({3, 4, 4, 2});

@@ -8,7 +8,8 @@ const Covers kCovers(&KernelTable::layer_norm_forward, &KernelTable::layer_norm_
 struct Shape {
   std::int64_t rows, width;
 };
-constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {1, 7}, {7, 31}, {127, 8}, {128, 1}, {129, 33}, {1025, 7}, {3, 1025}};
+constexpr Shape kShapes[] = {{0, 3},   {1, 1},    {1, 7},    {7, 31},   {127, 8},
+                             {128, 1}, {129, 33}, {1025, 7}, {3, 1025}, {37, 136}};
 constexpr float kEps = 1e-3F;
 
 struct Norm {
