@@ -84,7 +84,6 @@ struct DinPlan {
 // multiprocessor; fewer warps before fewer units.
 template <typename Floats>
 DinPlan din_plan(const char* kernel, const DinShape& shape, int most_warps, const Floats& floats) {
-  constexpr std::int64_t kThreeBlocks = kMostShared / 3, kTwoBlocks = kMostShared / 2;
   DinPlan plan{};
   plan.tile = shape.width > 8 ? 16 : shape.width > 4 ? 8 : 4;
   plan.warps = most_warps;

@@ -77,7 +77,7 @@ void multi_head_forward(const MultiHeadShape& shape, const MultiHeadParameters& 
   const MultiHeadSizes sizes = multi_head_sizes(shape, tile);
   int warps = kWarps;
   const auto bytes = [&] { return std::int64_t{warps} * forward_floats(sizes) * std::int64_t{sizeof(float)}; };
-  while (warps > 1 && bytes() > kMostShared / 2) warps /= 2;
+  while (warps > 1 && bytes() > kTwoBlocks) warps /= 2;
   if (bytes() > kMostShared)
     refuse("multi_head_forward", std::to_string(shape.heads) + " heads over " + std::to_string(shape.length) +
                                      " positions of " + std::to_string(shape.width) +

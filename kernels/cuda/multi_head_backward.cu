@@ -202,8 +202,8 @@ void multi_head_backward(const MultiHeadShape& shape, const MultiHeadParameters&
     return (std::int64_t{warps} * backward_floats(sizes) + (with_sums ? sum_floats(sizes) : 0)) *
            std::int64_t{sizeof(float)};
   };
-  const bool shared_sums = sum_floats(sizes) * std::int64_t{sizeof(float)} < kMostShared / 2;
-  while (warps > 1 && bytes(shared_sums) > kMostShared / 2) warps /= 2;
+  const bool shared_sums = sum_floats(sizes) * std::int64_t{sizeof(float)} < kTwoBlocks;
+  while (warps > 1 && bytes(shared_sums) > kTwoBlocks) warps /= 2;
   if (bytes(shared_sums) > kMostShared)
     refuse("multi_head_backward", std::to_string(shape.heads) + " heads over " + std::to_string(shape.length) +
                                       " positions of " + std::to_string(shape.width) +

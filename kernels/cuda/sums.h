@@ -26,7 +26,9 @@ inline constexpr std::int64_t kPartialBlocks = 18, kMostBlocks = 6;
 #else
 inline constexpr std::int64_t kPartialBlocks = 264, kMostBlocks = 4096;
 #endif
-inline constexpr std::int64_t kMostShared = 227 * 1024;  // bytes of shared memory that a block of sm_90 can have
+// Bytes of shared memory that a block of sm_90 can have, and of which two or three blocks fit a multiprocessor: it has
+// 228 KiB, and each block takes one of them for itself.
+inline constexpr std::int64_t kMostShared = 227 * 1024, kTwoBlocks = 113 * 1024, kThreeBlocks = 75 * 1024;
 
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
