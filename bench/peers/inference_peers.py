@@ -38,7 +38,8 @@ def read_model(path):
     return json.loads(about["schema"]), json.loads(about["model"]), tensors
 
 
-def make_network(schema, model, tensors):
+def make_network(schema, model, tensors, train=False):
+    """train: the weights are parameters, and embeddings have sparse gradients."""
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -51,7 +52,11 @@ def make_network(schema, model, tensors):
             for key, array in tensors.items():
                 if array.dtype == np.float32:
                     self.names[key] = "p" + str(len(self.names))
-                    self.register_buffer(self.names[key], torch.from_numpy(array.copy()))
+                    weights = torch.from_numpy(array.copy())
+                    if train:
+                        self.register_parameter(self.names[key], nn.Parameter(weights))
+                    else:
+                        self.register_buffer(self.names[key], weights)
 
         def tensor(self, key):
             return getattr(self, self.names[key])
@@ -81,21 +86,25 @@ def make_network(schema, model, tensors):
             table = self.tensor(name + "/tiers")
             tiers = tensors[name + "/tiers"].shape[0]
             place = ((scores.clamp(-1, 1) + 1) * (tiers / 2)).long().clamp(max=tiers - 1)
-            counts = torch.zeros(scores.shape[0], tiers).scatter_add(1, place, torch.ones_like(scores))
+            counts = torch.zeros(scores.shape[0], tiers, device=scores.device)
+            counts = counts.scatter_add(1, place, torch.ones_like(scores))
             return torch.log2(1 + counts) * table[:, 0]
+
+        def embed(self, rows, table):
+            return F.embedding(rows, self.tensor("embedding/" + table), sparse=train)
 
         def trunk(self, inputs):
             parts, attended, tiers, embedded = [], [], [], {}
             for column in self.columns:
                 x = inputs[column["name"]]
                 if column["kind"] == "id":
-                    embedded[column["name"]] = F.embedding(x, self.tensor("embedding/" + column["table"]))
+                    embedded[column["name"]] = self.embed(x, column["table"])
                     parts.append(embedded[column["name"]])
             for column in self.columns:
                 x = inputs[column["name"]]
                 name = column["name"]
                 if column["kind"] == "sequence":
-                    e = F.embedding(x, self.tensor("embedding/" + column["table"]))
+                    e = self.embed(x, column["table"])
                     attended.append(self.din(e, embedded[column["table"]], "attention/" + name))
                 elif column["kind"] == "scores":
                     tiers.append(self.simtier(x, "simtier/" + name))
@@ -103,19 +112,26 @@ def make_network(schema, model, tensors):
             return F.layer_norm(z, tensors["input_norm/gamma"].shape, self.tensor("input_norm/gamma"), self.tensor("input_norm/beta"),
                                 model["layer_norm_eps"])
 
-        def forward(self, *inputs):
+        def heads(self, *inputs):
+            """Logits: the primary view's first, then (mal) one a task, CAT's last."""
             z = self.trunk({column["name"]: x for column, x in zip(self.columns, inputs)})
             depth = len(model["tower"])
             if model["type"] == "base":
                 bottom = self.mlp(z, "bottom", len(model["bottom"]))
-                return torch.sigmoid(self.tower(bottom, "tower", depth)[1])[:, 0]
+                return [self.tower(bottom, "tower", depth)[1]]
             mal = model["mal"]
             v = self.mlp(z, "aka/bottom", len(mal["aka_bottom"]))
             tasks = (mal["views"] or schema["views"]) + (["cat"] if mal["cat"] else [])
-            knowledge = torch.cat([self.mlp(v, "aka/" + task, depth) for task in tasks], 1)
+            hidden = [self.mlp(v, "aka/" + task, depth) for task in tasks]
             fusion = self.mlp(z, "ptp/bottom", len(mal["ptp"]))
-            fusion = fusion + self.mlp(knowledge, "ptp/knowledge", len(mal["knowledge"]), linear_last=True)
-            return torch.sigmoid(self.tower(fusion, "ptp/head", len(mal["head"]))[1])[:, 0]
+            fusion = fusion + self.mlp(torch.cat(hidden, 1), "ptp/knowledge", len(mal["knowledge"]), linear_last=True)
+            primary = self.tower(fusion, "ptp/head", len(mal["head"]))[1]
+            if not train:
+                return [primary]
+            return [primary] + [self.linear(h, f"aka/{task}/logit") for h, task in zip(hidden, tasks)]
+
+        def forward(self, *inputs):
+            return torch.sigmoid(self.heads(*inputs)[0])[:, 0]
 
     return Network().eval()
 
