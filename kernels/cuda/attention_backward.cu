@@ -331,7 +331,7 @@ void din_backward(const DinShape& shape, const DinParameters& parameters, const 
                   std::int64_t lddsequence, bool accumulate_sequence, float* dtarget, std::int64_t lddtarget,
                   bool accumulate_target, const DinGradients& gradients, float* workspace) {
   const DinPlan plan = din_plan("din_backward", shape, kWarps, [](const DinSizes& s, int warps) {
-    return std::int64_t{warps} * backward_floats(s) + 2 * s.chunk;
+    return std::int64_t{warps} * backward_floats(s) + 2 * s.chunk + kWarps;  // and b2's sums
   });
   Backward p{plan.sizes,
              {parameters.w1, parameters.b1, parameters.alpha, parameters.w2},
