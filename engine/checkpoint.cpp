@@ -33,7 +33,16 @@ struct Entry {
   std::string name;
   std::vector<std::int64_t> shape;
   std::int64_t rows, width, stride;
-  float* data;
+  Buffer* buffer;
+
+  // Every row's floats, where the host can read them.
+  template <typename Body>
+  void for_each_row(const Body& body) const {
+    buffer->read(static_cast<std::size_t>(stride) * sizeof(float),
+                 [&](std::int64_t, std::int64_t count, const std::byte* data) {
+                   for (std::int64_t r = 0; r < count; ++r) body(reinterpret_cast<const float*>(data) + r * stride);
+                 });
+  }
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows * width) * sizeof(float); }
 };
 
@@ -43,7 +52,7 @@ std::vector<Entry> entries_of(const Parameters& parameters, Contents contents) {
   auto& writable = const_cast<Parameters&>(parameters);
   std::vector<Entry> entries;
   const auto add = [&](const std::string& name, Tensor& tensor) {
-    if (tensor.size() > 0) entries.push_back({name, tensor.shape(), 1, tensor.size(), tensor.size(), tensor.data()});
+    if (tensor.size() > 0) entries.push_back({name, tensor.shape(), 1, tensor.size(), tensor.size(), &tensor.buffer()});
   };
   for (Parameter& parameter : writable.all_dense()) {
     add(parameter.name, parameter.value);
@@ -54,7 +63,7 @@ std::vector<Entry> entries_of(const Parameters& parameters, Contents contents) {
   for (State& state : writable.all_states()) add(state.name, state.value);
   for (EmbeddingTable& table : writable.all_tables()) {
     const std::int64_t width = table.width() + (training ? table.state_width() : 0);
-    entries.push_back({table.name(), {table.rows(), width}, table.rows(), width, table.row_stride(), table.data()});
+    entries.push_back({table.name(), {table.rows(), width}, table.rows(), width, table.row_stride(), &table.buffer()});
   }
   return entries;
 }
@@ -71,9 +80,9 @@ std::string checksum(Json header, const std::vector<Entry>& entries) {
   XXH3_64bits_reset(state.get());
   XXH3_64bits_update(state.get(), text.data(), text.size());
   for (const Entry& entry : entries)
-    for (std::int64_t r = 0; r < entry.rows; ++r)
-      XXH3_64bits_update(state.get(), entry.data + r * entry.stride,
-                         static_cast<std::size_t>(entry.width) * sizeof(float));
+    entry.for_each_row([&](const float* row) {
+      XXH3_64bits_update(state.get(), row, static_cast<std::size_t>(entry.width) * sizeof(float));
+    });
   return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
 }
 
@@ -169,8 +178,8 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
   file.write(&length, sizeof(length));
   file.write(header);
   for (const Entry& entry : entries)
-    for (std::int64_t r = 0; r < entry.rows; ++r)
-      file.write(entry.data + r * entry.stride, static_cast<std::size_t>(entry.width) * sizeof(float));
+    entry.for_each_row(
+        [&](const float* row) { file.write(row, static_cast<std::size_t>(entry.width) * sizeof(float)); });
   file.commit();
 }
 
@@ -186,8 +195,12 @@ Metadata load_weights(const std::string& path, Parameters& parameters, Contents 
     const std::byte* source = find_tensor(path, view, entry);
     bytes += entry.bytes();
     const std::size_t row_bytes = static_cast<std::size_t>(entry.width) * sizeof(float);
-    for (std::int64_t r = 0; r < entry.rows; ++r)
-      std::memcpy(entry.data + r * entry.stride, source + static_cast<std::size_t>(r) * row_bytes, row_bytes);
+    const std::size_t stride = static_cast<std::size_t>(entry.stride) * sizeof(float);
+    entry.buffer->edit(stride, [&](std::int64_t first, std::int64_t count, std::byte* data) {
+      for (std::int64_t r = 0; r < count; ++r)
+        std::memcpy(data + static_cast<std::size_t>(r) * stride,
+                    source + static_cast<std::size_t>(first + r) * row_bytes, row_bytes);
+    });
   }
   if (bytes != view.data_bytes)
     fail("{}: it has {} bytes of data, its tensors {}; the file is damaged, copy it again, or train again", path,

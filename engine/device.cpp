@@ -1,5 +1,9 @@
 #include "engine/device.h"
 
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
 #include "engine/error.h"
 #include "kernels/device_probe.h"
 
@@ -7,26 +11,52 @@ namespace mal {
 
 namespace {
 
-std::string why_no_cuda() {
-  const kernels::CudaDevices devices = kernels::probe_cuda();
-  if (!devices.names.empty())
-    return fmt::format("found {}, but this version trains on the CPU only: its CUDA kernels are not written yet",
-                       devices.names.front());
+constexpr std::string_view kCuda = "cuda";
+
+Device cpu_device() {
+  return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime()};
+}
+
+Device cuda_device(const kernels::CudaDevices& devices, std::size_t index, kernels::Precision precision) {
+  kernels::CudaDevice opened = kernels::open_cuda(static_cast<int>(index), precision);
+  return {fmt::format("cuda:{} ({})", index, devices.names[index]), "", opened.kernels, std::move(opened.runtime)};
+}
+
+std::string why_no_cuda(const kernels::CudaDevices& devices) {
   return "no usable GPU (" + devices.reason + ")";
+}
+
+// "cuda" is the first one.
+Device chosen_cuda(std::string_view choice, kernels::Precision precision) {
+  std::size_t index = 0;
+  const std::string_view number = choice.substr(std::min(choice.size(), kCuda.size() + 1));
+  const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), index);
+  if (choice != kCuda && (code != std::errc() || end != number.data() + number.size()))
+    fail_usage("--device {}: '{}' is not the number of a GPU; use cuda, or cuda:0, cuda:1, …", choice, number);
+  const kernels::CudaDevices devices = kernels::probe_cuda();
+  if (devices.names.empty()) fail_usage("--device {}: {}; use --device cpu or auto", choice, why_no_cuda(devices));
+  if (index >= devices.names.size())
+    fail_usage("--device {}: this machine has {} GPU{}, numbered from 0", choice, devices.names.size(),
+               devices.names.size() == 1 ? "" : "s");
+  return cuda_device(devices, index, precision);
+}
+
+Device best_device(kernels::Precision precision) {
+  const kernels::CudaDevices devices = kernels::probe_cuda();
+  if (!devices.names.empty()) return cuda_device(devices, 0, precision);
+  Device device = cpu_device();
+  device.note = why_no_cuda(devices) + "; using the CPU";
+  return device;
 }
 
 }  // namespace
 
-Device select_device(std::string_view choice, int threads) {
-  Device device{"cpu", "", &kernels::cpu_kernels()};
-  if (choice == "auto")
-    device.note = why_no_cuda() + "; using the CPU";
-  else if (choice == "cuda" || choice.starts_with("cuda:"))
-    fail_usage("--device {}: {}; use --device cpu or auto", choice, why_no_cuda());
-  else if (choice != "cpu")
-    fail_usage("--device {}: unknown; use auto, cpu or cuda[:k]", choice);
+Device select_device(std::string_view choice, int threads, kernels::Precision precision) {
   kernels::set_cpu_threads(threads);
-  return device;
+  if (choice == "auto") return best_device(precision);
+  if (choice == "cpu") return cpu_device();
+  if (choice == kCuda || choice.starts_with("cuda:")) return chosen_cuda(choice, precision);
+  fail_usage("--device {}: unknown; use auto, cpu or cuda[:k]", choice);
 }
 
 }  // namespace mal

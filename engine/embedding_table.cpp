@@ -24,23 +24,34 @@ std::int64_t stride_of(const std::string& name, std::int64_t rows, std::int64_t 
 
 }  // namespace
 
-EmbeddingTable::EmbeddingTable(std::string name, std::int64_t rows, std::int32_t width, std::int32_t state)
+EmbeddingTable::EmbeddingTable(const Memory& memory, std::string name, std::int64_t rows, std::int32_t width,
+                               std::int32_t state)
     : name_(std::move(name)),
       rows_(rows),
       stride_(stride_of(name_, rows, width + state)),
       width_(width),
       state_(state),
-      buffer_(static_cast<std::size_t>(rows * stride_) * sizeof(float)) {}
+      buffer_(memory, static_cast<std::size_t>(rows * stride_) * sizeof(float),
+              {"the table " + name_ + " with its optimiser state",
+               "lower model.embedding_dim, prepare the data with fewer ids, or choose optimizer.sparse: "
+               "rowwise_adagrad"}) {}
+
+void EmbeddingTable::edit_rows(const std::function<void(std::int64_t, float*)>& body) {
+  buffer_.edit(row_bytes(), [&](std::int64_t first, std::int64_t count, std::byte* data) {
+    for (std::int64_t r = 0; r < count; ++r) body(first + r, reinterpret_cast<float*>(data) + r * stride_);
+  });
+}
 
 void EmbeddingTable::initialise(std::uint64_t seed, float stddev) {
   const Random random(seed, name_);
-  for (std::int64_t r = 0; r < rows_; ++r)
+  edit_rows([&](std::int64_t r, float* row) {
     for (std::int32_t c = 0; c < width_; ++c)
-      row(r)[c] = stddev * static_cast<float>(random.normal(static_cast<std::uint64_t>(r * width_ + c)));
+      row[c] = stddev * static_cast<float>(random.normal(static_cast<std::uint64_t>(r * width_ + c)));
+  });
 }
 
 void EmbeddingTable::fill_state(float value, std::int32_t first, std::int32_t width) {
-  for (std::int64_t r = 0; r < rows_; ++r) std::fill_n(row(r) + width_ + first, width, value);
+  edit_rows([&](std::int64_t, float* row) { std::fill_n(row + width_ + first, width, value); });
 }
 
 }  // namespace mal

@@ -7,6 +7,12 @@
 
 namespace mal {
 
+std::int64_t SparseGradient::read_count() const {
+  std::int64_t touched = 0;
+  counted->download(&touched, sizeof touched);
+  return touched;
+}
+
 Matrix Run::value(Value value) const {
   return graph.matrix(value);
 }
@@ -105,22 +111,39 @@ Matrix Graph::gradient_matrix(Value value) const {
   return {static_cast<float*>(arena_.data()) + storage.gradient_offset + place.column, storage.stride};
 }
 
+std::vector<float> Graph::read(Value value, std::int64_t rows) const {
+  const auto columns = static_cast<std::size_t>(width(value));
+  std::vector<float> result(static_cast<std::size_t>(rows) * columns);
+  if (rows == 0) return result;
+  const Matrix from = matrix(value);
+  const auto stride = static_cast<std::size_t>(from.stride);
+  std::vector<float> wide((static_cast<std::size_t>(rows) - 1) * stride + columns);
+  arena_.download(wide.data(), wide.size() * sizeof(float),
+                  static_cast<std::size_t>(from.data - arena_.as<float>()) * sizeof(float));
+  for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r)
+    std::copy_n(wide.data() + r * stride, columns, result.data() + r * columns);
+  return result;
+}
+
 void Graph::forward(std::int64_t rows) {
   if (!planned_ || rows < 0 || rows > max_rows_)
     fail("graph: forward of {} rows, at most {} are planned", rows, planned_ ? max_rows_ : 0);
   backward_phase_ = false;
   rows_ = rows;
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
-    Run run{*this, *device_.kernels, rows};
-    run.op = i;
-    ops_[i]->forward(run);
+  for (const std::vector<std::size_t>& call : calls_) {
+    members_.clear();
+    for (const std::size_t i : call) members_.push_back({ops_[i].get(), Run{*this, *device_.kernels, rows, i}});
+    if (members_.size() == 1)
+      members_.front().op->forward(members_.front().run);
+    else
+      members_.front().op->forward_group(members_);
   }
 }
 
 void Graph::backward(std::int64_t rows) {
   if (!planned_ || !training_) fail("graph: backward() of a graph that was not planned for training");
   backward_phase_ = true;
-  for (std::size_t i = ops_.size(); i-- > 0;) run_backward_of(i, rows);
+  for (std::size_t c = calls_.size(); c-- > 0;) run_backward_of(calls_[c], rows);
 }
 
 void Graph::commit(const kernels::GradientNorm* norm) const {
@@ -163,17 +186,22 @@ Flow Graph::reached_from(Value value) const {
   return all;
 }
 
-void Graph::run_backward_of(std::size_t op, std::int64_t rows) {
-  const Step& step = steps_[op];
-  if (!step.backward) return;
-  for (const Fill& fill : step.fills) {
-    const Storage& storage = storages_[static_cast<std::size_t>(fill.storage)];
-    device_.kernels->fill(static_cast<float*>(arena_.data()) + storage.gradient_offset + fill.column, storage.stride,
-                          rows, fill.width, 0.0F);
+void Graph::run_backward_of(const std::vector<std::size_t>& call, std::int64_t rows) {
+  members_.clear();
+  for (std::size_t m = call.size(); m-- > 0;) {
+    const Step& step = steps_[call[m]];
+    if (!step.backward) continue;
+    for (const Fill& fill : step.fills) {
+      const Storage& storage = storages_[static_cast<std::size_t>(fill.storage)];
+      device_.kernels->fill(arena_.as<float>() + storage.gradient_offset + fill.column, storage.stride, rows,
+                            fill.width, 0.0F);
+    }
+    members_.push_back({ops_[call[m]].get(), Run{*this, *device_.kernels, rows, call[m]}});
   }
-  Run run{*this, *device_.kernels, rows};
-  run.op = op;
-  ops_[op]->backward(run);
+  if (members_.size() == 1)
+    members_.front().op->backward(members_.front().run);
+  else if (!members_.empty())
+    members_.front().op->backward_group(members_);
 }
 
 }  // namespace mal

@@ -2,12 +2,14 @@
 //
 // A Value is a batch-row matrix [rows, width] with rows ≤ max_rows. plan() gives every value, gradient and scratch
 // buffer its place in one arena, by the interval of calls in which it lives; after that a step allocates nothing.
-// concat() and slice() cost nothing: a value can be a range of columns of a wider storage, and kernels take row
+// Layers of one shape whose inputs are there at the same time (towers, experts) become one call. concat() and slice()
+// cost nothing: a value can be a range of columns of a wider storage, and kernels take row
 // strides.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,8 @@ struct Input {
 struct InputColumn {
   const std::int32_t* ids = nullptr;      // [rows, length]
   const std::int32_t* lengths = nullptr;  // [rows]
-  const float* values = nullptr;          // [rows, length]
+  const float* values = nullptr;          // [rows, length]; of a number one a row, `stride` apart
+  std::int64_t stride = 1;
 };
 
 struct Matrix {
@@ -51,7 +54,9 @@ struct SparseGradient {
   const std::int32_t* rows = nullptr;
   float* values = nullptr;
   const std::int64_t* count = nullptr;
-  std::int64_t capacity = 0;  // the most rows that a step touches
+  std::int64_t capacity = 0;        // the most rows that a step touches
+  const Buffer* counted = nullptr;  // where count lies
+  std::int64_t read_count() const;  // on the host; waits
 };
 
 class Graph;
@@ -73,9 +78,19 @@ struct Run {
 
 class Op {
  public:
+  struct Member {
+    Op* op;
+    Run run;
+  };
+
   virtual ~Op() = default;
   virtual void forward(const Run& run) = 0;
   virtual void backward(const Run&) {}
+  // Of an op with OpInfo::group: several of the same group as one call, this one among them. Backward the members come
+  // in the order in which their gradients add up, and their workspace is one, of group_workspace() floats.
+  virtual void forward_group(std::span<const Member>) {}
+  virtual void backward_group(std::span<const Member>) {}
+  virtual std::int64_t group_workspace(const Graph&, std::int32_t) const { return 0; }
   // The step is taken, if norm says so: what is not learned by gradients moves now.
   virtual void commit(const Run&, const kernels::GradientNorm*) {}
 };
@@ -94,13 +109,14 @@ struct OpInfo {
   std::vector<Value> inputs;
   std::vector<Value> outputs;
   std::vector<Value> saved;            // values, inputs or outputs or own, that backward reads
-  std::int64_t forward_workspace = 0;  // floats, at max_rows
+  std::int64_t forward_workspace = 0;  // floats, at max_rows; begins at a multiple of 64 bytes
   std::int64_t backward_workspace = 0;
   std::vector<const Parameter*> learns;  // dense parameters whose gradients backward writes
   std::vector<Flow> flows;      // one an output, where an output does not depend on all of `inputs` and `learns`
   std::int64_t parameters = 0;  // the size of `learns`; filled by Graph::record
   double flops = 0;             // a row, forward
   bool has_backward = true;
+  std::string group;  // ops of equal text run as one call where they can; empty: alone
 };
 
 class Graph {
@@ -139,9 +155,12 @@ class Graph {
   bool needs_gradient(Value value) const { return values_[static_cast<std::size_t>(value.id)].needs_gradient; }
   const std::string& name(Value value) const { return values_[static_cast<std::size_t>(value.id)].name; }
   const std::vector<std::string>& input_names() const { return input_names_; }
-  Matrix matrix(Value value) const;           // contents after forward()
+  Matrix matrix(Value value) const;                               // contents after forward(), in the device's memory
+  std::vector<float> read(Value value, std::int64_t rows) const;  // the same, [rows, width], on the host; waits
   Matrix gradient_matrix(Value value) const;  // contents right after the backward call that wrote it; for tests
   const std::vector<OpInfo>& ops() const { return infos_; }
+  // What forward() does, in order: each call is one op, or several of one group. Indices into ops().
+  const std::vector<std::vector<std::size_t>>& calls() const { return calls_; }
   const std::vector<const SparseGradient*>& sparse_gradients() const { return sparse_gradients_; }
   std::int64_t max_rows() const { return max_rows_; }
   bool training() const { return training_; }
@@ -184,7 +203,7 @@ class Graph {
   class Planner;
 
   Place resolve(Value value) const;  // the root storage and the column in it
-  void run_backward_of(std::size_t op, std::int64_t rows);
+  void run_backward_of(const std::vector<std::size_t>& call, std::int64_t rows);
 
   Device device_;
   std::int64_t max_rows_;
@@ -196,6 +215,8 @@ class Graph {
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<OpInfo> infos_;
   std::vector<Step> steps_;
+  std::vector<std::vector<std::size_t>> calls_;
+  std::vector<Op::Member> members_;  // of the call that runs
   std::vector<const SparseGradient*> sparse_gradients_;
   Buffer arena_;
   std::int64_t unplanned_bytes_ = 0;

@@ -1,8 +1,8 @@
 // Graph::plan(): which backward calls run, which gradients they overwrite or add to, and where everything lies in
 // memory.
 //
-// Time is the index of a call: op i runs forward at i and backward at 2n − 1 − i. A block of memory lives from the
-// first call that touches it to the last; two blocks may share memory if their lives do not meet.
+// Time is the index of a call: call i of n runs forward at i and backward at 2n − 1 − i. A block of memory lives from
+// the first call that touches it to the last; two blocks may share memory if their lives do not meet.
 #include <algorithm>
 #include <utility>
 
@@ -13,8 +13,7 @@ namespace mal {
 
 class Graph::Planner {
  public:
-  Planner(Graph& graph, bool repeatable)
-      : graph_(graph), repeatable_(repeatable), calls_(static_cast<std::int64_t>(graph.ops_.size())) {}
+  Planner(Graph& graph, bool repeatable) : graph_(graph), repeatable_(repeatable) {}
 
   void run() {
     const std::size_t storages = graph_.storages_.size();
@@ -23,6 +22,7 @@ class Graph::Planner {
     written_.resize(storages);
     for (std::size_t s = 0; s < storages; ++s) written_[s].resize(static_cast<std::size_t>(graph_.storages_[s].width));
     graph_.steps_.resize(graph_.ops_.size());
+    group();
     plan_forward();
     if (graph_.training_) plan_backward();
     keep_values();
@@ -45,38 +45,71 @@ class Graph::Planner {
     std::int64_t* offset;
   };
 
+  // An op joins the first call of its group that comes after all that writes its inputs. So it runs earlier than it was
+  // recorded, never later, and nothing that reads its outputs has to move.
+  void group() {
+    call_of_.resize(graph_.ops_.size());
+    for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
+      const std::string& name = graph_.infos_[i].group;
+      std::size_t call = name.empty() ? graph_.calls_.size() : first_call_after_inputs(i);
+      while (call < graph_.calls_.size() && graph_.infos_[graph_.calls_[call].front()].group != name) ++call;
+      if (call == graph_.calls_.size()) graph_.calls_.emplace_back();
+      graph_.calls_[call].push_back(i);
+      call_of_[i] = call;
+    }
+    calls_ = static_cast<std::int64_t>(graph_.calls_.size());
+  }
+
+  std::size_t first_call_after_inputs(std::size_t op) {
+    std::size_t call = 0;
+    for (std::size_t i = 0; i < op; ++i)
+      for (const Value written : graph_.infos_[i].outputs)
+        for (const Value read : graph_.infos_[op].inputs)
+          if (meet(written, read)) call = std::max(call, call_of_[i] + 1);
+    return call;
+  }
+
+  bool meet(Value a, Value b) const {
+    const Place first = graph_.resolve(a), second = graph_.resolve(b);
+    return first.storage == second.storage && first.column < second.column + graph_.width(b) &&
+           second.column < first.column + graph_.width(a);
+  }
+
   void plan_forward() {
     for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
-      const auto time = static_cast<std::int64_t>(i);
+      const auto time = static_cast<std::int64_t>(call_of_[i]);
       for (const Value value : graph_.infos_[i].inputs) life_of(values_, value).touch(time);
       for (const Value value : graph_.infos_[i].outputs) life_of(values_, value).touch(time);
     }
   }
 
   void plan_backward() {
-    for (std::size_t i = graph_.ops_.size(); i-- > 0;) {
-      const OpInfo& info = graph_.infos_[i];
-      Step& step = graph_.steps_[i];
-      step.input_gradients.resize(info.inputs.size());
-      // A loss has no outputs: its backward call starts the gradients. Any other op runs if something flows into it.
-      step.backward = info.has_backward && (info.outputs.empty() || any_written(info.outputs));
-      if (!step.backward) continue;
-      const std::int64_t time = 2 * calls_ - 1 - static_cast<std::int64_t>(i);
-      for (const Value value : info.saved) life_of(values_, value).touch(repeatable_ ? 2 * calls_ : time);
-      for (const Value value : info.outputs) {
-        if (!graph_.needs_gradient(value)) continue;
-        fill_unwritten(value, step);
-        life_of(gradients_, value).touch(time);
-      }
-      for (std::size_t k = 0; k < info.inputs.size(); ++k) {
-        const Value value = info.inputs[k];
-        if (!graph_.needs_gradient(value)) continue;
-        const std::int64_t written = count_written(value);
-        if (written > 0 && written < graph_.width(value)) fill_unwritten(value, step);
-        step.input_gradients[k].accumulate = written > 0;
-        mark_written(value);
-        life_of(gradients_, value).touch(time);
-      }
+    for (std::size_t c = graph_.calls_.size(); c-- > 0;)
+      for (std::size_t m = graph_.calls_[c].size(); m-- > 0;) plan_backward_of(graph_.calls_[c][m]);
+  }
+
+  void plan_backward_of(std::size_t i) {
+    const OpInfo& info = graph_.infos_[i];
+    Step& step = graph_.steps_[i];
+    step.input_gradients.resize(info.inputs.size());
+    // A loss has no outputs: its backward call starts the gradients. Any other op runs if something flows into it.
+    step.backward = info.has_backward && (info.outputs.empty() || any_written(info.outputs));
+    if (!step.backward) return;
+    const std::int64_t time = 2 * calls_ - 1 - static_cast<std::int64_t>(call_of_[i]);
+    for (const Value value : info.saved) life_of(values_, value).touch(repeatable_ ? 2 * calls_ : time);
+    for (const Value value : info.outputs) {
+      if (!graph_.needs_gradient(value)) continue;
+      fill_unwritten(value, step);
+      life_of(gradients_, value).touch(time);
+    }
+    for (std::size_t k = 0; k < info.inputs.size(); ++k) {
+      const Value value = info.inputs[k];
+      if (!graph_.needs_gradient(value)) continue;
+      const std::int64_t written = count_written(value);
+      if (written > 0 && written < graph_.width(value)) fill_unwritten(value, step);
+      step.input_gradients[k].accumulate = written > 0;
+      mark_written(value);
+      life_of(gradients_, value).touch(time);
     }
   }
 
@@ -108,7 +141,8 @@ class Graph::Planner {
       unplanned += block.floats;
       placed.push_back(&block);
     }
-    graph_.arena_ = Buffer(static_cast<std::size_t>(total) * sizeof(float));
+    graph_.arena_ = Buffer(graph_.device_.memory, static_cast<std::size_t>(total) * sizeof(float),
+                           {"the activations of a batch", "lower train.batch_size or train.eval_batch_size"});
     graph_.unplanned_bytes_ = unplanned * static_cast<std::int64_t>(sizeof(float));
   }
 
@@ -122,16 +156,30 @@ class Graph::Planner {
       if (values_[s].first >= 0) add_block(blocks, values_[s], floats, &storage.value_offset);
       if (gradients_[s].first >= 0) add_block(blocks, gradients_[s], floats, &storage.gradient_offset);
     }
-    for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
-      const OpInfo& info = graph_.infos_[i];
-      Step& step = graph_.steps_[i];
-      const auto time = static_cast<std::int64_t>(i);
-      const std::int64_t back = 2 * calls_ - 1 - time;
-      if (info.forward_workspace > 0) add_block(blocks, {time, time}, info.forward_workspace, &step.workspace_forward);
-      if (info.backward_workspace > 0 && step.backward)
-        add_block(blocks, {back, back}, info.backward_workspace, &step.workspace_backward);
-    }
+    for (std::size_t c = 0; c < graph_.calls_.size(); ++c) add_workspaces(blocks, c);
     return blocks;
+  }
+
+  void add_workspaces(std::vector<Block>& blocks, std::size_t call) {
+    const auto time = static_cast<std::int64_t>(call);
+    const std::int64_t back = 2 * calls_ - 1 - time;
+    const std::vector<std::size_t> members = backward_members(call);
+    for (const std::size_t i : graph_.calls_[call])
+      if (const std::int64_t floats = graph_.infos_[i].forward_workspace; floats > 0)
+        add_block(blocks, {time, time}, floats, &graph_.steps_[i].workspace_forward);
+    if (members.empty()) return;
+    const std::size_t first = members.front();
+    const std::int64_t floats =
+        members.size() == 1 ? graph_.infos_[first].backward_workspace
+                            : graph_.ops_[first]->group_workspace(graph_, static_cast<std::int32_t>(members.size()));
+    if (floats > 0) add_block(blocks, {back, back}, floats, &graph_.steps_[first].workspace_backward);
+  }
+
+  std::vector<std::size_t> backward_members(std::size_t call) const {
+    std::vector<std::size_t> members;
+    for (const std::size_t i : graph_.calls_[call])
+      if (graph_.steps_[i].backward) members.push_back(i);
+    return members;
   }
 
   // Large arrays at the same offset in a page alias in the first-level cache: sizes are an odd number of cache lines.
@@ -149,6 +197,11 @@ class Graph::Planner {
 
   void resolve_targets() {
     if (!graph_.training_) return;
+    for (std::size_t c = 0; c < graph_.calls_.size(); ++c) {
+      const std::vector<std::size_t> members = backward_members(c);
+      for (const std::size_t i : members)  // a group has one workspace
+        graph_.steps_[i].workspace_backward = graph_.steps_[members.front()].workspace_backward;
+    }
     for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {
       if (!graph_.steps_[i].backward) continue;
       for (std::size_t k = 0; k < graph_.infos_[i].inputs.size(); ++k) {
@@ -201,7 +254,8 @@ class Graph::Planner {
 
   Graph& graph_;
   bool repeatable_;
-  std::int64_t calls_;
+  std::int64_t calls_ = 0;
+  std::vector<std::size_t> call_of_;      // each op
   std::vector<Life> values_, gradients_;  // of root storages
   std::vector<std::vector<bool>> written_;
 };

@@ -12,6 +12,8 @@ namespace {
 
 using Gram = std::vector<std::vector<double>>;
 
+constexpr Purpose kPurpose{"a copy of every gradient for each head", "set train.multi_task: none"};
+
 // 0 … count − 1 but for `without`, shuffled; the same for the same (step, without).
 std::vector<std::size_t> random_order(const Random& random, std::size_t count, std::size_t without, std::int64_t step) {
   std::vector<std::size_t> order;
@@ -65,6 +67,7 @@ std::vector<double> combination_weights(MultiTask kind, const Gram& gram, std::u
 GradientSurgery::GradientSurgery(Graph& graph, Parameters& parameters, const std::vector<Value>& logits,
                                  std::int32_t& only, MultiTask kind, std::uint64_t seed)
     : graph_(graph), only_(only), kind_(kind), seed_(seed) {
+  const Memory& memory = graph.device().memory;
   std::vector<Flow> reached;
   reached.reserve(logits.size());
   for (const Value head : logits) reached.push_back(graph.reached_from(head));
@@ -83,35 +86,46 @@ GradientSurgery::GradientSurgery(Graph& graph, Parameters& parameters, const std
               heads_that_reach(
                   sparse->table, [](const Flow& flow) -> const auto& { return flow.tables; }) > 1);
   for (std::size_t head = 0; head < logits.size(); ++head)
-    copies_.emplace_back(static_cast<std::size_t>(floats_) * sizeof(float));
+    copies_.emplace_back(memory, static_cast<std::size_t>(floats_) * sizeof(float), kPurpose);
+  products_ = Buffer(memory, logits.size() * logits.size() * sizeof(double), kPurpose);
+  const std::vector<kernels::Span> all = shared_spans(0);
+  const std::int64_t workspace =
+      graph.device().kernels->dot_workspace(all.data(), static_cast<std::int32_t>(all.size()));
+  workspace_ = Buffer(memory, static_cast<std::size_t>(workspace) * sizeof(double), kPurpose);
 }
 
 void GradientSurgery::add_piece(float* data, std::int64_t capacity, const SparseGradient* sparse, bool shared) {
-  pieces_.push_back({data, capacity, sparse, floats_, shared});
+  pieces_.push_back({data, sparse, floats_, shared, capacity});
   floats_ += capacity;
+}
+
+// Which rows a step touches does not depend on the loss.
+void GradientSurgery::count_rows() {
+  for (Piece& piece : pieces_)
+    if (piece.sparse != nullptr) piece.floats = piece.sparse->read_count() * piece.sparse->table->width();
+}
+
+std::vector<kernels::Span> GradientSurgery::shared_spans(std::size_t head) const {
+  std::vector<kernels::Span> result;
+  for (const Piece& piece : pieces_)
+    if (piece.shared) result.push_back({copies_[head].as<const float>() + piece.offset, piece.floats, 1, nullptr});
+  return result;
 }
 
 std::vector<std::vector<double>> GradientSurgery::gram() const {
   const std::size_t heads = copies_.size();
-  const auto spans = [&](std::size_t head) {
-    std::vector<kernels::Span> result;
-    for (const Piece& piece : pieces_)
-      if (piece.shared)
-        result.push_back({static_cast<const float*>(copies_[head].data()) + piece.offset, piece.floats(), 1, nullptr});
-    return result;
-  };
-  const kernels::KernelTable& kernels = *graph_.device().kernels;
-  std::vector<double> workspace;
-  Gram products(heads, std::vector<double>(heads));
   for (std::size_t i = 0; i < heads; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
-      const std::vector<kernels::Span> a = spans(i), b = spans(j);
-      const auto count = static_cast<std::int32_t>(a.size());
-      workspace.resize(static_cast<std::size_t>(kernels.dot_workspace(a.data(), count)));
-      kernels.dot(a.data(), b.data(), count, &products[i][j], workspace.data());
-      products[j][i] = products[i][j];
+      const std::vector<kernels::Span> a = shared_spans(i), b = shared_spans(j);
+      graph_.device().kernels->dot(a.data(), b.data(), static_cast<std::int32_t>(a.size()),
+                                   products_.as<double>() + i * heads + j, workspace_.as<double>());
     }
-  return products;
+  std::vector<double> products(heads * heads);
+  products_.download(products.data(), products.size() * sizeof(double));
+  Gram result(heads, std::vector<double>(heads));
+  for (std::size_t i = 0; i < heads; ++i)
+    for (std::size_t j = 0; j < heads; ++j) result[i][j] = products[std::max(i, j) * heads + std::min(i, j)];
+  return result;
 }
 
 void GradientSurgery::backward(std::int64_t rows, std::int64_t step) {
@@ -119,15 +133,16 @@ void GradientSurgery::backward(std::int64_t rows, std::int64_t step) {
   for (std::size_t head = 0; head < copies_.size(); ++head) {
     only_ = static_cast<std::int32_t>(head);
     graph_.backward(rows);
-    auto* copy = static_cast<float*>(copies_[head].data());
-    for (const Piece& piece : pieces_) scale_add(piece.data, 1.0F, copy + piece.offset, piece.floats(), false);
+    if (head == 0) count_rows();
+    auto* copy = copies_[head].as<float>();
+    for (const Piece& piece : pieces_) scale_add(piece.data, 1.0F, copy + piece.offset, piece.floats, false);
   }
   only_ = -1;
   const std::vector<double> weights = combination_weights(kind_, gram(), seed_, step);
   for (const Piece& piece : pieces_)
     for (std::size_t head = 0; head < copies_.size(); ++head)
-      scale_add(static_cast<const float*>(copies_[head].data()) + piece.offset,
-                piece.shared ? static_cast<float>(weights[head]) : 1.0F, piece.data, piece.floats(), head > 0);
+      scale_add(copies_[head].as<const float>() + piece.offset, piece.shared ? static_cast<float>(weights[head]) : 1.0F,
+                piece.data, piece.floats, head > 0);
 }
 
 }  // namespace mal

@@ -1,5 +1,6 @@
 // Gradients of several losses, combined over the parameters that more than one of them reaches, so that they do not
-// pull against each other. The other parameters get the plain sum. Costs one backward pass a loss.
+// pull against each other. The other parameters get the plain sum. Costs one backward pass a loss, and the host waits
+// for their products in every step.
 //   pcgrad  projecting conflicting gradients (Yu et al., NeurIPS'20): for each i, for each j ≠ i in a random order that
 //   is
 //           new at every step: if g_i · g_j < 0: g_i ← g_i − (g_i · g_j / ‖g_j‖²) g_j with the original g_j; their sum
@@ -33,13 +34,14 @@ class GradientSurgery {
  private:
   struct Piece {  // the gradient of a dense parameter or of a table
     float* data;
-    std::int64_t size;             // dense
     const SparseGradient* sparse;  // else null
     std::int64_t offset;           // in the copies
     bool shared;
-    std::int64_t floats() const { return sparse == nullptr ? size : *sparse->count * sparse->table->width(); }
+    std::int64_t floats;  // that are there in this step
   };
   void add_piece(float* data, std::int64_t capacity, const SparseGradient* sparse, bool shared);
+  void count_rows();
+  std::vector<kernels::Span> shared_spans(std::size_t head) const;
   std::vector<std::vector<double>> gram() const;
 
   Graph& graph_;
@@ -48,7 +50,8 @@ class GradientSurgery {
   std::uint64_t seed_;
   std::vector<Piece> pieces_;
   std::int64_t floats_ = 0;
-  std::vector<Buffer> copies_;  // one a head
+  std::vector<Buffer> copies_;   // one a head
+  Buffer products_, workspace_;  // doubles
 };
 
 }  // namespace mal

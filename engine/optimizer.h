@@ -19,18 +19,28 @@ class Optimizer {
   Optimizer(const Device& device, Parameters& parameters, const DenseOptimizerConfig& dense,
             const SparseOptimizerConfig& sparse, const ScheduleConfig& schedule);
 
-  // Throws Error, and changes nothing, if a gradient is not finite. Running statistics move with the weights.
+  // One whole step, waited for. Throws Error, and changes nothing, if a gradient is not finite. Running statistics move
+  // with the weights.
   void step(const Graph& graph);
+  double gradient_norm() const { return norm_.norm; }  // global, before clipping, of the last step()
+
+  // The same in parts, for a caller that does not wait: constants(n) of step n, from 1, are in the device's memory when
+  // update() runs there. It writes *norm, also in the device's memory, and moves nothing where a gradient or one of the
+  // losses is not finite. It allocates only when it sees a graph for the first time.
+  struct Constants {
+    kernels::OptimizerStep dense, sparse;
+  };
+  Constants constants(std::int64_t step) const;
+  void update(const Graph& graph, const Constants* constants, const double* losses, std::int32_t loss_count,
+              kernels::GradientNorm* norm);
 
   std::int64_t steps() const { return steps_; }
   void resume(std::int64_t steps) { steps_ = steps; }  // of a run whose weights and state were loaded
-  double gradient_norm() const { return norm_.norm; }  // global, before clipping, of the last step
+  void count_step() { ++steps_; }                      // that the caller took in parts
   double rate_factor(std::int64_t step) const;         // of the schedule at `step` (from 1): 1 = the configured rates
 
  private:
-  void find_norm(const Graph& graph);
-  kernels::OptimizerStep dense_step(double factor) const;
-  kernels::OptimizerStep sparse_step(double factor) const;
+  void prepare(const Graph& graph);
 
   Device device_;
   Parameters& parameters_;
@@ -40,9 +50,10 @@ class Optimizer {
   std::int64_t steps_ = 0;
   kernels::GradientNorm norm_{};
   std::vector<kernels::DenseTensor> dense_tensors_;
+  const Graph* graph_ = nullptr;  // that these are of
   std::vector<kernels::SparseTensor> sparse_tensors_;
   std::vector<kernels::Span> spans_;
-  std::vector<double> workspace_;
+  Buffer workspace_, own_constants_, own_norm_;
 };
 
 }  // namespace mal

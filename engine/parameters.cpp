@@ -1,6 +1,5 @@
 #include "engine/parameters.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -10,22 +9,23 @@ namespace mal {
 
 namespace {
 
-void initialise(Parameter& parameter, Initialiser initialiser, std::uint64_t seed) {
-  if (initialiser.kind == Initialiser::Kind::constant) {
-    std::ranges::fill(parameter.value.span(), initialiser.value);
-    return;
-  }
-  const auto& shape = parameter.value.shape();
+constexpr Purpose kPurpose{"a layer's weights", "choose smaller widths in the model section"};
+
+std::vector<float> first_values(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t size,
+                                Initialiser initialiser, std::uint64_t seed) {
+  std::vector<float> values(static_cast<std::size_t>(size), initialiser.value);
+  if (initialiser.kind == Initialiser::Kind::constant) return values;
   const double limit = std::sqrt(6.0 / static_cast<double>(shape.front() + shape.back()));
-  const Random random(seed, parameter.name);
-  for (std::int64_t i = 0; i < parameter.value.size(); ++i)
-    parameter.value.data()[i] = static_cast<float>(limit * (2.0 * random.uniform(static_cast<std::uint64_t>(i)) - 1.0));
+  const Random random(seed, name);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(limit * (2.0 * random.uniform(static_cast<std::uint64_t>(i)) - 1.0));
+  return values;
 }
 
 }  // namespace
 
-Parameters::Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t)> state_width)
-    : seed_(seed), state_width_(std::move(state_width)) {}
+Parameters::Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t)> state_width, Memory memory)
+    : seed_(seed), state_width_(std::move(state_width)), memory_(std::move(memory)) {}
 
 Parameter& Parameters::dense(const std::string& name, const std::vector<std::int64_t>& shape, Initialiser initialiser) {
   for (Parameter& parameter : dense_) {
@@ -33,8 +33,9 @@ Parameter& Parameters::dense(const std::string& name, const std::vector<std::int
     if (parameter.value.shape() != shape) fail("parameter {} is asked for with two different shapes", name);
     return parameter;
   }
-  Parameter& parameter = dense_.emplace_back(Parameter{name, Tensor(shape), Tensor(shape), {}, {}});
-  initialise(parameter, initialiser, seed_);
+  Parameter& parameter =
+      dense_.emplace_back(Parameter{name, Tensor(memory_, shape, kPurpose), Tensor(memory_, shape, kPurpose), {}, {}});
+  parameter.value.write(first_values(name, shape, parameter.value.size(), initialiser, seed_));
   return parameter;
 }
 
@@ -44,8 +45,8 @@ State& Parameters::state(const std::string& name, const std::vector<std::int64_t
     if (state.value.shape() != shape) fail("state {} is asked for with two different shapes", name);
     return state;
   }
-  State& state = states_.emplace_back(State{name, Tensor(shape)});
-  std::ranges::fill(state.value.span(), value);
+  State& state = states_.emplace_back(State{name, Tensor(memory_, shape, kPurpose)});
+  state.value.write(std::vector<float>(static_cast<std::size_t>(state.value.size()), value));
   return state;
 }
 
@@ -55,7 +56,7 @@ EmbeddingTable& Parameters::table(const std::string& name, std::int64_t rows, st
     if (table.rows() != rows || table.width() != width) fail("table {} is asked for with two different shapes", name);
     return table;
   }
-  EmbeddingTable& table = tables_.emplace_back(name, rows, width, state_width_ ? state_width_(width) : 0);
+  EmbeddingTable& table = tables_.emplace_back(memory_, name, rows, width, state_width_ ? state_width_(width) : 0);
   table.initialise(seed_, stddev);
   return table;
 }

@@ -37,7 +37,9 @@ struct Initialiser {
 class Parameters {
  public:
   // state_width: floats of optimiser state for a table row of width d; empty for a model that only predicts.
-  explicit Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t width)> state_width = {});
+  // They lie in `memory`, and begin with the same numbers in any.
+  explicit Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t width)> state_width = {},
+                      Memory memory = kernels::cpu_runtime());
 
   Parameter& dense(const std::string& name, const std::vector<std::int64_t>& shape, Initialiser initialiser);
   State& state(const std::string& name, const std::vector<std::int64_t>& shape, float value);
@@ -55,6 +57,7 @@ class Parameters {
  private:
   std::uint64_t seed_;
   std::function<std::int32_t(std::int32_t)> state_width_;
+  Memory memory_;
   std::deque<Parameter> dense_;
   std::deque<State> states_;
   std::deque<EmbeddingTable> tables_;

@@ -1,8 +1,13 @@
-// Which GPUs this process can use.
+// Which GPUs this process can use, and the way to one.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "kernels/cuda/cuda_kernels.h"
+#include "kernels/kernels.h"
+#include "kernels/runtime.h"
 
 namespace mal::kernels {
 
@@ -13,5 +18,13 @@ struct CudaDevices {
 };
 
 CudaDevices probe_cuda();
+
+struct CudaDevice {
+  const KernelTable* kernels;
+  std::shared_ptr<Runtime> runtime;
+};
+// The index-th of probe_cuda().names, for the calling thread, whose matrix products have this precision from then on.
+// Throws what CUDA says where there is none.
+CudaDevice open_cuda(int index, Precision precision);
 
 }  // namespace mal::kernels

@@ -73,6 +73,8 @@ void add_export(CLI::App& app, mal::ExportRunOptions& options) {
   command->add_option("--weights", options.weights, "fp32, bf16 or int8")->capture_default_str();
   command->add_flag("--only-primary", options.only_primary, "Leave out what the primary view does not need");
   command->add_flag("!--no-check", options.check, "Do not compare the file with the trainer on the test data");
+  command->add_option("--device", options.device, "Where the trainer scores for that: auto, cpu or cuda[:k]")
+      ->capture_default_str();
   command->callback([&options] { mal::export_run(options); });
 }
 

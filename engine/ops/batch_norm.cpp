@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "engine/error.h"
 #include "engine/ops.h"
 
@@ -14,23 +12,20 @@ class BatchNormSwish final : public Op {
     State &mean, &variance;  // running
   };
 
-  BatchNormSwish(Value x, Value y, Value statistics, Tensors tensors, std::int64_t width, float momentum, float epsilon,
-                 std::int64_t workspace)
+  BatchNormSwish(Value x, Value y, Value statistics, Tensors tensors, std::int64_t width, float momentum, float epsilon)
       : x_(x),
         y_(y),
         statistics_(statistics),
         tensors_(tensors),
         width_(width),
         momentum_(momentum),
-        epsilon_(epsilon),
-        workspace_(static_cast<std::size_t>(workspace)) {}
+        epsilon_(epsilon) {}
 
   void forward(const Run& run) override {
     const Matrix x = run.value(x_), y = run.value(y_);
     const bool training = statistics_.valid();
     if (training)
-      run.kernels.batch_norm_statistics(x.data, x.stride, mean(run), variance(run), run.rows, width_,
-                                        workspace_.data());
+      run.kernels.batch_norm_statistics(x.data, x.stride, mean(run), variance(run), run.rows, width_, doubles(run));
     run.kernels.batch_norm_swish_forward(x.data, x.stride, tensors_.gamma.value.data(), tensors_.beta.value.data(),
                                          training ? mean(run) : tensors_.mean.value.data(),
                                          training ? variance(run) : tensors_.variance.value.data(), y.data, y.stride,
@@ -43,7 +38,7 @@ class BatchNormSwish final : public Op {
     run.kernels.batch_norm_swish_backward(x.data, x.stride, tensors_.gamma.value.data(), tensors_.beta.value.data(),
                                           mean(run), variance(run), dy.data, dy.stride, dx.data, dx.stride,
                                           dx.accumulate, tensors_.gamma.gradient.data(), tensors_.beta.gradient.data(),
-                                          run.rows, width_, epsilon_, workspace_.data());
+                                          run.rows, width_, epsilon_, doubles(run));
   }
 
   void commit(const Run& run, const kernels::GradientNorm* norm) override {
@@ -56,12 +51,12 @@ class BatchNormSwish final : public Op {
   // The batch's; one row of the value each.
   float* mean(const Run& run) const { return run.value(statistics_).data; }
   float* variance(const Run& run) const { return mean(run) + width_; }
+  static double* doubles(const Run& run) { return reinterpret_cast<double*>(run.workspace()); }
 
   Value x_, y_, statistics_;  // the last one invalid in an evaluation graph
   Tensors tensors_;
   std::int64_t width_;
   float momentum_, epsilon_;
-  std::vector<double> workspace_;
 };
 
 }  // namespace
@@ -83,7 +78,6 @@ Value batch_norm_swish(Graph& graph, Parameters& parameters, Value x, float mome
   info.learns = {&tensors.gamma, &tensors.beta};
   info.flops = 10.0 * static_cast<double>(width);
   Value statistics;
-  std::int64_t workspace = 0;
   if (graph.training()) {
     // A storage of at least one row holds mean[width], then variance[width]. Kept: commit() comes after the last call.
     statistics = graph.add_value(2 * width, false, name + "/statistics");
@@ -91,11 +85,10 @@ Value batch_norm_swish(Graph& graph, Parameters& parameters, Value x, float mome
     info.outputs.push_back(statistics);
     info.saved.push_back(statistics);
     const kernels::KernelTable& kernels = *graph.device().kernels;
-    workspace = std::max(kernels.batch_norm_statistics_workspace(graph.max_rows(), width),
-                         kernels.batch_norm_swish_backward_workspace(graph.max_rows(), width));
+    info.forward_workspace = 2 * kernels.batch_norm_statistics_workspace(graph.max_rows(), width);  // of doubles
+    info.backward_workspace = 2 * kernels.batch_norm_swish_backward_workspace(graph.max_rows(), width);
   }
-  graph.record(std::make_unique<BatchNormSwish>(x, y, statistics, tensors, width, momentum, epsilon, workspace),
-               std::move(info));
+  graph.record(std::make_unique<BatchNormSwish>(x, y, statistics, tensors, width, momentum, epsilon), std::move(info));
   return y;
 }
 

@@ -40,16 +40,27 @@ class EmbeddingLookup final : public Op {
         capacity += static_cast<std::size_t>(graph.max_rows()) * static_cast<std::size_t>(specs_[f].length);
       occurrences += static_cast<std::int64_t>(capacity);
       work.lookups.resize(work.features.size());
-      work.rows = Buffer(capacity * sizeof(std::int32_t));
-      work.values = Buffer(capacity * static_cast<std::size_t>(work.table->width()) * sizeof(float));
-      work.count = Buffer(sizeof(std::int64_t));
-      work.result = {work.table, static_cast<std::int32_t*>(work.rows.data()), static_cast<float*>(work.values.data()),
-                     static_cast<const std::int64_t*>(work.count.data()), static_cast<std::int64_t>(capacity)};
+      const Device& device = graph.device();
+      const std::string what = "the gradient of table " + work.table->name();
+      const Purpose purpose{what, "lower train.batch_size"};
+      work.rows = Buffer(device.memory, capacity * sizeof(std::int32_t), purpose);
+      work.values =
+          Buffer(device.memory, capacity * static_cast<std::size_t>(work.table->width()) * sizeof(float), purpose);
+      work.count = Buffer(device.memory, sizeof(std::int64_t), purpose);
+      work.result = {work.table,
+                     work.rows.as<std::int32_t>(),
+                     work.values.as<float>(),
+                     work.count.as<std::int64_t>(),
+                     static_cast<std::int64_t>(capacity),
+                     &work.count};
       graph.add_sparse_gradient(&work.result);
     }
     gradients_.resize(tables_.size());
-    workspace_ = Buffer(static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
-        static_cast<std::int32_t>(tables_.size()), static_cast<std::int32_t>(specs_.size()), occurrences)));
+    workspace_ =
+        Buffer(graph.device().memory,
+               static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
+                   static_cast<std::int32_t>(tables_.size()), static_cast<std::int32_t>(specs_.size()), occurrences)),
+               {"the sorted ids of a batch", "lower train.batch_size"});
   }
 
   void forward(const Run& run) override {
@@ -73,13 +84,10 @@ class EmbeddingLookup final : public Op {
         const Matrix dout = run.gradient(outputs_[work.features[k]]);
         work.lookups[k] = {column.ids, column.lengths, spec.length, spec.pooling, dout.data, dout.stride};
       }
-      gradients_[t] = TableGradient{work.lookups.data(),
-                                    static_cast<std::int32_t>(work.lookups.size()),
-                                    work.table->width(),
-                                    work.table->rows(),
-                                    static_cast<std::int32_t*>(work.rows.data()),
-                                    static_cast<float*>(work.values.data()),
-                                    static_cast<std::int64_t*>(work.count.data())};
+      gradients_[t] = TableGradient{work.lookups.data(),          static_cast<std::int32_t>(work.lookups.size()),
+                                    work.table->width(),          work.table->rows(),
+                                    work.rows.as<std::int32_t>(), work.values.as<float>(),
+                                    work.count.as<std::int64_t>()};
     }
     run.kernels.embedding_backward(gradients_.data(), static_cast<std::int32_t>(gradients_.size()), run.rows,
                                    workspace_.data());

@@ -26,12 +26,46 @@ class Linear final : public Op {
                                 activation_, run.workspace());
   }
 
+  void forward_group(std::span<const Member> members) override {
+    forward_calls_.clear();
+    for (const Member& member : members) {
+      const auto& layer = static_cast<const Linear&>(*member.op);
+      const Matrix x = member.run.value(layer.x_), y = member.run.value(layer.y_);
+      forward_calls_.push_back({x.data, x.stride, layer.weight_.value.data(),
+                                layer.bias_ == nullptr ? nullptr : layer.bias_->value.data(), y.data, y.stride});
+    }
+    const Run& run = members.front().run;
+    run.kernels.linear_group_forward(forward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
+                                     inputs_, outputs_, activation_);
+  }
+
+  void backward_group(std::span<const Member> members) override {
+    backward_calls_.clear();
+    for (const Member& member : members) {
+      const auto& layer = static_cast<const Linear&>(*member.op);
+      const Matrix x = member.run.value(layer.x_), y = member.run.value(layer.y_), dy = member.run.gradient(layer.y_);
+      const GradientTarget dx = member.run.gradient_of_input(0);
+      backward_calls_.push_back({x.data, x.stride, layer.weight_.value.data(), y.data, y.stride, dy.data, dy.stride,
+                                 dx.data, dx.stride, dx.accumulate, layer.weight_.gradient.data(),
+                                 layer.bias_ == nullptr ? nullptr : layer.bias_->gradient.data()});
+    }
+    const Run& run = members.front().run;
+    run.kernels.linear_group_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
+                                      inputs_, outputs_, activation_, run.workspace());
+  }
+
+  std::int64_t group_workspace(const Graph& graph, std::int32_t count) const override {
+    return graph.device().kernels->linear_group_backward_workspace(count, graph.max_rows(), inputs_, outputs_);
+  }
+
  private:
   Value x_, y_;
   Parameter& weight_;
   Parameter* bias_;
   std::int64_t inputs_, outputs_;
   Activation activation_;
+  std::vector<kernels::LinearForward> forward_calls_;  // of the group that this one speaks for
+  std::vector<kernels::LinearBackward> backward_calls_;
 };
 
 Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, bool with_bias,
@@ -52,6 +86,7 @@ Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t 
   info.learns = {&weight};
   if (with_bias) info.learns.push_back(bias);
   info.flops = 2.0 * static_cast<double>(inputs * outputs);
+  info.group = info.kind;
   graph.record(std::make_unique<Linear>(x, y, weight, bias, inputs, outputs, activation), std::move(info));
   return y;
 }

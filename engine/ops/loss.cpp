@@ -9,15 +9,14 @@ namespace {
 class MultiViewLoss final : public Op {
  public:
   MultiViewLoss(Value logits, Value credits, std::int64_t columns, std::vector<LossHead> heads, Reduction reduction,
-                std::vector<double>& losses, const std::int32_t* only, std::int64_t workspace)
+                double* losses, const std::int32_t* only)
       : logits_(logits),
         credits_(credits),
         columns_(columns),
         heads_(std::move(heads)),
         reduction_(reduction),
         losses_(losses),
-        only_(only),
-        workspace_(static_cast<std::size_t>(workspace)) {}
+        only_(only) {}
 
   void forward(const Run&) override {}
 
@@ -30,7 +29,7 @@ class MultiViewLoss final : public Op {
         if (h != static_cast<std::size_t>(*only_)) active_[h].scale = 0;
     run.kernels.multi_view_loss(logits.data, logits.stride, credits.data, credits.stride, active_.data(),
                                 static_cast<std::int32_t>(active_.size()), reduction_, dlogits.data, dlogits.stride,
-                                columns_, losses_.data(), run.rows, workspace_.data());
+                                columns_, losses_, run.rows, reinterpret_cast<double*>(run.workspace()));
   }
 
  private:
@@ -38,9 +37,8 @@ class MultiViewLoss final : public Op {
   std::int64_t columns_;
   std::vector<LossHead> heads_, active_;
   Reduction reduction_;
-  std::vector<double>& losses_;
+  double* losses_;
   const std::int32_t* only_;
-  std::vector<double> workspace_;
 };
 
 void check_heads(const Graph& graph, Value logits, Value credits, const std::vector<LossHead>& heads) {
@@ -59,19 +57,18 @@ void check_heads(const Graph& graph, Value logits, Value credits, const std::vec
 }  // namespace
 
 void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<LossHead> heads, Reduction reduction,
-                     std::vector<double>& losses, const std::int32_t* only) {
+                     double* losses, const std::int32_t* only) {
   check_heads(graph, logits, credits, heads);
-  losses.assign(heads.size(), 0.0);
   OpInfo info;
   info.name = "loss";
   info.kind = fmt::format("{} heads over {} logits", heads.size(), graph.width(logits));
   info.inputs = {logits, credits};
   info.saved = {logits, credits};
-  const std::int64_t workspace =
-      graph.device().kernels->multi_view_loss_workspace(graph.max_rows(), static_cast<std::int32_t>(heads.size()));
-  graph.record(std::make_unique<MultiViewLoss>(logits, credits, graph.width(logits), std::move(heads), reduction,
-                                               losses, only, workspace),
-               std::move(info));
+  info.backward_workspace =
+      2 * graph.device().kernels->multi_view_loss_workspace(graph.max_rows(), static_cast<std::int32_t>(heads.size()));
+  graph.record(
+      std::make_unique<MultiViewLoss>(logits, credits, graph.width(logits), std::move(heads), reduction, losses, only),
+      std::move(info));
 }
 
 }  // namespace mal::ops

@@ -12,11 +12,27 @@ class InputValues final : public Op {
 
   void forward(const Run& run) override {
     const Matrix out = run.value(output_);
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      run.kernels.copy(run.input(inputs_[i]).values, 1, out.data + i, out.stride, run.rows, 1, false);
+    for (std::size_t i = 0; i < inputs_.size();) {
+      const InputColumn& first = run.input(inputs_[i]);
+      const std::size_t count = side_by_side(run, i);
+      run.kernels.copy(first.values, first.stride, out.data + i, out.stride, run.rows, static_cast<std::int64_t>(count),
+                       false);
+      i += count;
+    }
   }
 
  private:
+  // How many from the i-th on are columns of one matrix, one beside the other.
+  std::size_t side_by_side(const Run& run, std::size_t i) const {
+    const InputColumn& first = run.input(inputs_[i]);
+    std::size_t count = 1;
+    while (i + count < inputs_.size() && static_cast<std::int64_t>(count) < first.stride &&
+           run.input(inputs_[i + count]).values == first.values + count &&
+           run.input(inputs_[i + count]).stride == first.stride)
+      ++count;
+    return count;
+  }
+
   std::vector<Input> inputs_;
   Value output_;
 };

@@ -43,7 +43,7 @@ struct SmallGraph {
     ops::LossHead head{};
     head.view_count = 1;
     head.scale = 1;
-    ops::multi_view_loss(graph, logits, labels, {head}, ops::Reduction::mean, losses);
+    ops::multi_view_loss(graph, logits, labels, {head}, ops::Reduction::mean, losses.data());
   }
 
   double run() {
@@ -81,7 +81,7 @@ struct SmallGraph {
   Parameters parameters{11};
   std::vector<std::vector<float>> data;
   std::vector<float> credit;
-  std::vector<double> losses;
+  std::vector<double> losses = std::vector<double>(1);
 };
 
 constexpr auto kNone = ops::Activation::none;
@@ -198,4 +198,45 @@ TEST_CASE("misuse of a graph is an error, not a crash", "[graph]") {
   evaluation.numbers(1);
   evaluation.graph.plan();
   CHECK_THROWS_AS(evaluation.graph.backward(1), Error);
+}
+
+TEST_CASE("layers of one shape run as one call as soon as their inputs are there, and gradients are right", "[graph]") {
+  SmallGraph g;
+  const Value x = g.numbers(4);
+  const auto layer = [&](Value from, std::int64_t width, const std::string& name) {
+    return ops::linear(g.graph, g.parameters, from, width, kNone, name);
+  };
+  // Two towers recorded one after the other, the second a level deeper, and a layer that reads a slice of x: it adds to
+  // a part of the gradient that the towers write.
+  const Value a0 = layer(x, 4, "a0"), a1 = layer(a0, 4, "a1");
+  const Value b0 = layer(x, 4, "b0"), b1 = layer(b0, 4, "b1"), b2 = layer(b1, 4, "b2");
+  const Value s = layer(ops::slice(g.graph, layer(x, 5, "wide"), 1, 4), 4, "s");
+  const Value unused = layer(x, 4, "unused");
+  CHECK(g.graph.width(unused) == 4);
+  const Value all = ops::concat(g.graph, {a1, b2, s}, "all");
+  g.loss(layer(all, 1, "logit"));
+  g.graph.plan();
+  std::vector<std::string> calls;
+  for (const auto& call : g.graph.calls()) {
+    std::string& names = calls.emplace_back();
+    for (const std::size_t op : call) names += (names.empty() ? "" : " ") + g.graph.ops()[op].name;
+  }
+  CHECK(calls ==
+        std::vector<std::string>{"numbers", "a0 b0 unused", "a1 b1", "b2", "wide", "s", "logit", "credits", "loss"});
+  g.check_all_gradients();
+}
+
+TEST_CASE("numbers that lie side by side are read as they lie", "[graph]") {
+  SmallGraph g(false);
+  const Value x = g.numbers(3);
+  g.graph.plan();
+  g.graph.forward(kRows);
+  const std::vector<float> apart = g.graph.read(x, kRows);
+  std::vector<float> block(kRows * 5, -1.0F);  // the second and third column are neighbours, the first is elsewhere
+  for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t i = 0; i < 3; ++i) block[r * 5 + (i == 0 ? 4 : i)] = g.data[i][r];
+  for (std::int32_t i = 0; i < 3; ++i)
+    g.graph.bind({i}, {nullptr, nullptr, &block[i == 0 ? 4U : static_cast<std::size_t>(i)], 5});
+  g.graph.forward(kRows);
+  CHECK(g.graph.read(x, kRows) == apart);
 }

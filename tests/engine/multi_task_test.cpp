@@ -115,7 +115,7 @@ struct TwoLosses {
     b.scale = 0.7F;
     b.column = b.views[0] = 1;
     const Value logits = ops::concat(graph, {left, right}, "logits");
-    ops::multi_view_loss(graph, logits, inputs(credits, 2, "c"), {a, b}, ops::Reduction::mean, losses, &only);
+    ops::multi_view_loss(graph, logits, inputs(credits, 2, "c"), {a, b}, ops::Reduction::mean, losses.data(), &only);
     graph.plan(true);
     for (const Value head : {left, right}) {
       std::set<std::string> names;
@@ -136,7 +136,7 @@ struct TwoLosses {
   Graph graph;
   Parameters parameters{11};
   std::vector<float> data[3], credits[2];
-  std::vector<double> losses;
+  std::vector<double> losses = std::vector<double>(2);
   std::int32_t only = -1;
   std::vector<std::set<std::string>> reached;
   std::optional<GradientSurgery> surgery;

@@ -105,8 +105,9 @@ struct SmallModel {
         parameters(seed, [this](std::int32_t width) { return sparse_state_width(device, {}, width); }),
         graph(device, rows, training),
         model(build_model(graph, parameters, schema, config)) {
+    losses.resize(model.heads.size());
     if (training)
-      ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, ops::Reduction::mean, losses);
+      ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, ops::Reduction::mean, losses.data());
     graph.plan();
   }
 

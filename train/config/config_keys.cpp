@@ -199,6 +199,9 @@ void visit_train(ConfigVisitor& visitor, TrainConfig& config, ScheduleConfig& sc
   else
     visit_enum<MultiTask>(visitor, "multi_task", config.multi_task,
                           {{"none", MultiTask::none}, {"pcgrad", MultiTask::pcgrad}, {"gcs", MultiTask::gcs}});
+  visit_enum<kernels::Precision>(
+      visitor, "precision", config.precision,
+      {{"fp32", kernels::Precision::fp32}, {"tf32", kernels::Precision::tf32}, {"bf16", kernels::Precision::bf16}});
   visitor.integer("threads", config.threads, 0, 1024);
   visitor.integer("log_every", config.log_every, 1, kMaxSteps);
   visitor.integer("checkpoint_every", config.checkpoint_every, 0, kMaxSteps);
@@ -291,6 +294,7 @@ void visit_config(RunConfig& config, ConfigVisitor& visitor) {
   visitor.section("data", [&](ConfigVisitor& v) {
     v.text("path", config.data.path);
     v.integer("prefetch", config.data.prefetch, 1, 64);
+    v.flag("on_device", config.data.on_device);
   });
   visitor.section("model", [&](ConfigVisitor& v) { visit_model(v, config.model); });
   visitor.section("train", [&](ConfigVisitor& v) { visit_train(v, config.train, config.schedule, config.model.type); });

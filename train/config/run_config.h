@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/device.h"
 #include "engine/multi_task.h"
 #include "engine/optimizer_config.h"
 #include "model/model_config.h"
@@ -16,6 +17,7 @@ namespace mal {
 struct DataConfig {
   std::string path;           // a dataset of `mal_data prepare`
   std::int64_t prefetch = 3;  // batches prepared ahead
+  bool on_device = false;     // from the second epoch on the batches come from the device's own memory
 };
 
 struct TrainConfig {
@@ -23,7 +25,8 @@ struct TrainConfig {
   std::int64_t batch_size = 1024;
   kernels::Reduction reduction = kernels::Reduction::mean;
   MultiTask multi_task = MultiTask::none;
-  std::int64_t threads = 0;  // 0: all cores
+  kernels::Precision precision = kernels::Precision::fp32;  // of a GPU's matrix products
+  std::int64_t threads = 0;                                 // 0: all cores
   std::int64_t log_every = 100;
   std::int64_t checkpoint_every = 0;  // steps; 0: by time alone
   double checkpoint_minutes = 10;     // 0: by steps alone

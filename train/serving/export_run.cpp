@@ -27,14 +27,23 @@ WeightType weight_type(const std::string& name) {
   fail_usage("--weights {}: it must be fp32, bf16 or int8", name);
 }
 
+// Recording the model declares its parameters; the weights then have places to go to.
+void declare(const Device& device, Parameters& parameters, const Dataset& dataset, const RunConfig& config) {
+  const Network declared(device, parameters, dataset.schema(), config.model, 1, false);
+}
+
 std::string auc_of(const std::vector<float>& logits, const std::vector<float>& credits) {
   const std::optional<double> auc = weighted_auc(logits, credits, order_by_logit(logits));
   return auc ? fmt::format("{:.6f}", *auc) : "n/a";
 }
 
 // What the file's weights cost: the same rows through the trainer's network and through the header.
-void compare(const infer::Model& model, const Device& device, Parameters& parameters, const RunConfig& config,
-             const Dataset& dataset) {
+void compare(const infer::Model& model, const ExportRunOptions& options, const SavedRun& run, const Dataset& dataset) {
+  const RunConfig& config = run.config;
+  const Device device = select_device(options.device, static_cast<int>(config.train.threads), config.train.precision);
+  Parameters parameters(config.seed, {}, device.memory);
+  declare(device, parameters, dataset, config);
+  load_run_weights(run, dataset.path(), parameters);
   const ScoredSplit trained =
       score_split(device, parameters, config.model, dataset, Split::test, config.train.eval_batch_size, {});
   const HeaderScores served = score_with_header(model, dataset, Split::test);
@@ -57,8 +66,7 @@ void export_run(const ExportRunOptions& options) {
   const Device device = select_device("cpu", static_cast<int>(config.train.threads));
   const Dataset dataset = Dataset::open(path);
   Parameters parameters(config.seed);
-  // Recording the model declares its parameters; the weights then have places to go to.
-  { const Network declared(device, parameters, dataset.schema(), config.model, 1, false); }
+  declare(device, parameters, dataset, config);
   load_run_weights(run, path, parameters);
 
   const auto vocabulary = [&](const std::string& table) {
@@ -85,7 +93,7 @@ void export_run(const ExportRunOptions& options) {
   const infer::Model& model = *loaded;
   fmt::print("{}: {} of {}, {} weights, {:.1f} MiB\n", options.out, model.type(), config.name, options.weights,
              static_cast<double>(std::filesystem::file_size(options.out)) / (1 << 20));
-  if (options.check && dataset.rows(Split::test) > 0) compare(model, device, parameters, config, dataset);
+  if (options.check && dataset.rows(Split::test) > 0) compare(model, options, run, dataset);
 }
 
 }  // namespace mal

@@ -12,6 +12,7 @@ struct ExportRunOptions {
   std::string weights = "fp32";
   bool only_primary = false;
   bool check = true;  // score the test split with the trainer and with the header, and print how far they are apart
+  std::string device = "auto";  // that the trainer scores on for that
 };
 
 void export_run(const ExportRunOptions& options);

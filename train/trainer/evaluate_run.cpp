@@ -20,10 +20,10 @@ void evaluate_run(const EvaluateOptions& options) {
   const std::string path = options.dataset.empty() ? config.data.path : options.dataset;
   const std::vector<std::string>& slices = options.slices.empty() ? config.eval.slices : options.slices;
 
-  const Device device = select_device(options.device, static_cast<int>(config.train.threads));
+  const Device device = select_device(options.device, static_cast<int>(config.train.threads), config.train.precision);
   if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
   const Dataset dataset = Dataset::open(path);
-  Parameters parameters(config.seed);
+  Parameters parameters(config.seed, {}, device.memory);
   // Recording the model declares its parameters; the weights then have places to go to.
   { const Network declared(device, parameters, dataset.schema(), config.model, 1, false); }
   load_run_weights(run, path, parameters);

@@ -33,8 +33,10 @@ class Collector {
     if (group_ >= 0) result_.scored.groups.reserve(count);
   }
 
-  void add(const Batch& batch, const Matrix& logits) {
-    for (std::int64_t r = 0; r < batch.rows; ++r) result_.scored.logits.push_back(logits.data[r * logits.stride]);
+  // logits: `width` of each row, the primary view's first.
+  void add(const Batch& batch, const std::vector<float>& logits, std::int64_t width) {
+    for (std::size_t i = 0; i < logits.size(); i += static_cast<std::size_t>(width))
+      result_.scored.logits.push_back(logits[i]);
     append(result_.scored.credits, column(batch, credit_).values, batch.rows);
     if (group_ >= 0) append(result_.scored.groups, column(batch, group_).keys, batch.rows);
     for (std::size_t s = 0; s < slice_columns_.size(); ++s)
@@ -72,7 +74,8 @@ ScoredSplit score_split(const Device& device, Parameters& parameters, const Mode
   Progress progress("evaluating", static_cast<std::uint64_t>(rows));
   while (const Batch* batch = reader.next()) {
     network.forward(*batch);
-    collector.add(*batch, network.graph.matrix(network.model.logits));
+    const Value logits = network.model.logits;
+    collector.add(*batch, network.graph.read(logits, batch->rows), network.graph.width(logits));
     progress.update(static_cast<std::uint64_t>(batch->first_row + batch->rows));
   }
   return collector.take();

@@ -11,9 +11,11 @@ Network::Network(const Device& device, Parameters& parameters, const Schema& net
                  std::uint64_t seed)
     : schema(network_schema),
       graph(device, max_rows, training),
-      model(build_model(graph, parameters, network_schema, config)) {
+      model(build_model(graph, parameters, network_schema, config)),
+      report(device.memory, sizeof(kernels::GradientNorm) + model.heads.size() * sizeof(double)),
+      stage(graph, model.inputs, schema) {
   if (training)
-    ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, losses, &only_head);
+    ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, device_losses(), &only_head);
   graph.plan(multi_task != MultiTask::none);
   if (!training || multi_task == MultiTask::none) return;
   std::vector<Value> logits;
@@ -22,21 +24,28 @@ Network::Network(const Device& device, Parameters& parameters, const Schema& net
 }
 
 void Network::forward(const Batch& batch) {
-  bind_batch(graph, model.inputs, schema, batch);
+  stage.load(batch);
   graph.forward(batch.rows);
+  stage.done();
 }
 
-void Network::backward(const Batch& batch, std::int64_t step) {
+void Network::backward(std::int64_t rows, std::int64_t step) {
   if (surgery)
-    surgery->backward(batch.rows, step);
+    surgery->backward(rows, step);
   else
-    graph.backward(batch.rows);
+    graph.backward(rows);
 }
 
-double Network::total_loss() const {
-  double total = 0;
-  for (std::size_t h = 0; h < losses.size(); ++h) total += model.heads[h].scale * losses[h];
-  return total;
+std::vector<double> Network::losses() const {
+  std::vector<double> values(model.heads.size());
+  report.download(values.data(), values.size() * sizeof(double), sizeof(kernels::GradientNorm));
+  return values;
+}
+
+double Network::total(const std::vector<double>& losses) const {
+  double sum = 0;
+  for (std::size_t h = 0; h < losses.size(); ++h) sum += model.heads[h].scale * losses[h];
+  return sum;
 }
 
 namespace {

@@ -11,6 +11,7 @@
 #include "engine/parameters.h"
 #include "model/registry.h"
 #include "model/schema.h"
+#include "train/trainer/batch_stage.h"
 
 namespace mal {
 
@@ -20,16 +21,24 @@ struct Network {
           std::int64_t max_rows, bool training, kernels::Reduction reduction = kernels::Reduction::mean,
           MultiTask multi_task = MultiTask::none, std::uint64_t seed = 0);
 
-  // Runs a batch forward (and backward). Logits and losses are then in graph and losses.
+  // Runs a batch forward (and backward). The logits are then in graph.
   void forward(const Batch& batch);
-  void backward(const Batch& batch, std::int64_t step = 1);  // step, from 1: for the random orders of pcgrad
-  double total_loss() const;                                 // Σ λ · loss of the last backward()
+  void backward(std::int64_t rows, std::int64_t step = 1);  // step, from 1: for the random orders of pcgrad
+
+  // Of the last backward(), one a head, without λ; and Σ λ · loss. They wait for it.
+  std::vector<double> losses() const;
+  double total_loss() const { return total(losses()); }
+  double total(const std::vector<double>& losses) const;
 
   const Schema& schema;
   Graph graph;
   Model model;
-  std::vector<double> losses;   // one a head, without λ
+  // What the host wants to know of a step, in the device's memory: the norm, then the losses.
+  Buffer report;
+  kernels::GradientNorm* norm() const { return report.as<kernels::GradientNorm>(); }
+  double* device_losses() const { return report.as<double>() + sizeof(kernels::GradientNorm) / sizeof(double); }
   std::int32_t only_head = -1;  // whose gradients backward() wants; −1: all of them
+  BatchStage stage;
   std::optional<GradientSurgery> surgery;
 };
 

@@ -19,6 +19,7 @@
 #include "train/trainer/network.h"
 #include "train/trainer/run_directory.h"
 #include "train/trainer/scores.h"
+#include "train/trainer/step_pipeline.h"
 #include "train/trainer/test_report.h"
 #include "train/trainer/training_checkpoint.h"
 
@@ -40,9 +41,11 @@ std::int64_t steps_of(std::int64_t rows, std::int64_t batch) {
 struct Setup {
   Setup(const RunConfig& run, const TrainOptions& options)
       : config(run),
-        device(select_device(options.device, static_cast<int>(run.train.threads))),
+        device(select_device(options.device, static_cast<int>(run.train.threads), run.train.precision)),
         dataset(Dataset::open(run.data.path)),
-        parameters(run.seed, [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); }),
+        parameters(
+            run.seed, [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); },
+            device.memory),
         network(device, parameters, dataset.schema(), run.model, run.train.batch_size, true, run.train.reduction,
                 run.train.multi_task, run.seed) {
     if (dataset.rows(Split::train) == 0) fail("{}: the data set has no training rows", run.data.path);
@@ -70,7 +73,8 @@ class Trainer {
         directory_(directory),
         rows_(setup.dataset.rows(Split::train)),
         optimizer_(setup.device, setup.parameters, setup.config.dense, setup.config.sparse, schedule()),
-        meter_(setup.network.losses.size()),
+        pipeline_(setup.network, optimizer_),
+        meter_(setup.network.model.heads.size()),
         progress_("training " + setup.config.name, static_cast<std::uint64_t>(rows_ * setup.config.train.epochs)),
         logged_at_(Clock::now()),
         saved_at_(Clock::now()) {}
@@ -90,20 +94,26 @@ class Trainer {
   std::int64_t run(RateCounter& baseline) {
     const InterruptGuard guard;
     const Clock::time_point start = Clock::now();
-    const std::int64_t batch_size = setup_.config.train.batch_size, an_epoch = steps_of(rows_, batch_size);
-    const std::int64_t done = optimizer_.steps(), first_row = done % an_epoch * batch_size;
-    seen_ = done / an_epoch * rows_ + first_row;
+    const TrainConfig& config = setup_.config.train;
+    const std::int64_t batch_size = config.batch_size, an_epoch = steps_of(rows_, batch_size);
+    const std::int64_t done = optimizer_.steps(), first_epoch = done / an_epoch,
+                       first_row = done % an_epoch * batch_size;
+    seen_ = first_epoch * rows_ + first_row;
     const std::int64_t resumed = seen_;
     count_rows(baseline, std::min(seen_, rows_));
-    for (std::int64_t epoch = done / an_epoch; epoch < setup_.config.train.epochs; ++epoch) {
-      BatchReader reader(setup_.dataset, Split::train, batch_size, epoch == done / an_epoch ? first_row : 0,
-                         static_cast<int>(setup_.config.data.prefetch));
-      while (const Batch* batch = reader.next()) {
-        if (epoch == 0) baseline.count(*batch);
-        step(*batch, epoch);
-      }
+    const bool keep =
+        setup_.config.data.on_device && config.epochs > first_epoch + 1 && setup_.network.stage.keep(an_epoch);
+    bool kept = false;
+    for (std::int64_t epoch = first_epoch; epoch < config.epochs; ++epoch) {
+      const std::int64_t first = epoch == first_epoch ? first_row : 0;
+      if (kept)
+        run_kept(epoch);
+      else
+        read_epoch(epoch, first, keep && first == 0, baseline);
+      kept = kept || (keep && first == 0);
     }
-    if (!meter_.empty()) log(setup_.config.train.epochs - 1);
+    take_all_results();
+    if (!meter_.empty()) log(optimizer_.steps(), config.epochs - 1);
     progress_.finish(fmt::format("{:.0f} samples/s", static_cast<double>(seen_ - resumed) / seconds_since(start)));
     return optimizer_.steps();
   }
@@ -129,27 +139,60 @@ class Trainer {
     }
   }
 
-  void step(const Batch& batch, std::int64_t epoch) {
-    Network& network = setup_.network;
-    network.forward(batch);
-    network.backward(batch, optimizer_.steps() + 1);
-    if (!std::isfinite(network.total_loss()))
+  void read_epoch(std::int64_t epoch, std::int64_t first_row, bool keep, RateCounter& baseline) {
+    const std::int64_t batch_size = setup_.config.train.batch_size;
+    BatchReader reader(setup_.dataset, Split::train, batch_size, first_row,
+                       static_cast<int>(setup_.config.data.prefetch));
+    while (const Batch* batch = reader.next()) {
+      if (epoch == 0) baseline.count(*batch);
+      if (keep)
+        pipeline_.step_and_keep(*batch, epoch, batch->first_row / batch_size);
+      else
+        pipeline_.step(*batch, epoch);
+      after_step();
+    }
+  }
+
+  void run_kept(std::int64_t epoch) {
+    const std::int64_t batch_size = setup_.config.train.batch_size;
+    for (std::int64_t first = 0; first < rows_; first += batch_size) {
+      pipeline_.step_kept(first / batch_size, first, std::min(batch_size, rows_ - first), epoch);
+      after_step();
+    }
+  }
+
+  void after_step() {
+    while (const auto result = pipeline_.next_result(pipeline_.full())) take(*result);
+    if (optimizer_.steps() == total_steps()) return;
+    const bool stop = InterruptGuard::requested();
+    if (!stop && !checkpoint_is_due()) return;
+    take_all_results();  // what is saved is the state after the last step that was asked for
+    save();
+    if (stop) fail("interrupted after step {} of {}; --resume goes on from there", optimizer_.steps(), total_steps());
+  }
+
+  void take_all_results() {
+    while (const auto result = pipeline_.next_result(true)) take(*result);
+  }
+
+  void take(const StepResult& result) {
+    const double loss = setup_.network.total(result.losses);
+    if (!std::isfinite(loss))
       fail(
           "the loss of step {} (training rows {} to {}) is not finite, nothing was updated: lower the learning rates, "
           "or look at these rows",
-          optimizer_.steps() + 1, batch.first_row, batch.first_row + batch.rows - 1);
-    optimizer_.step(network.graph);
-    meter_.add(network.total_loss(), network.losses);
-    seen_ += batch.rows;
-    since_log_ += batch.rows;
+          result.step, result.first_row, result.first_row + result.rows - 1);
+    if (!result.finite)
+      fail(
+          "the gradient of step {} is not finite, nothing was updated: lower the learning rates, or set "
+          "train.clip_norm",
+          result.step);
+    meter_.add(loss, result.losses);
+    gradient_norm_ = result.gradient_norm;
+    seen_ += result.rows;
+    since_log_ += result.rows;
     progress_.update(static_cast<std::uint64_t>(seen_), detail_);
-    if (optimizer_.steps() % setup_.config.train.log_every == 0) log(epoch);
-    if (optimizer_.steps() == total_steps()) return;
-    if (InterruptGuard::requested()) {
-      save();
-      fail("interrupted after step {} of {}; --resume goes on from there", optimizer_.steps(), total_steps());
-    }
-    if (checkpoint_is_due()) save();
+    if (result.step % setup_.config.train.log_every == 0) log(result.step, result.epoch);
   }
 
   bool checkpoint_is_due() const {
@@ -164,15 +207,15 @@ class Trainer {
     saved_at_ = Clock::now();
   }
 
-  void log(std::int64_t epoch) {
+  void log(std::int64_t step, std::int64_t epoch) {
     TrainLine line;
-    line.step = optimizer_.steps();
+    line.step = step;
     line.epoch = epoch;
     line.rows = seen_;
     line.loss = meter_.mean();
     for (const Head& head : setup_.network.model.heads) line.heads.push_back(head.name);
     line.losses = meter_.means();
-    line.gradient_norm = optimizer_.gradient_norm();
+    line.gradient_norm = gradient_norm_;
     line.samples_per_second = static_cast<double>(since_log_) / seconds_since(logged_at_);
     directory_.log(train_line(line));
     detail_ =
@@ -186,7 +229,9 @@ class Trainer {
   RunDirectory& directory_;
   std::int64_t rows_;
   Optimizer optimizer_;
+  StepPipeline pipeline_;
   LossMeter meter_;
+  double gradient_norm_ = 0;  // of the last step that was taken
   Progress progress_;
   Clock::time_point logged_at_, saved_at_;
   std::int64_t seen_ = 0, since_log_ = 0;
@@ -195,16 +240,21 @@ class Trainer {
 
 // The last step has no next loss that would show it.
 void check_weights(const Parameters& parameters, std::int64_t steps) {
-  const auto check = [steps](const std::string& name, const float* values, std::int64_t count) {
-    const bool finite = std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
-    if (!finite)
-      fail("the weights of {} are not finite after step {}, nothing was saved: lower the learning rates", name, steps);
+  const auto check = [steps](const std::string& name, const Buffer& buffer, std::int64_t width, std::int64_t stride) {
+    buffer.read(
+        static_cast<std::size_t>(stride) * sizeof(float), [&](std::int64_t, std::int64_t rows, const std::byte* data) {
+          for (std::int64_t r = 0; r < rows; ++r) {
+            const float* row = reinterpret_cast<const float*>(data) + r * stride;
+            const bool finite = std::all_of(row, row + width, [](float value) { return std::isfinite(value); });
+            if (!finite)
+              fail("the weights of {} are not finite after step {}, nothing was saved: lower the learning rates", name,
+                   steps);
+          }
+        });
   };
-  for (const Parameter& parameter : parameters.all_dense())
-    check(parameter.name, parameter.value.data(), parameter.value.size());
+  for (const Parameter& parameter : parameters.all_dense()) check(parameter.name, parameter.value.buffer(), 1, 1);
   for (const EmbeddingTable& table : parameters.all_tables())
-    for (std::int64_t row = 0; row < table.rows(); ++row)
-      check(table.name(), table.data() + row * table.row_stride(), table.width());
+    check(table.name(), table.buffer(), table.width(), table.row_stride());
 }
 
 double peak_memory_mib() {

@@ -1,0 +1,175 @@
+// Whole training steps on the emulated device: the CUDA kernels, uploads and reports as late as they can be, recorded
+// steps.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "engine/checkpoint.h"
+#include "tests/device/emulated_training.h"
+#include "tests/support/temporary_folder.h"
+
+namespace mal::test::training {
+
+// Full batches and, between them, a smaller one, as at the end of each epoch.
+constexpr std::int64_t kRows[] = {6, 6, 6, 5, 6, 6, 5, 6, 6, 5, 5};
+
+void train(Training& training) {
+  std::uint64_t seed = 20;
+  for (const std::int64_t rows : kRows) training.step(rows, ++seed);
+  training.finish();
+}
+
+TEST_CASE("every model trains on the emulated device as on the CPU", "[device]") {
+  for (const std::string& type : model_types()) {
+    INFO(type);
+    EmulatedDevice gpu;
+    const ModelConfig config = small_config(type);
+    Training here(cpu_device(), config, 6), there(gpu.device, config, 6);
+    train(here);
+    train(there);
+    REQUIRE(here.results.size() == std::size(kRows));
+    REQUIRE(there.results.size() == std::size(kRows));
+    for (std::size_t i = 0; i < std::size(kRows); ++i) {
+      const StepResult &a = here.results[i], &b = there.results[i];
+      CHECK(a.step == static_cast<std::int64_t>(i) + 1);
+      CHECK(b.step == a.step);
+      CHECK(b.rows == kRows[i]);
+      CHECK(b.finite);
+      CHECK(b.gradient_norm == Approx(a.gradient_norm).epsilon(1e-3));
+      for (std::size_t h = 0; h < a.losses.size(); ++h) CHECK(b.losses[h] == Approx(a.losses[h]).epsilon(1e-4));
+    }
+    CHECK(weights_mismatch(there, here) == "");
+    // Two blocks of inputs and two numbers of rows, each recorded once when it came for the second time.
+    CHECK(gpu.runtime->recordings == 4);
+    CHECK(gpu.runtime->replays == static_cast<std::int64_t>(std::size(kRows)) - 4);
+  }
+}
+
+TEST_CASE("gradient surgery trains on the emulated device as on the CPU", "[device]") {
+  for (const MultiTask kind : {MultiTask::pcgrad, MultiTask::gcs}) {
+    EmulatedDevice gpu;
+    const ModelConfig config = small_config("shared_bottom");
+    Training here(cpu_device(), config, 6, kind), there(gpu.device, config, 6, kind);
+    train(here);
+    train(there);
+    CHECK(weights_mismatch(there, here) == "");
+    CHECK(gpu.runtime->recordings == 0);
+  }
+}
+
+TEST_CASE("attention of every kind and the counts of SimTier on the emulated device", "[device]") {
+  for (const Attention attention : {Attention::din, Attention::mha, Attention::none}) {
+    EmulatedDevice gpu;
+    ModelConfig config = small_config("mal");
+    config.interaction.attention = attention;
+    config.interaction.softmax = true;
+    config.simtier.mode = SimTier::count;
+    config.senet.enabled = true;
+    Training here(cpu_device(), config, 6), there(gpu.device, config, 6);
+    train(here);
+    train(there);
+    CHECK(weights_mismatch(there, here) == "");
+  }
+}
+
+TEST_CASE("batches that stay on the device are trained on as those that come again", "[device]") {
+  EmulatedDevice gpu, other;
+  const ModelConfig config = small_config("mal");
+  Training kept(gpu.device, config, 6), read(other.device, config, 6);
+  REQUIRE(kept.network.stage.keep(4));
+  constexpr std::int64_t kBatches[] = {6, 6, 6, 5};
+  for (std::int64_t epoch = 0; epoch < 3; ++epoch)
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const auto seed = static_cast<std::uint64_t>(80 + i);
+      if (epoch == 0) {
+        Batch batch = small_batch(kept.schema, kBatches[i], seed);
+        kept.pipeline.step_and_keep(batch, epoch, i);
+      } else {
+        kept.pipeline.step_kept(i, 6 * i, kBatches[i], epoch);
+      }
+      kept.take();
+      read.step(kBatches[i], seed);
+    }
+  kept.finish();
+  read.finish();
+  CHECK(kept.weights() == read.weights());
+  CHECK(kept.results.back().first_row == 18);
+  CHECK(kept.results.back().epoch == 2);
+  Training here(cpu_device(), config, 6);
+  CHECK(!here.network.stage.keep(4));  // the host has them already
+}
+
+TEST_CASE("results come late, in order, and never more than the ring holds", "[device]") {
+  EmulatedDevice gpu;
+  Training there(gpu.device, small_config("base"), 6);
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    there.step(6, 30 + i);
+    CHECK(there.results.size() == (i == 7 ? 1U : 0U));  // the emulated device tells nothing until it is waited for
+  }
+  CHECK(!there.pipeline.full());
+  there.finish();
+  CHECK(there.results.size() == 8);
+}
+
+TEST_CASE("a step that is not finite changes nothing on the device, and later ones go on", "[device]") {
+  EmulatedDevice gpu;
+  for (const Device& device : {cpu_device(), gpu.device}) {
+    INFO(device.name);
+    Training training(device, small_config("home"), 6);  // with running statistics
+    for (std::uint64_t i = 0; i < 5; ++i) training.step(6, 40 + i);
+    training.finish();
+    const auto before = training.weights();
+    for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      Batch batch = small_batch(training.schema, 6, 50);
+      batch.columns[static_cast<std::size_t>(*training.schema.find("price"))].values[3] = bad;
+      training.pipeline.step(batch, 0);
+      training.finish();
+      CHECK(!training.results.back().finite);
+      CHECK(training.weights() == before);
+    }
+    training.step(6, 51);
+    training.finish();
+    CHECK(training.results.back().finite);
+    CHECK(training.weights() != before);
+  }
+}
+
+TEST_CASE("a checkpoint of one device continues on the other", "[device]") {
+  const TemporaryFolder folder;
+  EmulatedDevice gpu;
+  const ModelConfig config = small_config("mal");
+  Training first(gpu.device, config, 6), second(cpu_device(), config, 6), same(gpu.device, config, 6);
+  train(first);
+  save_weights(folder / "weights", first.parameters, {});
+  load_weights(folder / "weights", second.parameters);
+  load_weights(folder / "weights", same.parameters);
+  CHECK(weights_mismatch(second, first) == "");
+  for (Training* training : {&second, &same}) {
+    training->step(6, 60);
+    training->step(5, 61);
+    training->finish();
+  }
+  CHECK(weights_mismatch(second, same) == "");
+  CHECK(weights_mismatch(second, first) != "");
+}
+
+TEST_CASE("evaluation on the emulated device gives the CPU's logits", "[device]") {
+  EmulatedDevice gpu;
+  const Schema schema = small_schema();
+  std::vector<std::vector<float>> logits;
+  for (const Device& device : {cpu_device(), gpu.device}) {
+    Parameters parameters(5, {}, device.memory);
+    Network network(device, parameters, schema, small_config("mal"), 7, false);
+    auto& all = logits.emplace_back();
+    for (const std::int64_t rows : {7, 3, 0, 6}) {
+      network.forward(small_batch(schema, rows, 70 + static_cast<std::uint64_t>(rows)));
+      const std::vector<float> batch = network.graph.read(network.model.logits, rows);
+      CHECK(batch.size() == static_cast<std::size_t>(rows * network.graph.width(network.model.logits)));
+      all.insert(all.end(), batch.begin(), batch.end());
+    }
+  }
+  REQUIRE(logits[0].size() == logits[1].size());
+  for (std::size_t i = 0; i < logits[0].size(); ++i) CHECK(logits[1][i] == Approx(logits[0][i]).margin(1e-5));
+}
+
+}  // namespace mal::test::training
