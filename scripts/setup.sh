@@ -3,6 +3,8 @@
 # scripts/requirements.txt (pyarrow, for its Arrow C++ libraries). Called by the other scripts; harmless to run again.
 #   scripts/setup.sh           what the build and the demo need
 #   scripts/setup.sh --test    and the tools of scripts/test.sh
+#   scripts/setup.sh --bundle DIR   installs nothing: unpacks the packages' files into DIR, for a machine of the same
+#                                   kind that has no network (scripts/gpu_check.sh, MAL_BUNDLE=DIR)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +14,27 @@ if [[ ${1:-} == --test ]]; then
   packages+=(clang clang-format clang-tidy libbenchmark-dev)
   # libFuzzer's runtime of Debian 12's clang; without it the fuzz test is skipped.
   if apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then packages+=(libclang-rt-14-dev); fi
+fi
+
+if [[ ${1:-} == --bundle ]]; then
+  [[ -n ${2:-} ]] || { echo "usage: scripts/setup.sh --bundle DIR" >&2; exit 2; }
+  mkdir -p "$2"
+  folder=$(cd "$2" && pwd)
+  # The development packages of the build, and the shared libraries that they stand for.
+  wanted=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+    --no-enhances libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2 libxxhash-dev \
+    libopenblas-pthread-dev zlib1g-dev libbenchmark-dev |
+    grep -E '^(lib(fmt|yaml-cpp|cli11|xxhash|openblas|benchmark|gfortran|quadmath)[^ ]*|nlohmann-json3-dev|catch2|zlib1g[^ ]*)$' |
+    grep -v ':' | sort -u)
+  downloads=$(mktemp -d)
+  trap 'rm -rf "$downloads"' EXIT
+  # shellcheck disable=SC2086
+  (cd "$downloads" && apt-get download -qq $wanted)
+  for file in "$downloads"/*.deb; do dpkg-deb -x "$file" "$folder"; done
+  rm -rf "$folder"/usr/share/doc "$folder"/usr/share/man
+  find "$folder" -name '*.a' -size +1M -delete
+  echo "setup: $(find "$downloads" -name '*.deb' | wc -l) packages in $folder, $(du -sm "$folder" | cut -f 1) MiB"
+  exit 0
 fi
 
 missing=()

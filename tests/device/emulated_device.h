@@ -141,26 +141,18 @@ class EmulatedRuntime final : public kernels::Runtime {
   std::int64_t uploads_asked_ = 0, uploads_done_ = 0, downloads_asked_ = 0, downloads_done_ = 0;
 };
 
-// Entries that are not written for CUDA yet are the CPU's: here the host reaches the device's memory after all.
-inline const kernels::KernelTable& emulated_table() {
-  static const kernels::KernelTable kTable = [] {
-    constexpr std::size_t kEntries = sizeof(kernels::KernelTable) / sizeof(void*);
-    void* entries[kEntries];
-    void* others[kEntries];
-    std::memcpy(entries, &kernels::emulated_kernels(), sizeof entries);
-    std::memcpy(others, &kernels::cpu_kernels(), sizeof others);
-    for (std::size_t i = 0; i < kEntries; ++i)
-      if (entries[i] == nullptr) entries[i] = others[i];
-    kernels::KernelTable table;
-    std::memcpy(&table, entries, sizeof table);
-    return table;
-  }();
-  return kTable;
-}
+// The device under test: emulated, or with MAL_TEST_DEVICE=cuda the machine's GPU.
+struct TestDevice {
+  TestDevice() {
+    const char* wanted = std::getenv("MAL_TEST_DEVICE");
+    if (wanted == nullptr || std::string(wanted) != "cuda") return;
+    real = true;
+    device = select_device("cuda", 1);
+  }
 
-struct EmulatedDevice {
-  std::shared_ptr<EmulatedRuntime> runtime = std::make_shared<EmulatedRuntime>();
-  Device device{"emulated", "", &emulated_table(), runtime};
+  bool real = false;
+  std::shared_ptr<EmulatedRuntime> runtime = std::make_shared<EmulatedRuntime>();  // of no use where it is real
+  Device device{"emulated", "", &kernels::emulated_kernels(), runtime};
 };
 
 }  // namespace mal::test

@@ -11,7 +11,7 @@
 namespace mal::test::memory {
 
 TEST_CASE("parameters begin with the same bits on every device", "[device]") {
-  EmulatedDevice gpu;
+  TestDevice gpu;
   const auto width_of_state = [](std::int32_t width) { return 2 * width; };
   Parameters here(7, width_of_state), there(7, width_of_state, gpu.device.memory);
   for (Parameters* parameters : {&here, &there}) {
@@ -20,7 +20,7 @@ TEST_CASE("parameters begin with the same bits on every device", "[device]") {
     // More than one piece of what the host reads at a time.
     parameters->table("t", 70000, 11, 0.1F).fill_state(0.5F, 11, 11);
   }
-  CHECK(gpu.runtime->allocated() == 4);
+  if (!gpu.real) CHECK(gpu.runtime->allocated() == 4);
   CHECK(here.all_dense()[0].value.read() == there.all_dense()[0].value.read());
   CHECK(there.all_states()[0].value.read() == std::vector<float>(4, 0.25F));
   const EmbeddingTable &a = here.all_tables()[0], &b = there.all_tables()[0];
@@ -31,7 +31,7 @@ TEST_CASE("parameters begin with the same bits on every device", "[device]") {
 }
 
 TEST_CASE("a buffer is read and edited in whole units", "[device]") {
-  EmulatedDevice gpu;
+  TestDevice gpu;
   constexpr std::size_t kUnit = 12, kUnits = 1'500'000;  // 17 MiB: three pieces, and a rest
   Buffer buffer(gpu.device.memory, kUnit * kUnits);
   std::int64_t pieces = 0, next = 0;
@@ -68,7 +68,8 @@ TEST_CASE("the CPU's memory is read where it lies", "[device]") {
 }
 
 TEST_CASE("out of memory says how much, for what, and what to do", "[device]") {
-  EmulatedDevice gpu;
+  TestDevice gpu;
+  if (gpu.real) return;
   gpu.runtime->limit = 1 << 20;
   Parameters parameters(1, {}, gpu.device.memory);
   CHECK_THROWS_WITH(parameters.table("user", 1 << 20, 16, 0.1F),
@@ -79,9 +80,22 @@ TEST_CASE("out of memory says how much, for what, and what to do", "[device]") {
       Catch::Contains("out of pinned host memory: 2.0 MiB for the batch") && Catch::Contains("lower train.batch_size"));
 }
 
+// The weights of the only table.
+std::vector<float> rows_of(const Parameters& parameters) {
+  const EmbeddingTable& table = parameters.all_tables()[0];
+  std::vector<float> values;
+  table.buffer().read(table.row_bytes(), [&](std::int64_t, std::int64_t rows, const std::byte* data) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const float* row = reinterpret_cast<const float*>(data) + r * table.row_stride();
+      values.insert(values.end(), row, row + table.width());
+    }
+  });
+  return values;
+}
+
 TEST_CASE("weights saved on one device load on another", "[device]") {
   const test::TemporaryFolder folder;
-  EmulatedDevice gpu;
+  TestDevice gpu;
   const auto declare = [](Parameters& parameters) {
     parameters.dense("w", {7, 3}, Initialiser::xavier_uniform());
     parameters.state("s", {4}, 1);
@@ -95,11 +109,11 @@ TEST_CASE("weights saved on one device load on another", "[device]") {
   save_weights(first, there, {{"steps", "3"}});
   CHECK(load_weights(first, here).at("steps") == "3");
   CHECK(here.all_dense()[0].value.read() == there.all_dense()[0].value.read());
-  CHECK(std::memcmp(here.all_tables()[0].row(299999), there.all_tables()[0].row(299999), 5 * sizeof(float)) == 0);
+  CHECK(rows_of(here) == rows_of(there));
   save_weights(second, here, {{"steps", "3"}});
   load_weights(second, back);
   CHECK(back.all_dense()[0].value.read() == there.all_dense()[0].value.read());
-  CHECK(std::memcmp(back.all_tables()[0].row(123456), there.all_tables()[0].row(123456), 5 * sizeof(float)) == 0);
+  CHECK(rows_of(back) == rows_of(there));
 }
 
 }  // namespace mal::test::memory

@@ -106,7 +106,8 @@ TEST_CASE("the optimiser's state comes back to the bit with the weights", "[chec
   const auto make = [](std::uint64_t seed) {
     Parameters parameters(seed, [](std::int32_t width) { return 2 * width; });
     declare(parameters);
-    for (Parameter& parameter : parameters.all_dense()) parameter.state1 = Tensor(parameter.value.shape());
+    for (Parameter& parameter : parameters.all_dense())
+      parameter.state1 = Tensor(kernels::cpu_runtime(), parameter.value.shape());
     return parameters;
   };
   Parameters saved = make(1);
