@@ -18,6 +18,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kSlots = 4;  // of each thread
 constexpr std::int64_t kTile = kThreads * kSlots;
+constexpr int kScanThreads = 128;     // a tile each, then the next tiles
 constexpr std::int64_t kPiece = 256;  // slots that one group of lanes sums
 
 struct Part {  // a lookup
@@ -124,7 +125,7 @@ __global__ void __launch_bounds__(kThreads) count_segments(const __grid_constant
 }
 
 // One block: what begins in a tile → what begins before it.
-__global__ void __launch_bounds__(1024) scan_tiles(std::uint32_t* heads, std::int64_t tiles) {
+__global__ void __launch_bounds__(kScanThreads) scan_tiles(std::uint32_t* heads, std::int64_t tiles) {
   std::uint32_t before = 0;
   for (std::int64_t first = 0; first < tiles; first += blockDim.x) {
     const std::int64_t i = first + threadIdx.x;
@@ -393,7 +394,7 @@ void embedding_backward(const TableGradient* tables, std::int32_t count, std::in
       s.temporary, s.temporary_bytes);
   const std::int64_t tiles = tiles_of(plan.slots);
   launch("embedding_backward's segments", count_segments, static_cast<unsigned>(tiles), kThreads, 0, s);
-  launch("embedding_backward's scan", scan_tiles, 1, 1024, 0, s.tile_heads, tiles);
+  launch("embedding_backward's scan", scan_tiles, 1, kScanThreads, 0, s.tile_heads, tiles);
   launch("embedding_backward's segments", mark_segments, static_cast<unsigned>(tiles), kThreads, 0, s);
   const int lanes = lanes_of(tables, count);
   const auto blocks = static_cast<unsigned>((plan.slots * lanes + kThreads - 1) / kThreads);

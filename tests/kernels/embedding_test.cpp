@@ -221,6 +221,17 @@ TEST_CASE("embedding_backward: touched rows in rising order, each with the sum o
   });
 }
 
+TEST_CASE("embedding_backward of very many occurrences", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    Draw draw(38);
+    SharedTable table(1, 70000);
+    table.add(draw, Ids(draw, 4700, 30, false, table.table_rows), Pooling::none);
+    const auto gradient = table.gradient();
+    run_backward(kernels, {gradient}, 4700);
+    CHECK(table_mismatch(table) == "");
+  });
+}
+
 TEST_CASE("embedding_backward of several tables, one of them untouched", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(34);

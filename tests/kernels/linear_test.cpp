@@ -1,3 +1,5 @@
+#include <tuple>
+
 #include "tests/kernels/kernel_test.h"
 
 namespace mal::test::linear {
@@ -233,14 +235,17 @@ TEST_CASE("linear kernels give the same bits for any number of threads", "[kerne
   }
 }
 
-// Layers of one shape; the first two read one x and give their gradients of it to one dx.
+// Layers of one shape. Alike: each with its own x and dx, all of one stride, so that a device may take them in one
+// product. Otherwise of different strides, the first two read one x and give their gradients of it to one dx.
 struct Group {
-  Group(const Shape& shape, std::size_t count, bool with_bias) : s(shape), bias(with_bias) {
-    for (std::size_t i = 0; i < count; ++i) layers.emplace_back(shape, static_cast<std::int64_t>(i), 21 + i);
+  Group(const Shape& shape, std::size_t count, bool with_bias, bool are_alike)
+      : s(shape), bias(with_bias), alike(are_alike) {
+    for (std::size_t i = 0; i < count; ++i)
+      layers.emplace_back(shape, alike ? 1 : static_cast<std::int64_t>(i), 21 + i);
   }
   // Index of the layer whose x and dx the i-th uses.
-  std::size_t source(std::size_t i) const { return i == 1 ? 0 : i; }
-  bool accumulate(std::size_t i) const { return i == 1; }
+  std::size_t source(std::size_t i) const { return i == 1 && !alike ? 0 : i; }
+  bool accumulate(std::size_t i) const { return source(i) != i; }
 
   void forward(const KernelTable& kernels, Activation activation) {
     std::vector<kernels::LinearForward> calls;
@@ -259,50 +264,56 @@ struct Group {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       Case &from = layers[source(i)], &l = layers[i];
       calls.push_back({from.x.data(), from.x.stride(), l.w.data(), l.y.data(), l.y.stride(), l.dy.data(), l.dy.stride(),
-                       i == 2 ? nullptr : from.dx.data(), from.dx.stride(), accumulate(i), l.dw.data(),
+                       i == 2 && !alike ? nullptr : from.dx.data(), from.dx.stride(), accumulate(i), l.dw.data(),
                        bias ? l.db.data() : nullptr});
     }
     kernels.linear_group_backward(calls.data(), count, s.rows, s.inputs, s.outputs, activation, workspace.data());
   }
 
   Shape s;
-  bool bias;
+  bool bias, alike;
   std::vector<Case> layers;
 };
 
 TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : kShapes)
-      for (const std::size_t count : {1, 2, 5, 40})
-        for (const bool bias : {true, false}) {
-          const Activation activation = bias ? Activation::relu : Activation::none;
-          INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", " << count << " layers, bias " << bias);
-          Group group(s, count, bias);
-          group.forward(kernels, activation);
-          std::vector<std::vector<double>> dx(count);
-          for (std::size_t i = 0; i < count; ++i) {
-            Case& c = group.layers[i];
-            Layer layer = c.layer();
-            layer.x = group.layers[group.source(i)].x.wide();
-            if (!bias) std::ranges::fill(layer.b, 0.0);
-            CHECK(mismatch(c.y, layer.forward(activation), 4e-6) == "");
-            auto dy = c.dy.wide();
-            const auto y = c.y.wide();
-            for (std::size_t n = 0; n < dy.size(); ++n)
-              if (activation == Activation::relu && !(y[n] > 0)) dy[n] = 0;
-            c.want_dw = layer.dw(dy);
-            c.want_db = layer.db(dy);
-            dx[i] = layer.dx(dy);
-          }
-          group.backward(kernels, activation);
-          for (std::size_t i = 0; i < count; ++i) {
-            Case& c = group.layers[i];
-            CHECK(mismatch(c.dw, c.want_dw, 4 * row_tolerance(s.rows)) == "");
-            if (bias) CHECK(mismatch(c.db, c.want_db, 4 * row_tolerance(s.rows)) == "");
-            if (i == 0) CHECK(mismatch(c.dx, count > 1 ? plus(dx[0], dx[1]) : dx[0], 4e-6) == "");
-            if (i > 2) CHECK(mismatch(c.dx, dx[i], 4e-6) == "");
-          }
+      for (const auto& [count, bias, alike] : {std::tuple{std::size_t{1}, true, false},
+                                               {2, false, false},
+                                               {5, true, false},
+                                               {40, false, false},
+                                               {2, true, true},
+                                               {5, false, true},
+                                               {40, true, true}}) {
+        const Activation activation = bias ? Activation::relu : Activation::none;
+        INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", " << count << " layers, bias " << bias
+                    << ", alike " << alike);
+        Group group(s, count, bias, alike);
+        group.forward(kernels, activation);
+        std::vector<std::vector<double>> dx(count);
+        for (std::size_t i = 0; i < count; ++i) {
+          Case& c = group.layers[i];
+          Layer layer = c.layer();
+          layer.x = group.layers[group.source(i)].x.wide();
+          if (!bias) std::ranges::fill(layer.b, 0.0);
+          CHECK(mismatch(c.y, layer.forward(activation), 4e-6) == "");
+          auto dy = c.dy.wide();
+          const auto y = c.y.wide();
+          for (std::size_t n = 0; n < dy.size(); ++n)
+            if (activation == Activation::relu && !(y[n] > 0)) dy[n] = 0;
+          c.want_dw = layer.dw(dy);
+          c.want_db = layer.db(dy);
+          dx[i] = layer.dx(dy);
         }
+        group.backward(kernels, activation);
+        for (std::size_t i = 0; i < count; ++i) {
+          Case& c = group.layers[i];
+          CHECK(mismatch(c.dw, c.want_dw, 4 * row_tolerance(s.rows)) == "");
+          if (bias) CHECK(mismatch(c.db, c.want_db, 4 * row_tolerance(s.rows)) == "");
+          if (i == 0) CHECK(mismatch(c.dx, count > 1 && !alike ? plus(dx[0], dx[1]) : dx[0], 4e-6) == "");
+          if (i > 2 || alike) CHECK(mismatch(c.dx, dx[i], 4e-6) == "");
+        }
+      }
     kernels.linear_group_forward(nullptr, 0, 3, 2, 2, Activation::none);
     kernels.linear_group_backward(nullptr, 0, 3, 2, 2, Activation::none, nullptr);
   });

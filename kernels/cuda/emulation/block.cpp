@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/emulation/race.h"
 #include "kernels/cuda/emulation/shared.h"
 
 namespace mal::emulation {
@@ -73,6 +74,7 @@ void Block::start_threads() {
   order_turns(order_, count);
   alive_ = count;
   at_barrier_ = 0;
+  ++barriers_;
   blockIdx = index_;
   shared_memory().begin_block();
 }
@@ -101,7 +103,9 @@ void Block::resume(int thread) {
   enter(thread);
   Thread& state = threads_[static_cast<std::size_t>(thread)];
   if (state.state == Thread::State::fresh) state.fiber = take_fiber();
+  inside_ = true;
   state.fiber->resume();
+  inside_ = false;
 }
 
 Fiber* Block::take_fiber() {
@@ -154,6 +158,7 @@ bool Block::next_is_fresh() {
 // After an error: fibers that stopped in the middle begin anew.
 void Block::abandon() {
   error_ = nullptr;
+  inside_ = false;
   free_.clear();
   for (const auto& fiber : fibers_) {
     fiber->reset();
@@ -190,6 +195,7 @@ void Block::arrive_at_barrier() {
     thread.state = Thread::State::ready;
   }
   at_barrier_ = 0;
+  ++barriers_;
 }
 
 void Block::check_mask(const Wait& wait) const {
@@ -234,6 +240,30 @@ void Block::fail(const std::string& what) const {
   };
   throw kernels::KernelError(std::string("kernel ") + shape_->name + ", block " + triple(index_) + " of grid " +
                              triple(shape_->grid) + ", " + triple(shape_->block) + " threads: " + what);
+}
+
+// The compiler takes these calls for ones that cannot throw: the thread stops for good, and run() throws.
+void Block::note_access(std::uintptr_t address, std::size_t bytes, bool writes) {
+  const Thread& thread = threads_[static_cast<std::size_t>(current_)];
+  if (!inside_ || thread.fiber->holds(address)) return;
+  // Barriers are counted through all blocks, so that what one block left in shared memory is over for the next.
+  const bool shared = shared_memory().holds(reinterpret_cast<const void*>(address));
+  const std::int64_t block =
+      shared ? 0 : index_.x + std::int64_t{shape_->grid.x} * (index_.y + std::int64_t{shape_->grid.y} * index_.z);
+  const std::string race =
+      race_detector().touch(address, bytes, writes, in_atomic, {block, current_, barriers_, thread.warp_barriers});
+  if (race.empty()) return;
+  try {
+    fail(race);
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+  in_atomic = false;
+  thread.fiber->suspend();
+}
+
+void note_access(const void* address, std::size_t bytes, bool writes) {
+  if (running != nullptr) running->note_access(reinterpret_cast<std::uintptr_t>(address), bytes, writes);
 }
 
 std::uint64_t wait_for(WaitKind kind, unsigned mask, std::uint64_t value, int lane, int width, Place place) {

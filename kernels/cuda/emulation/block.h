@@ -27,6 +27,7 @@ struct Thread {
   Fiber* fiber = nullptr;
   Wait wait{};
   std::uint64_t result = 0;
+  std::uint32_t warp_barriers = 0;
 };
 
 // A thread takes a fiber from a pool when it starts. A fiber whose thread has ended takes the next thread that has not
@@ -35,6 +36,7 @@ class Block {
  public:
   void run(const LaunchShape& shape, uint3 index, void (*thread)(const void*), const void* context);
   std::uint64_t wait_for(const Wait& wait);
+  void note_access(std::uintptr_t address, std::size_t bytes, bool writes);
 
  private:
   static void fiber_main(void* block);
@@ -61,10 +63,16 @@ class Block {
   std::size_t turn_ = 0;  // position in order_
   int current_ = 0;
   int alive_ = 0, at_barrier_ = 0;
+  std::uint32_t barriers_ = 0;
+  bool inside_ = false;  // a thread runs, not the scheduler
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> free_;
   std::exception_ptr error_;
 };
+
+// A load or store of the running thread (race.cpp); outside of a kernel nothing.
+void note_access(const void* address, std::size_t bytes, bool writes);
+extern constinit thread_local bool in_atomic;
 
 // Puts 0 … n − 1 into the order that is set.
 void order_turns(std::vector<int>& order, int n);

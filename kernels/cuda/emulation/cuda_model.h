@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 #include "kernels/cuda/emulation/emulation.h"
 #include "kernels/cuda/emulation/warp.h"
@@ -158,40 +157,53 @@ void __stcg(T* p, T value) {
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
-// Threads change only where they wait, so plain operations are atomic. Each returns what was there.
+// Threads change only where they wait, so plain operations are atomic. Each returns what was there. The race detector
+// knows them by this.
+extern constinit thread_local bool in_atomic;
+inline void set_in_atomic(bool value) {
+  in_atomic = value;
+  asm volatile("" ::: "memory");  // the compiler sees no reader, and would leave it out
+}
+template <typename T, typename Change>
+T atomic_change(T* p, const Change& change) {
+  set_in_atomic(true);
+  const T before = *p;
+  *p = change(before);
+  asm volatile("" ::: "memory");
+  set_in_atomic(false);
+  return before;
+}
 template <typename T, typename U>
 T atomicAdd(T* p, U value) {
-  return std::exchange(*p, static_cast<T>(*p + static_cast<T>(value)));
+  return atomic_change(p, [=](T x) { return static_cast<T>(x + static_cast<T>(value)); });
 }
 template <typename T, typename U>
 T atomicSub(T* p, U value) {
-  return std::exchange(*p, static_cast<T>(*p - static_cast<T>(value)));
+  return atomic_change(p, [=](T x) { return static_cast<T>(x - static_cast<T>(value)); });
 }
 template <typename T, typename U>
 T atomicMax(T* p, U value) {
-  return std::exchange(*p, std::max(*p, static_cast<T>(value)));
+  return atomic_change(p, [=](T x) { return std::max(x, static_cast<T>(value)); });
 }
 template <typename T, typename U>
 T atomicMin(T* p, U value) {
-  return std::exchange(*p, std::min(*p, static_cast<T>(value)));
+  return atomic_change(p, [=](T x) { return std::min(x, static_cast<T>(value)); });
 }
 template <typename T, typename U>
 T atomicOr(T* p, U value) {
-  return std::exchange(*p, *p | static_cast<T>(value));
+  return atomic_change(p, [=](T x) { return x | static_cast<T>(value); });
 }
 template <typename T, typename U>
 T atomicAnd(T* p, U value) {
-  return std::exchange(*p, *p & static_cast<T>(value));
+  return atomic_change(p, [=](T x) { return x & static_cast<T>(value); });
 }
 template <typename T, typename U>
 T atomicExch(T* p, U value) {
-  return std::exchange(*p, static_cast<T>(value));
+  return atomic_change(p, [=](T) { return static_cast<T>(value); });
 }
 template <typename T, typename U, typename V>
 T atomicCAS(T* p, U compare, V value) {
-  const T before = *p;
-  if (before == static_cast<T>(compare)) *p = static_cast<T>(value);
-  return before;
+  return atomic_change(p, [=](T x) { return x == static_cast<T>(compare) ? static_cast<T>(value) : x; });
 }
 
 // ---- the runtime: a stream runs everything at once ------------------------------------------------------------------

@@ -165,6 +165,10 @@ void Fiber::start(Fiber* fiber) {
   fiber->body_(fiber->argument_);
 }
 
+bool Fiber::holds(std::uintptr_t address) const {
+  return address - reinterpret_cast<std::uintptr_t>(memory_) < page_bytes() + kStackBytes;
+}
+
 void Fiber::resume() {
   leave(context_->outside_note, context_->inside_note);
   context_->enter();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace mal::emulation {
 
@@ -13,8 +14,9 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  void resume();   // from outside: runs until the next suspend()
-  void suspend();  // from inside: back to where resume() was called
+  void resume();                             // from outside: runs until the next suspend()
+  bool holds(std::uintptr_t address) const;  // on its stack
+  void suspend();                            // from inside: back to where resume() was called
   // Forgets where it stopped: the next resume() starts the body anew. What was on its stack is not destroyed.
   void reset();
 

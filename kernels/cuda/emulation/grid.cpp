@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/emulation/block.h"
+#include "kernels/cuda/emulation/race.h"
 #include "kernels/cuda/emulation/shared.h"
 
 namespace mal::emulation {
@@ -65,6 +66,7 @@ void run_grid(const LaunchShape& shape, void (*thread)(const void*), const void*
   blockDim = shape.block;
   gridDim = shape.grid;
   shared_memory().begin_kernel(shape.shared_bytes);
+  race_detector().begin_kernel();
   const std::uint64_t plane = std::uint64_t{shape.grid.x} * shape.grid.y, count = plane * shape.grid.z;
   // A random order of the blocks: a step that has no divisor in common with their number visits each once.
   std::uint64_t step = 1, at = 0;

@@ -47,6 +47,12 @@ void SharedMemory::begin_block() {
   for (const Array& array : arrays_) poison(array.start, array.bytes);
 }
 
+bool SharedMemory::holds(const void* address) const {
+  const auto* at = static_cast<const std::byte*>(address);
+  const auto in = [&](const Array& array) { return at >= array.start && at < array.start + array.bytes; };
+  return in(dynamic_) || std::ranges::any_of(arrays_, in);
+}
+
 void* SharedMemory::array(const void* key, std::size_t bytes, std::size_t alignment) {
   const auto known = std::ranges::find(arrays_, key, &Array::key);
   if (known != arrays_.end()) return known->start;

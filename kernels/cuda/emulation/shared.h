@@ -13,6 +13,7 @@ class SharedMemory {
   void begin_block();  // everything is poisoned anew
   void* array(const void* key, std::size_t bytes, std::size_t alignment);
   void* dynamic() { return dynamic_.start; }
+  bool holds(const void* address) const;
   std::size_t static_bytes() const { return static_bytes_; }
 
  private:

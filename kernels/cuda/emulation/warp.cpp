@@ -64,10 +64,14 @@ std::string finish_warp(Thread* lanes, unsigned mask) {
   const WaitKind kind = lanes[std::countr_zero(mask)].wait.kind;
   const bool shuffles = kind == WaitKind::shuffle || kind == WaitKind::shuffle_up || kind == WaitKind::shuffle_down ||
                         kind == WaitKind::shuffle_xor;
+  std::uint32_t next_barrier = 0;
+  for (unsigned rest = mask; rest != 0; rest &= rest - 1)
+    next_barrier = std::max(next_barrier, lanes[std::countr_zero(rest)].warp_barriers + 1);
   const std::uint64_t common = result_of(kind, lanes, mask);
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
     const int lane = std::countr_zero(rest);
     Thread& thread = lanes[lane];
+    if (kind == WaitKind::sync_warp) thread.warp_barriers = next_barrier;
     thread.result = kind == WaitKind::match_any ? same_as(lanes, mask, thread.wait.value) : common;
     if (!shuffles) continue;
     const int source = source_of(thread.wait, lane);
