@@ -247,6 +247,7 @@ void Block::note_access(std::uintptr_t address, std::size_t bytes, bool writes) 
   const Thread& thread = threads_[static_cast<std::size_t>(current_)];
   if (!inside_ || thread.fiber->holds(address)) return;
   // Barriers are counted through all blocks, so that what one block left in shared memory is over for the next.
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is only compared
   const bool shared = shared_memory().holds(reinterpret_cast<const void*>(address));
   const std::int64_t block =
       shared ? 0 : index_.x + std::int64_t{shape_->grid.x} * (index_.y + std::int64_t{shape_->grid.y} * index_.z);
