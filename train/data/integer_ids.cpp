@@ -33,11 +33,11 @@ std::optional<std::int64_t> as_integer(std::string_view text) {
   return canonical ? std::optional(value) : std::nullopt;
 }
 
-void IntegerCounts::count(std::int64_t value) {
+void IntegerCounts::count(std::int64_t value, std::int64_t times) {
   if (is_small(value)) {
     const auto place = static_cast<std::size_t>(value);
     if (place >= small_.size()) small_.resize(std::min<std::size_t>(kSmall, std::max(place + 1, small_.size() * 2)));
-    ++small_[place];
+    small_[place] += times;
     return;
   }
   if (slots_.size() < 2 * (used_ + 1)) grow();
@@ -45,7 +45,7 @@ void IntegerCounts::count(std::int64_t value) {
   while (slots_[at].seen != 0 && slots_[at].value != value) at = (at + 1) & (slots_.size() - 1);
   used_ += slots_[at].seen == 0 ? 1 : 0;
   slots_[at].value = value;
-  ++slots_[at].seen;
+  slots_[at].seen += times;
 }
 
 void IntegerCounts::grow() {

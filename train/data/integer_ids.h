@@ -16,7 +16,7 @@ std::optional<std::int64_t> as_integer(std::string_view text);
 // How often each integer was seen. Small ones, as most ids are, have a counter by their value; others are hashed.
 class IntegerCounts {
  public:
-  void count(std::int64_t value);
+  void count(std::int64_t value, std::int64_t times = 1);
   void add_to(Vocabulary& vocabulary) const;  // as decimal text
 
  private:

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
-#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
-#include "train/config/parallel.h"
-#include "train/config/progress.h"
-#include "train/data/block_encoder.h"
 #include "train/data/dataset_layout.h"
 #include "train/data/dataset_stats.h"
-#include "train/data/parquet/parquet_samples.h"
+#include "train/data/prepare_columns.h"
+#include "train/data/reading_progress.h"
 #include "train/data/sample_encoder.h"
 #include "train/data/sample_files.h"
 #include "train/data/schema_yaml.h"
@@ -23,27 +20,6 @@ namespace mal {
 namespace {
 
 namespace fs = std::filesystem;
-
-class ReadingProgress {
- public:
-  ReadingProgress(const std::vector<std::string>& files, bool show, const std::string& label) {
-    std::uint64_t total = 0;
-    for (const std::string& file : files)
-      if (fs::is_regular_file(file)) total += fs::file_size(file);
-    if (show) progress_.emplace(label, total);
-  }
-  void file(std::uint64_t read) {  // bytes read of the present file
-    if (progress_) progress_->update(before_ + read);
-  }
-  void next_file(std::uint64_t bytes) { before_ += bytes; }
-  void finish(std::int64_t rows) {
-    if (progress_) progress_->finish(fmt::format("{} rows", rows));
-  }
-
- private:
-  std::optional<Progress> progress_;
-  std::uint64_t before_ = 0;
-};
 
 // Calls row(table, fields) for every row of every text file.
 template <typename Row>
@@ -61,42 +37,6 @@ void for_each_row(const Schema& schema, const std::vector<std::string>& files, R
     progress.next_file(table.bytes_total());
   }
   progress.finish(rows);
-}
-
-// The columns of the files that `wanted` columns of the schema need, each once; and of each column of the schema, its
-// place among them (−1: it is not wanted).
-template <typename Wanted>
-std::pair<std::vector<std::string>, std::vector<int>> source_columns(const Schema& schema, const Wanted& wanted) {
-  std::vector<std::string> names;
-  std::vector<int> fields;
-  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
-    fields.push_back(-1);
-    if (!wanted(c)) continue;
-    const auto found = std::ranges::find(names, schema.columns[c].source);
-    fields.back() = static_cast<int>(found - names.begin());
-    if (found == names.end()) names.push_back(schema.columns[c].source);
-  }
-  return {names, fields};
-}
-
-// Calls block(rows) for every block of every Parquet file.
-template <typename Block>
-void for_each_block(const std::vector<std::string>& files, const std::vector<std::string>& columns, int threads,
-                    ReadingProgress& progress, const Block& block) {
-  SourceBlock rows;
-  std::int64_t count = 0;
-  for (const std::string& file : files) {
-    ParquetSamples samples(file, columns, threads);
-    const auto bytes = static_cast<double>(fs::file_size(file));
-    while (samples.next(rows)) {
-      block(rows);
-      count += rows.rows;
-      const double share = static_cast<double>(rows.first_row + rows.rows) / static_cast<double>(samples.rows());
-      progress.file(static_cast<std::uint64_t>(share * bytes));
-    }
-    progress.next_file(fs::file_size(file));
-  }
-  progress.finish(count);
 }
 
 // Whether a split is of Parquet files; a split of both kinds is refused.
@@ -145,22 +85,16 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
 
 void fit(const PrepareOptions& options, Schema& schema, FittedColumns& fitted) {
   give_vocabularies(options, schema, fitted);
-  std::int64_t rows = 0;
-  ReadingProgress progress(options.train, options.progress, "reading vocabularies");
   if (!all_parquet(options.train)) {
+    std::int64_t rows = 0;
+    ReadingProgress progress(options.train, options.progress, "reading vocabularies");
     for_each_row(schema, options.train, progress, [&](const TextTable& table, const std::vector<int>& fields) {
       fitted.count(table, fields);
       ++rows;
     });
     if (rows == 0) fail("{}: there are no training rows, only a header", options.train.front());
   } else if (fitted.needs_data()) {
-    const auto [columns, fields] = source_columns(schema, [&](std::size_t c) { return fitted.counts(c); });
-    for_each_block(options.train, columns, options.threads, progress, [&, &places = fields](const SourceBlock& block) {
-      for (std::size_t c = 0; c < schema.columns.size(); ++c)
-        if (places[c] >= 0)
-          check_source(schema.columns[c], block.columns[static_cast<std::size_t>(places[c])], block.path);
-      fitted.count(block, places, thread_count(options.threads));
-    });
+    count_columns({schema, options.train, options.threads, options.progress}, fitted);
   }
   fitted.finish(schema);
 }
@@ -181,17 +115,10 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
                         const std::string& folder, FittedColumns& fitted) {
   const bool train = split == Split::train;
   const std::vector<std::string>& files = train ? options.train : options.test;
+  if (all_parquet(files))
+    return encode_columns({schema, files, options.threads, options.progress}, split, options.shard_rows, not_before,
+                          folder, fitted);
   ReadingProgress progress(files, options.progress, train ? "encoding train" : "encoding test");
-  const int threads = thread_count(options.threads);
-  if (all_parquet(files)) {
-    BlockEncoder encoder(schema, fitted, not_before, threads);
-    ShardWriter writer(schema, folder, split, options.shard_rows, threads);
-    const auto [columns, fields] = source_columns(schema, [](std::size_t) { return true; });
-    for_each_block(files, columns, threads, progress,
-                   [&, &places = fields](const SourceBlock& block) { writer.append(encoder.encode(block, places)); });
-    writer.finish();
-    return encoder.stats();
-  }
   SampleEncoder encoder(schema, fitted, not_before);
   ShardWriter writer(schema, folder, split, options.shard_rows);
   for_each_row(schema, files, progress, [&](const TextTable& table, const std::vector<int>& fields) {

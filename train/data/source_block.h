@@ -2,6 +2,7 @@
 // encoder.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,7 +24,8 @@ enum class SourceType {
 };
 
 // A column of single values has a value a row; null rows have one too, without meaning. In a column of lists, row r has
-// the values offsets[r] to offsets[r + 1] − 1; a null row has none.
+// the values offsets[r] to offsets[r + 1] − 1; a null row has none. Value v stands at place(v) of integers, reals or
+// texts: at v, or, in a coded column, where its code says. All blocks of one dictionary have the same of these three.
 struct SourceColumn {
   SourceType type = SourceType::none;
   std::string type_name;  // of the file, for messages
@@ -33,7 +35,16 @@ struct SourceColumn {
   std::vector<double> reals;
   std::vector<std::string_view> texts;   // valid while `owner` lives
   std::vector<std::uint8_t> null_value;  // 1 a null value; empty: there is none
+  std::vector<std::int32_t> codes;       // of a coded column; a null value's is 0
+  std::uint64_t dictionary = 0;          // its number, no other has it; 0: the column is not coded
+  bool dictionary_ends = false;          // no later block has it
   std::shared_ptr<const void> owner;
+
+  std::size_t entries() const { return std::max({integers.size(), reals.size(), texts.size()}); }
+  std::size_t values() const { return dictionary != 0 ? codes.size() : entries(); }
+  std::size_t place(std::size_t value) const {
+    return dictionary != 0 ? static_cast<std::size_t>(codes[value]) : value;
+  }
 
   std::int64_t list_begin(std::int64_t row) const {
     return offsets.empty() ? 0 : offsets[static_cast<std::size_t>(row)];
@@ -60,9 +71,9 @@ struct SourceBlock {
 
 // A number column's value. Throws Error for a null and for a value that is no number; `where` says the place.
 template <typename Where>
-double number_at(const SourceColumn& column, std::int64_t row, const Where& where) {
-  const auto place = static_cast<std::size_t>(row);
-  if (column.is_null(place)) fail("{}: the value is null, a number belongs there", where());
+double number_at(const SourceColumn& column, std::int64_t value, const Where& where) {
+  if (column.is_null(static_cast<std::size_t>(value))) fail("{}: the value is null, a number belongs there", where());
+  const std::size_t place = column.place(static_cast<std::size_t>(value));
   if (column.type == SourceType::real) return column.reals[place];
   if (column.type == SourceType::natural)
     return static_cast<double>(static_cast<std::uint64_t>(column.integers[place]));

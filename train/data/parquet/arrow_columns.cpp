@@ -16,6 +16,8 @@ using arrow::Type;
 
 constexpr std::int64_t kDay = 86400;
 
+}  // namespace
+
 SourceType source_type(const arrow::DataType& type) {
   switch (type.id()) {
     case Type::NA:
@@ -46,8 +48,8 @@ SourceType source_type(const arrow::DataType& type) {
   }
 }
 
-std::int64_t units_a_second(arrow::TimeUnit::type unit) {
-  switch (unit) {
+std::int64_t units_a_second(const arrow::DataType& timestamp) {
+  switch (static_cast<const arrow::TimestampType&>(timestamp).unit()) {
     case arrow::TimeUnit::SECOND:
       return 1;
     case arrow::TimeUnit::MILLI:
@@ -59,6 +61,8 @@ std::int64_t units_a_second(arrow::TimeUnit::type unit) {
   }
   return 1;
 }
+
+namespace {
 
 std::int64_t floor_divide(std::int64_t value, std::int64_t divisor) {
   return value / divisor - (value % divisor < 0 ? 1 : 0);
@@ -91,8 +95,7 @@ class ValueAppender {
         return append_integers<arrow::UInt64Array>(array);
       case Type::TIMESTAMP:
         append_integers<arrow::TimestampArray>(array);
-        return divide_last(array.length(),
-                           units_a_second(static_cast<const arrow::TimestampType&>(*array.type()).unit()));
+        return divide_last(array.length(), units_a_second(*array.type()));
       case Type::DATE32:
         append_integers<arrow::Date32Array>(array);
         return multiply_last(array.length());
@@ -105,10 +108,8 @@ class ValueAppender {
         return append_reals<arrow::DoubleArray>(array);
       case Type::STRING:
         return append_texts<arrow::StringArray>(array);
-        return append_texts<arrow::LargeStringArray>(array);
       case Type::BINARY:
         return append_texts<arrow::BinaryArray>(array);
-        return append_texts<arrow::LargeBinaryArray>(array);
       default:
         return;  // NA: there are no values
     }
@@ -196,6 +197,8 @@ void convert_column(const std::shared_ptr<arrow::Array>& array, SourceColumn& ou
   out.reals.clear();
   out.texts.clear();
   out.null_value.clear();
+  out.codes.clear();
+  out.dictionary = 0;
   out.owner = array;
   if (out.list)
     append_lists(static_cast<const arrow::ListArray&>(*array), out);
@@ -203,11 +206,19 @@ void convert_column(const std::shared_ptr<arrow::Array>& array, SourceColumn& ou
     append_values(*array, out);
 }
 
+bool all_utf8(const SourceColumn& column) {
+  return std::ranges::all_of(column.texts, [](std::string_view text) {
+    return arrow::util::ValidateUTF8(reinterpret_cast<const std::uint8_t*>(text.data()),
+                                     static_cast<std::int64_t>(text.size()));
+  });
+}
+
 std::optional<std::int64_t> row_of_wrong_text(const SourceColumn& column) {
-  for (std::size_t i = 0; i < column.texts.size(); ++i) {
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(column.texts[i].data());
-    if (column.is_null(i) || arrow::util::ValidateUTF8(bytes, static_cast<std::int64_t>(column.texts[i].size())))
-      continue;
+  for (std::size_t i = 0; i < column.values(); ++i) {
+    if (column.is_null(i)) continue;
+    const std::string_view text = column.texts[column.place(i)];
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+    if (arrow::util::ValidateUTF8(bytes, static_cast<std::int64_t>(text.size()))) continue;
     if (!column.list) return static_cast<std::int64_t>(i);
     const auto after = std::ranges::upper_bound(column.offsets, static_cast<std::int64_t>(i));
     return after - column.offsets.begin() - 1;

@@ -18,6 +18,10 @@ void convert_column(const std::shared_ptr<arrow::Array>& array, SourceColumn& ou
 // Throws Error for a type that has no meaning in a sample; `where` names file and column.
 void check_column_type(const arrow::DataType& type, const std::string& where);
 
+SourceType source_type(const arrow::DataType& type);  // none: it has no meaning in a sample, or is null
+std::int64_t units_a_second(const arrow::DataType& timestamp);
+
+bool all_utf8(const SourceColumn& column);  // null values and unused entries of a dictionary too
 // The first row whose text is not UTF-8.
 std::optional<std::int64_t> row_of_wrong_text(const SourceColumn& column);
 

@@ -1,11 +1,13 @@
 // A build without Apache Arrow: Parquet files are recognised, and refused.
 #include "engine/error.h"
 #include "train/data/parquet/export_parquet.h"
+#include "train/data/parquet/parquet_file.h"
 #include "train/data/parquet/parquet_samples.h"
 
 namespace mal {
 
-struct ParquetSamples::State {};
+struct ParquetFile::State {};
+struct ParquetColumn::State {};
 
 static constexpr const char* kHowTo = "run scripts/setup.sh (or install Apache Arrow C++), then build again";
 
@@ -13,18 +15,26 @@ static constexpr const char* kHowTo = "run scripts/setup.sh (or install Apache A
   fail("{}: it is Parquet, and this build reads text alone; {}", path, kHowTo);
 }
 
-ParquetSamples::ParquetSamples(const std::string& path, const std::vector<std::string>&, int) {
+ParquetFile::ParquetFile(std::string path) {
   refuse(path);
 }
-ParquetSamples::~ParquetSamples() = default;
-std::vector<std::string> ParquetSamples::column_names(const std::string& path) {
-  refuse(path);
-}
-bool ParquetSamples::next(SourceBlock&) {
-  return false;
-}
-std::int64_t ParquetSamples::rows() const {
+std::int64_t ParquetFile::rows() const {
   return 0;
+}
+std::vector<std::string> ParquetFile::column_names() const {
+  return {};
+}
+std::uint64_t ParquetFile::bytes(const std::string&) const {
+  return 0;
+}
+
+ParquetColumn::ParquetColumn(const ParquetFile& file, const std::string&) {
+  refuse(file.path());
+}
+ParquetColumn::~ParquetColumn() = default;
+ParquetColumn::ParquetColumn(ParquetColumn&&) noexcept = default;
+bool ParquetColumn::next(SourceBlock&) {
+  return false;
 }
 
 std::int64_t export_parquet(const std::string&, Split, const std::string& output) {
