@@ -1,14 +1,19 @@
-"""The peer of mal_data prepare: the same work in pandas and numpy, each step the fast way that they offer.
+"""The peers of mal_data prepare, in pandas and numpy, on files of the MAC layout.
 
-    data_peers.py make --rows N --out DIR            a training file and a test file of the MAC layout, from a fixed seed
-    data_peers.py prepare --train F --test F --out DIR    vocabularies of train, ids, padded lists, checked credits → .npy
-    data_peers.py check --dataset D --arrays D       both sides stored the same number of values and the same credits
-    data_peers.py summary --samples F ...            the best of the rounds
+    data_peers.py make --rows N --ids text|integers --out DIR   a training file and a test file, from a fixed seed
+    data_peers.py prepare --train F --test F --out DIR      each step the fastest way that pandas and numpy offer → .npy
+    data_peers.py pymal --train F --test F --out DIR        the way of PyMAL's preprocess.py: a dict a column, its get() a
+                                                            value, a list a row → .pkl
+    data_peers.py check --dataset D --arrays D --pickles D  all three stored the same
+    data_peers.py summary --samples F ...                   medians of the rounds
 """
 
 import argparse
+import collections
 import json
 import os
+import pickle
+import statistics
 
 import numpy as np
 import pandas as pd
@@ -27,15 +32,16 @@ CREDITS = ["last", "first", "linear", "mta"]
 def make(args):
     random = np.random.default_rng(1)
     draw = lambda n, size: np.minimum(random.pareto(0.7, size) * 20, n - 1).astype(np.int64)
+    names = pa.array([str(i) for i in range(max(IDS.values()))])
+    ids = lambda values: names.take(pa.array(values)) if args.ids == "text" else pa.array(values)
     os.makedirs(args.out, exist_ok=True)
     for split, rows in (("train", args.rows), ("test", max(1, args.rows // 20))):
-        columns = {name: pa.array(draw(n, rows)) for name, n in IDS.items()}
-        for i in range(3):
-            ends = np.concatenate([[0], np.cumsum(random.integers(0, LENGTH + 1, rows))]).astype(np.int32)
-            lists = lambda values: pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
-            columns[f"ad_feat{i}_seq"] = lists(draw(IDS[f"ad_feat{i}"], ends[-1]))
-            if i < 2:
-                columns[f"mm_feat{i}_seq"] = lists(random.uniform(-1, 1, ends[-1]).astype(np.float32))
+        columns = {name: ids(draw(n, rows)) for name, n in IDS.items()}
+        lists = lambda values: pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * LENGTH), values)
+        for name, table in SEQUENCES.items():
+            columns[name] = lists(ids(draw(IDS[table], rows * LENGTH)))
+        for name in SCORES:
+            columns[name] = lists(pa.array(random.uniform(-1, 1, rows * LENGTH).astype(np.float32)))
         positive = random.random(rows) < 0.04
         for view in CREDITS:
             columns[view] = pa.array(np.where(positive, random.random(rows), 0.0))
@@ -43,15 +49,8 @@ def make(args):
 
 
 def flat(series):
-    """All items of a column of lists, and how many each row has."""
-    lists = series.to_numpy()
-    return np.concatenate(lists) if len(lists) else np.empty(0), np.fromiter((len(x) for x in lists), np.int64, len(lists))
-
-
-def padded(values, lengths, kind):
-    out = np.zeros((len(lengths), LENGTH), kind)
-    out[np.arange(LENGTH) < lengths[:, None]] = values
-    return out
+    """All items of a column of lists."""
+    return np.concatenate(series.to_numpy())
 
 
 def numbers(values, vocabulary):
@@ -63,7 +62,7 @@ def prepare(args):
     vocabularies = {}
     os.makedirs(args.out, exist_ok=True)
     for name in IDS:
-        shared = [flat(train[s])[0] for s, table in SEQUENCES.items() if table == name]
+        shared = [flat(train[s]) for s, table in SEQUENCES.items() if table == name]
         counts = pd.Series(np.concatenate([train[name].to_numpy(), *shared])).value_counts()
         vocabularies[name] = pd.Series(np.arange(1, len(counts) + 1, dtype=np.int32), index=counts.index)
         with open(f"{args.out}/{name}.json", "w") as file:
@@ -73,58 +72,89 @@ def prepare(args):
         for name in IDS:
             np.save(f"{args.out}/{split}.{name}.npy", numbers(data[name].to_numpy(), vocabularies[name]))
         for name, table in SEQUENCES.items():
-            values, lengths = flat(data[name])
-            np.save(f"{args.out}/{split}.{name}.npy", padded(numbers(values, vocabularies[table]), lengths, np.int32))
-            np.save(f"{args.out}/{split}.{name}.length.npy", lengths.astype(np.int32))
+            ids = numbers(flat(data[name]), vocabularies[table])
+            np.save(f"{args.out}/{split}.{name}.npy", ids.reshape(-1, LENGTH))
         for name in SCORES:
-            values, lengths = flat(data[name])
+            values = flat(data[name])
             assert np.isfinite(values).all()
-            np.save(f"{args.out}/{split}.{name}.npy", padded(np.clip(values, -1, 1), lengths, np.float32))
-            np.save(f"{args.out}/{split}.{name}.length.npy", lengths.astype(np.int32))
+            np.save(f"{args.out}/{split}.{name}.npy", np.clip(values, -1, 1).astype(np.float32).reshape(-1, LENGTH))
         for name in CREDITS:
             credit = data[name].to_numpy()
             assert ((credit >= 0) & (credit <= 1)).all()
             np.save(f"{args.out}/{split}.{name}.npy", credit.astype(np.float32))
-        np.save(f"{args.out}/{split}.user_group.npy", data["user_id"].to_numpy())
+
+
+def pymal(args):
+    """PyMAL (github.com/alimama-tech/PyMAL) is given its vocabularies; here they are counted, as prepare does."""
+    os.makedirs(args.out, exist_ok=True)
+    train = pd.read_parquet(args.train)
+    vocabularies = {}
+    for name in IDS:
+        counts = collections.Counter(train[name].tolist())
+        for sequence in (s for s, table in SEQUENCES.items() if table == name):
+            for items in train[sequence].to_numpy():
+                counts.update(items)
+        vocabularies[name] = {value: number for number, (value, _) in enumerate(counts.most_common(), 1)}
+    for split in ("train", "test"):
+        data = train if split == "train" else pd.read_parquet(args.test)
+        result = {}
+        for name in IDS:
+            vocabulary = vocabularies[name]
+            result[name] = np.vectorize(lambda value: vocabulary.get(value, 0))(data[name].to_numpy()).astype(np.int32)
+        for name, table in SEQUENCES.items():
+            vocabulary = vocabularies[table]
+            result[name] = np.array([[vocabulary.get(item, 0) for item in items] for items in data[name].to_numpy()], np.int32)
+        for name in SCORES:
+            result[name] = np.stack([np.asarray(items, np.float32) for items in data[name].to_numpy()])
+        for name in CREDITS:
+            result[name] = data[name].to_numpy().astype(np.float32)
+        with open(f"{args.out}/{split}.pkl", "wb") as file:
+            pickle.dump(result, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def check(args):
     """The same values in the same places, up to the order of equal counts in a vocabulary."""
     folder = f"{args.dataset}/train-00000"
-    rows = None
-    for name in [*CREDITS, *SCORES, *(f"{s}.length" for s in SEQUENCES), "user_group"]:
-        header = np.fromfile(f"{folder}/{name}.bin", "<u4", count=16)
-        ours = np.fromfile(f"{folder}/{name}.bin", {0: "<i4", 1: "<f4", 2: "<i8"}[header[3]], offset=64)
-        theirs = np.load(f"{args.arrays}/train.{name}.npy").reshape(-1)[: len(ours)]
-        assert np.array_equal(ours, theirs), f"{name} differs"
-    for name in IDS:
-        ours = np.fromfile(f"{folder}/{name}.bin", "<i4", offset=64)
-        theirs = np.load(f"{args.arrays}/train.{name}.npy")[: len(ours)]
-        pairs = pd.DataFrame({"ours": ours, "theirs": theirs}).drop_duplicates()
-        assert pairs.ours.is_unique and pairs.theirs.is_unique, f"{name} is numbered otherwise"
-    print("data: both sides stored the same")
+    with open(f"{args.pickles}/train.pkl", "rb") as file:
+        pickles = pickle.load(file)
+    for name in [*CREDITS, *SCORES, *IDS, *SEQUENCES]:
+        is_id = name in IDS or name in SEQUENCES
+        ours = np.fromfile(f"{folder}/{name}.bin", "<i4" if is_id else "<f4", offset=64)
+        for theirs in (np.load(f"{args.arrays}/train.{name}.npy"), pickles[name]):
+            theirs = theirs.reshape(-1)[: len(ours)]
+            if is_id:
+                pairs = pd.DataFrame({"ours": ours, "theirs": theirs}).drop_duplicates()
+                assert pairs.ours.is_unique and pairs.theirs.is_unique, f"{name} is numbered otherwise"
+            else:
+                assert np.array_equal(ours, theirs), f"{name} differs"
+    print("data: all stored the same")
 
 
 def summary(args):
-    samples = {}
+    samples, processor = {}, {}
     for line in open(args.samples):
-        name, value = line.split()
-        samples.setdefault(name, []).append(float(value))
+        name, *values = line.split()
+        samples.setdefault(name, []).append(float(values[0]))
+        processor.setdefault(name, []).append(float(values[-1]))
+    middle = lambda name: statistics.median(samples[name])
     size = sum(os.path.getsize(f"{args.mac}/{split}.parquet") for split in ("train", "test")) / 1e6
-    ours, theirs = min(samples["prepare_ours"]), min(samples["prepare_theirs"])
-    result = {"prepare": {"ours": args.rows / ours, "theirs": args.rows / theirs, "ratio": theirs / ours,
-                          "mb_per_s": size / ours, "cat_mb_per_s": size / min(samples["cat"])},
-              "loader": {"ours": max(samples["loader"])}}
-    print(f"prepare, {args.rows} rows, {size:.0f} MB of Parquet, best of {len(samples['cat'])}:")
-    print(f"  ours    {ours:8.2f} s  {args.rows / ours:12.0f} rows/s  {size / ours:8.1f} MB/s")
-    print(f"  pandas  {theirs:8.2f} s  {args.rows / theirs:12.0f} rows/s  {size / theirs:8.1f} MB/s")
-    print(f"  cat     {min(samples['cat']):8.2f} s  {'':12}         {size / min(samples['cat']):8.1f} MB/s")
-    print(f"  ratio   {theirs / ours:8.1f}")
-    print(f"loader    {max(samples['loader']):12.0f} rows/s")
+    ours = middle("prepare_ours")
+    result = {"prepare": {"rows": args.rows, "ids": args.ids, "mb": size, "cat_mb_per_s": size / middle("cat")}, "loader": {"ours": middle("loader")}}
+    print(f"prepare, {args.rows} rows with ids as {args.ids}, {size:.0f} MB of Parquet, medians of {len(samples['cat'])}, seconds by the clock and of processor time:")
+    for key, label in (("ours", "ours"), ("pandas", "pandas, vectorised"), ("pymal", "pandas, PyMAL's way")):
+        name = f"prepare_{key}"
+        if name not in samples:
+            continue
+        seconds, cpu = middle(name), statistics.median(processor[name])
+        result["prepare"][key] = {"seconds": seconds, "cpu_seconds": cpu, "mb_per_s": size / seconds, "ratio": seconds / ours}
+        print(f"  {label:20} {seconds:8.2f} s  {cpu:8.2f} s  {args.rows / seconds:10.0f} rows/s  {size / seconds:8.1f} MB/s  {seconds / ours:6.1f} x ours"
+              f" ({cpu / statistics.median(processor['prepare_ours']):.1f} x in processor time)")
+    print(f"  {'cat':20} {middle('cat'):8.2f} s  {'':10}  {'':17} {size / middle('cat'):8.1f} MB/s")
+    print(f"loader    {middle('loader'):12.0f} rows/s")
     if "attribute" in samples:
-        clicks = samples["clicks"][0]
-        result["attribute"] = {"ours": clicks / samples["attribute"][0], "clicks": clicks, "seconds": samples["attribute"][0]}
-        print(f"attribute {clicks / samples['attribute'][0]:12.0f} clicks/s ({clicks:.0f} in {samples['attribute'][0]:.1f} s)")
+        clicks, seconds, cpu = samples["clicks"][0], middle("attribute"), statistics.median(processor["attribute"])
+        result["attribute"] = {"ours": clicks / seconds, "clicks": clicks, "seconds": seconds, "cpu_seconds": cpu}
+        print(f"attribute {clicks / seconds:12.0f} clicks/s ({clicks:.0f} in {seconds:.1f} s, {cpu:.1f} s of processor time)")
     if args.json:
         with open(args.json, "w") as file:
             json.dump({"data": result}, file, indent=2)
@@ -132,8 +162,8 @@ def summary(args):
 
 parser = argparse.ArgumentParser()
 commands = parser.add_subparsers(required=True)
-for function, options in ((make, ["rows", "out"]), (prepare, ["train", "test", "out"]), (check, ["dataset", "arrays"]),
-                          (summary, ["samples", "rows", "mac", "json"])):
+for function, options in ((make, ["rows", "ids", "out"]), (prepare, ["train", "test", "out"]), (pymal, ["train", "test", "out"]),
+                          (check, ["dataset", "arrays", "pickles"]), (summary, ["samples", "rows", "ids", "mac", "json"])):
     command = commands.add_parser(function.__name__)
     command.set_defaults(run=function)
     for option in options:
