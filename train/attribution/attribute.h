@@ -44,6 +44,7 @@ struct AttributeOptions {
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
   std::string channel_model;  // a channel_model.json of an earlier run, in place of a fit
+  std::uint64_t memory = 0;  // bytes for the clicks; a log that may need more is kept on disk. 0: half of the machine's
   bool progress = true;
 };
 

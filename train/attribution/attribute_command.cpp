@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "train/attribution/attribute.h"
+#include "train/attribution/log_memory.h"
 #include "train/attribution/text.h"
 #include "train/config/program.h"
 
@@ -19,13 +20,16 @@ namespace {
 
 struct CommandLine {
   AttributeOptions options;
-  std::string window = "30d", half_life = "7d", truncate, derive, gap;
+  std::string window = "30d", half_life = "7d", truncate, derive, gap, memory;
   double utc_offset_hours = 0;
 };
 
 void add_input_options(CLI::App& command, CommandLine& line) {
   AttributeOptions& o = line.options;
-  command.add_option("--in", o.inputs, "Clicks, or event logs with --event: CSV or TSV, plain or gzip")->required();
+  command
+      .add_option("--in", o.inputs,
+                  "Clicks, or event logs with --event: CSV, TSV (plain or gzip) or Parquet; files, folders, patterns")
+      ->required();
   command.add_option("--conversions", o.conversions, "Conversions, for --in files that hold clicks only");
   command
       .add_option("--format", o.format, "csv; criteo: the public Criteo attribution layout; journeys: named journeys")
@@ -87,6 +91,8 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
       ->check(CLI::Range(1, 24))
       ->capture_default_str();
+  command.add_option("--memory", line.memory,
+                     "For the clicks, such as 2GiB: a csv log that may need more is kept on disk, in parts [half]");
   command.add_option("--seed", o.seed, "Of that sampling, and of the bags of logistic")
       ->check(check_whole_number)
       ->capture_default_str();
@@ -105,6 +111,7 @@ void add_attribute_command(CLI::App& app) {
     options.half_life = parse_duration(line->half_life, "--half-life");
     if (!line->truncate.empty()) options.truncate = parse_duration(line->truncate, "--truncate");
     if (!line->gap.empty()) options.gap = parse_duration(line->gap, "--gap");
+    if (!line->memory.empty()) options.memory = parse_bytes(line->memory, "--memory");
     options.derive_hour = line->derive == "hour";
     if (!(std::abs(line->utc_offset_hours) <= 24))
       fail_usage("--utc-offset {}: hours from -24 to 24 are possible", line->utc_offset_hours);

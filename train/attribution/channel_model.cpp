@@ -8,8 +8,6 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/attribution/credits.h"
-#include "train/attribution/logistic.h"
-#include "train/attribution/markov.h"
 
 namespace mal {
 
@@ -35,34 +33,39 @@ const std::vector<double>& ChannelModel::values(Mechanism mechanism) const {
   return found == mechanisms.end() ? kNone : found->values;
 }
 
-ChannelModel fit_channel_model(const ClickLog& log, const ClickOrder& order, const std::vector<Mechanism>& wanted,
-                               const FitOptions& options) {
-  const std::uint32_t channels = log.channels.size();
-  CoalitionTable coalitions(channels);
-  std::optional<MarkovChain> markov;
-  std::optional<BaggedLogistic> logistic;
-  if (wants(wanted, Mechanism::markov)) markov.emplace(channels);
-  if (wants(wanted, Mechanism::logistic)) logistic.emplace(channels, LogisticOptions{.seed = options.seed});
-  observe_journeys(log, order, options.rule, options.until, [&](const Journey& journey, bool converted) {
-    coalitions.add(journey.channels, converted);
-    if (markov) markov->add(journey.channels, converted);
-    if (logistic) logistic->add(journey.channels, converted);
+ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& wanted, const FitOptions& options)
+    : channels_(channels),
+      shapley_(wants(wanted, Mechanism::shapley)),
+      options_(options),
+      coalitions_(channels.size()) {
+  if (wants(wanted, Mechanism::markov)) markov_.emplace(channels.size());
+  if (wants(wanted, Mechanism::logistic)) logistic_.emplace(channels.size(), LogisticOptions{.seed = options.seed});
+}
+
+void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
+  observe_journeys(log, order, options_.rule, options_.until, [&](const Journey& journey, bool converted) {
+    coalitions_.add(journey.channels, converted);
+    if (markov_) markov_->add(journey.channels, converted);
+    if (logistic_) logistic_->add(journey.channels, converted);
   });
+}
+
+ChannelModel ChannelFit::model() {
   ChannelModel model;
-  for (std::uint32_t c = 0; c < channels; ++c) model.channels.push_back(log.channels.name(c));
-  model.alone = coalitions.singles();
-  model.total = coalitions.total();
-  model.coalitions = coalitions.coalitions();
-  if (wants(wanted, Mechanism::shapley)) {
+  for (std::uint32_t c = 0; c < channels_.size(); ++c) model.channels.push_back(channels_.name(c));
+  model.alone = coalitions_.singles();
+  model.total = coalitions_.total();
+  model.coalitions = coalitions_.coalitions();
+  if (shapley_) {
     ShapleyOptions shapley;
-    shapley.seed = options.seed;
-    shapley.exact_channels = options.exact_channels;
-    ShapleyFit fit = fit_shapley(coalitions, shapley);
+    shapley.seed = options_.seed;
+    shapley.exact_channels = options_.exact_channels;
+    ShapleyFit fit = fit_shapley(coalitions_, shapley);
     model.exact = fit.exact;
     model.mechanisms.push_back({Mechanism::shapley, std::move(fit.values)});
   }
-  if (markov) model.mechanisms.push_back({Mechanism::markov, markov->removal_effects()});
-  if (logistic) model.mechanisms.push_back({Mechanism::logistic, logistic->marginal_effects()});
+  if (markov_) model.mechanisms.push_back({Mechanism::markov, markov_->removal_effects()});
+  if (logistic_) model.mechanisms.push_back({Mechanism::logistic, logistic_->marginal_effects()});
   return model;
 }
 
@@ -117,15 +120,15 @@ ChannelModel read_channel_model(const std::string& path, const std::vector<Mecha
   return model;
 }
 
-ChannelModel model_for_log(const ChannelModel& model, const ClickLog& log) {
+ChannelModel model_for_log(const ChannelModel& model, const Interner& channels) {
   std::unordered_map<std::string, std::size_t> places;
   for (std::size_t c = 0; c < model.channels.size(); ++c) places.emplace(model.channels[c], c);
   ChannelModel result;
   result.total = model.total;
   for (const FittedMechanism& fitted : model.mechanisms) result.mechanisms.push_back({fitted.mechanism, {}});
-  for (std::uint32_t c = 0; c < log.channels.size(); ++c) {
-    result.channels.push_back(log.channels.name(c));
-    const auto found = places.find(log.channels.name(c));
+  for (std::uint32_t c = 0; c < channels.size(); ++c) {
+    result.channels.push_back(channels.name(c));
+    const auto found = places.find(channels.name(c));
     const bool known = found != places.end();
     result.alone.push_back(known ? model.alone[found->second] : CoalitionCount{});
     for (std::size_t m = 0; m < model.mechanisms.size(); ++m)

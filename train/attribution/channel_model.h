@@ -9,6 +9,8 @@
 
 #include "train/attribution/click_log.h"
 #include "train/attribution/journeys.h"
+#include "train/attribution/logistic.h"
+#include "train/attribution/markov.h"
 #include "train/attribution/mechanisms.h"
 #include "train/attribution/shapley.h"
 
@@ -37,15 +39,28 @@ struct FitOptions {
   std::uint32_t exact_channels = 12;
 };
 
-// Fits each of `wanted` that is data-driven, once.
-ChannelModel fit_channel_model(const ClickLog& log, const ClickOrder& order, const std::vector<Mechanism>& wanted,
-                               const FitOptions& options);
+// Fits each of `wanted` that is data-driven, once. The model does not depend on the order in which journeys come, nor
+// on how they are cut into parts.
+class ChannelFit {
+ public:
+  ChannelFit(const Interner& channels, const std::vector<Mechanism>& wanted, const FitOptions& options);
+  void observe(const ClickLog& log, const ClickOrder& order);  // the log, or a part of it
+  ChannelModel model();
+
+ private:
+  const Interner& channels_;
+  bool shapley_;
+  FitOptions options_;
+  CoalitionTable coalitions_;
+  std::optional<MarkovChain> markov_;
+  std::optional<BaggedLogistic> logistic_;
+};
 
 std::string channel_model_json(const ChannelModel& model);
 // Throws Error for a file that is none, and for one without a mechanism that is wanted.
 ChannelModel read_channel_model(const std::string& path, const std::vector<Mechanism>& wanted);
 
 // The same model for the channels of a log; a channel that the model does not know has the value 0.
-ChannelModel model_for_log(const ChannelModel& model, const ClickLog& log);
+ChannelModel model_for_log(const ChannelModel& model, const Interner& channels);
 
 }  // namespace mal

@@ -1,5 +1,7 @@
 #include "train/attribution/click_log.h"
 
+#include <xxhash.h>
+
 #include <utility>
 
 namespace mal {
@@ -17,11 +19,26 @@ void filter(std::vector<T>& values, const std::vector<bool>& keep) {
 }  // namespace
 
 std::uint32_t Interner::intern(std::string_view text) {
-  const auto found = ids_.find(text);
-  if (found != ids_.end()) return found->second;
-  const std::uint32_t id = size();
-  ids_.emplace(names_.emplace_back(text), id);
-  return id;
+  if (names_.size() * 2 >= slots_.size()) grow();
+  const auto hash = static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size()));
+  std::size_t at = hash & (slots_.size() - 1);
+  while (slots_[at].id_after != 0) {
+    if (slots_[at].hash == hash && names_[slots_[at].id_after - 1] == text) return slots_[at].id_after - 1;
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  names_.emplace_back(text);
+  slots_[at] = {hash, size()};
+  return size() - 1;
+}
+
+void Interner::grow() {
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2));
+  for (const Slot& slot : old) {
+    if (slot.id_after == 0) continue;
+    std::size_t at = slot.hash & (slots_.size() - 1);
+    while (slots_[at].id_after != 0) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = slot;
+  }
 }
 
 PairInterner::Slot& PairInterner::find(std::uint64_t pair) {

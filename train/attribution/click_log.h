@@ -7,7 +7,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace mal {
@@ -15,13 +14,20 @@ namespace mal {
 // Strings ↔ 0, 1, 2, … in the order of first appearance.
 class Interner {
  public:
+  Interner() : slots_(1024) {}
   std::uint32_t intern(std::string_view text);
   const std::string& name(std::uint32_t id) const { return names_[id]; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(names_.size()); }
 
  private:
-  std::deque<std::string> names_;  // a deque, so that the keys of ids_ stay where they are
-  std::unordered_map<std::string_view, std::uint32_t> ids_;
+  struct Slot {
+    std::uint32_t hash = 0;
+    std::uint32_t id_after = 0;  // 1 + the id; 0: free
+  };
+  void grow();
+
+  std::deque<std::string> names_;  // a deque, so that growing moves none
+  std::vector<Slot> slots_;        // open addressing, at most half full; a power of two
 };
 
 // Pairs of ids ↔ 0, 1, 2, … There are nearly as many pairs as clicks, so this is an open-addressing table rather than a

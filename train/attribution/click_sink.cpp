@@ -90,13 +90,55 @@ void ClickSink::open(const TextTable& table) {
   if (!options_.truth.empty()) truth_ = table.require(options_.truth);
   history_ = require_all(table, options_.history);
   if (passed_names_.empty()) choose_columns(table);
-  passed_ = require_all(table, passed_names_);
+  passed_.clear();
+  for (const int column : require_all(table, passed_names_)) {
+    if (!passed_.empty() && passed_.back().second + 1 == column)
+      passed_.back().second = column;
+    else
+      passed_.emplace_back(column, column);
+  }
+}
+
+void ClickSink::check_count(const TextTable& table, std::size_t clicks) const {
+  // 2^32 − 2 clicks are what 32-bit positions can name.
+  if (clicks >= std::numeric_limits<std::uint32_t>::max() - 1)
+    fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), clicks);
+}
+
+std::uint64_t ClickSink::spool_row(const TextTable& table) {
+  row_.clear();
+  for (const auto& [first, last] : passed_) {
+    const std::string_view as_it_is = table.unquoted(first, last);
+    if (!as_it_is.empty()) {
+      row_ += as_it_is;
+      row_ += ',';
+      continue;
+    }
+    for (int column = first; column <= last; ++column) {
+      append_field(row_, table.field(column));
+      row_ += ',';
+    }
+  }
+  if (!row_.empty()) row_.pop_back();
+  return spool_.append(row_);
+}
+
+const PartClick& ClickSink::part_click(const TextTable& table, std::int64_t time) {
+  check_count(table, part_clicks_);
+  PartClick& click = part_click_;
+  click.time = time;
+  click.number = part_clicks_++;
+  click.channel = log_.channels.intern(table.field(channel_));
+  if (slice_ >= 0) click.slice = log_.slices.intern(table.field(slice_));
+  if (truth_ >= 0) click.truth = static_cast<float>(table.number(truth_));
+  click.history.clear();
+  for (const int column : history_) click.history.push_back(history_value(table, column));
+  click.row = spool_row(table);
+  return click;
 }
 
 void ClickSink::add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group) {
-  // 2^32 − 2 clicks are what 32-bit positions can name.
-  if (log_.size() >= std::numeric_limits<std::uint32_t>::max() - 1)
-    fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), log_.size());
+  check_count(table, log_.size());
   log_.time.push_back(time);
   log_.user.push_back(user);
   log_.group.push_back(group);
@@ -105,13 +147,7 @@ void ClickSink::add(const TextTable& table, std::int64_t time, std::uint32_t use
   if (truth_ >= 0) log_.truth.push_back(static_cast<float>(table.number(truth_)));
   for (std::size_t h = 0; h < history_.size(); ++h)
     log_.history[h].push_back(log_.history_values[h].intern(history_value(table, history_[h])));
-  row_.clear();
-  for (const int column : passed_) {
-    append_field(row_, table.field(column));
-    row_ += ',';
-  }
-  if (!row_.empty()) row_.pop_back();
-  log_.row.push_back(spool_.append(row_));
+  log_.row.push_back(spool_row(table));
 }
 
 }  // namespace mal

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
+#include "train/attribution/click_parts.h"
 #include "train/attribution/row_spool.h"
 #include "train/data/text_table.h"
 
@@ -52,11 +54,17 @@ class ClickSink {
   std::uint32_t user(const TextTable& table) { return log_.users.intern(checked_name(table, user_)); }
   std::uint32_t key(const TextTable& table) { return log_.keys.intern(checked_name(table, key_)); }
   void add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group);
+  // The same for a click that is kept on disk, and for what it needs of the row; valid until the next.
+  const PartClick& part_click(const TextTable& table, std::int64_t time);
+  std::string_view user_name(const TextTable& table) const { return checked_name(table, user_); }
+  std::string_view key_name(const TextTable& table) const { return checked_name(table, key_); }
 
   const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
 
  private:
   void choose_columns(const TextTable& table);
+  void check_count(const TextTable& table, std::size_t clicks) const;
+  std::uint64_t spool_row(const TextTable& table);
 
   const AttributeOptions& options_;
   ColumnNames names_;
@@ -65,8 +73,11 @@ class ClickSink {
   TimeFilter filter_;
   std::vector<std::string> passed_names_;
   int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1;
-  std::vector<int> history_, passed_;
+  std::vector<int> history_;
+  std::vector<std::pair<int, int>> passed_;  // the first and last of columns that follow each other
   std::string row_;
+  std::uint32_t part_clicks_ = 0;
+  PartClick part_click_;
 };
 
 }  // namespace mal

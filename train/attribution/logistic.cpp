@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMaxSweeps = 200;
 constexpr double kSmallStep = 1e-7;
+constexpr std::uint64_t kConvertedMark = 0x9E3779B97F4A7C15;
 
 double sigmoid(double x) {
   return 1 / (1 + std::exp(-x));
@@ -28,14 +29,18 @@ void BaggedLogistic::add(std::span<const std::uint32_t> journey_channels, bool c
   std::uint64_t hash = 0;
   for (const std::uint32_t channel : scratch_) hash ^= CoalitionTable::channel_hash(channel);
   const auto [entry, is_new] = places_.try_emplace(hash, static_cast<std::uint32_t>(patterns_.size()));
-  if (is_new) patterns_.push_back({scratch_, {}, {}});
+  if (is_new) patterns_.push_back({scratch_, hash, {}, {}});
   Pattern& pattern = patterns_[entry->second];
+  // Journeys of one pattern and outcome are alike, so which of them are in a bag may depend on their number alone: the
+  // order in which journeys come, and the parts that they come in, decide nothing.
+  const double alike = converted ? pattern.all.conversions : pattern.all.journeys - pattern.all.conversions;
+  const std::uint64_t bits =
+      bag_of_.bits((pattern.hash ^ (converted ? kConvertedMark : 0)) + static_cast<std::uint64_t>(alike));
   const auto tally = [converted](Counts& counts) {
     counts.journeys += 1;
     counts.conversions += converted ? 1 : 0;
   };
   tally(pattern.all);
-  const std::uint64_t bits = bag_of_.bits(journeys_++);
   for (std::size_t bag = 0; bag < kBags; ++bag)
     if ((bits >> bag & 1U) != 0) tally(pattern.bags[bag]);
 }
@@ -91,7 +96,11 @@ BaggedLogistic::Coefficients BaggedLogistic::average() const {
   return mean;
 }
 
-std::vector<double> BaggedLogistic::marginal_effects() const {
+std::vector<double> BaggedLogistic::marginal_effects() {
+  // Sums over patterns have an order of their own, too.
+  std::ranges::sort(patterns_, {}, &Pattern::channels);
+  places_.clear();
+  for (std::uint32_t p = 0; p < patterns_.size(); ++p) places_.emplace(patterns_[p].hash, p);
   const Coefficients beta = average();
   std::vector<double> effects(channels_, 0.0), journeys(channels_, 0.0);
   for (const Pattern& pattern : patterns_) {

@@ -26,8 +26,9 @@ class BaggedLogistic {
   static constexpr std::size_t kBags = 32;
 
   BaggedLogistic(std::uint32_t channels, const LogisticOptions& options = {});
-  void add(std::span<const std::uint32_t> journey_channels, bool converted);  // any order, repeats allowed
-  std::vector<double> marginal_effects() const;                               // one a channel; may be negative
+  // Channels in any order, repeats allowed; journeys in any order.
+  void add(std::span<const std::uint32_t> journey_channels, bool converted);
+  std::vector<double> marginal_effects();  // one a channel; may be negative
 
  private:
   struct Counts {
@@ -36,6 +37,7 @@ class BaggedLogistic {
   // All journeys that touched the same channels: every fit sees them as one row with a weight.
   struct Pattern {
     std::vector<std::uint32_t> channels;
+    std::uint64_t hash = 0;
     Counts all;
     Counts bags[kBags];
   };
@@ -50,7 +52,6 @@ class BaggedLogistic {
   std::uint32_t channels_;
   LogisticOptions options_;
   Random bag_of_;
-  std::uint64_t journeys_ = 0;
   std::vector<Pattern> patterns_;
   std::unordered_map<std::uint64_t, std::uint32_t> places_;  // hash of the channels → index into patterns_
   std::vector<std::uint32_t> scratch_;

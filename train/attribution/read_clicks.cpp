@@ -59,7 +59,7 @@ void check_layout_options(const AttributeOptions& options) {
     fail_usage("--history-length {}: 1 to 1000 are possible", options.history_length);
 }
 
-std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, ClickParts* parts, RowSpool& spool,
                                      const ReadProgress& progress) {
   std::vector<std::string> columns;
   if (options.format == "criteo")
@@ -67,7 +67,7 @@ std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& 
   else if (options.format == "journeys")
     columns = read_journeys(options, log, spool, progress);
   else
-    columns = read_csv(options, log, spool, progress);
+    columns = read_csv(options, log, parts, spool, progress);
   return columns;
 }
 

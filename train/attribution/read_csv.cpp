@@ -1,4 +1,6 @@
 // Clicks and conversions in two kinds of files, or one event log of both. The match group is (user, key).
+#include <xxhash.h>
+
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -27,8 +29,10 @@ ColumnNames csv_names(const AttributeOptions& options, const TextTable& table) {
 // Conversion files: user, key, time and, where there is one, an id that must not come twice.
 class ConversionReader {
  public:
-  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, PairInterner& groups)
-      : options_(options), names_(names), log_(log), groups_(groups), filter_(options) {}
+  // parts: null to keep all in the log.
+  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickParts* parts,
+                   PairInterner& groups)
+      : options_(options), names_(names), log_(log), parts_(parts), groups_(groups), filter_(options) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(path);
@@ -44,30 +48,46 @@ class ConversionReader {
         continue;
       }
       if (id_) check_id(table);
-      const std::uint32_t user = log_.users.intern(checked_name(table, user_));
-      log_.conversions.push_back({*time, groups_.intern(user, log_.keys.intern(checked_name(table, key_)))});
+      const std::string_view user = checked_name(table, user_), key = checked_name(table, key_);
+      if (parts_ != nullptr)
+        parts_->add_conversion(*time, user, key);
+      else
+        log_.conversions.push_back({*time, groups_.intern(log_.users.intern(user), log_.keys.intern(key))});
     }
+    places_.push_back(table.path());
   }
 
  private:
   void check_id(const TextTable& table) {
     if (table.field(*id_).empty()) fail("{}: the field is empty; a conversion has an id of its own", table.where(*id_));
-    const auto [entry, is_new] = seen_.try_emplace(std::string(table.field(*id_)), table.where(*id_));
-    if (!is_new)
-      fail(
-          "{}: conversion id '{}' was already at {}; a conversion must come once (remove the copy, or name another "
-          "column by --conversion-id)",
-          table.where(*id_), entry->first, entry->second);
+    const std::string_view id = table.field(*id_);
+    const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
+    const Place here{hash.high64, places_.size(), static_cast<std::uint64_t>(table.line())};
+    const auto [entry, is_new] = seen_.try_emplace(hash.low64, here);
+    if (is_new || entry->second.hash != here.hash) return;
+    const auto& [unused, file, line] = entry->second;
+    fail(
+        "{}: conversion id '{}' was already at {}:{}:{}; a conversion must come once (remove the copy, or name another "
+        "column by --conversion-id)",
+        table.where(*id_), id, file < places_.size() ? places_[file] : table.path(), line,
+        table.columns()[static_cast<std::size_t>(*id_)]);
   }
+
+  // Of an id, where it was; the id itself would be most of the memory that a log on disk needs.
+  struct Place {
+    std::uint64_t hash, file, line;
+  };
 
   const AttributeOptions& options_;
   const ColumnNames& names_;
   ClickLog& log_;
+  ClickParts* parts_;
   PairInterner& groups_;
   TimeFilter filter_;
   int user_ = -1, key_ = -1, time_ = -1;
   std::optional<int> id_;
-  std::unordered_map<std::string, std::string> seen_;  // id → where it was
+  std::unordered_map<std::uint64_t, Place> seen_;  // by half of the id's hash
+  std::vector<std::string> places_;                // the files that were read
 };
 
 // What the event column held besides clicks and conversions, for the error that says there is no click.
@@ -79,8 +99,8 @@ std::string other_events(const std::map<std::string, std::uint64_t, std::less<>>
 
 class EventReader {
  public:
-  EventReader(const AttributeOptions& options, ClickLog& log, PairInterner& groups)
-      : options_(options), log_(log), groups_(groups) {}
+  EventReader(const AttributeOptions& options, ClickLog& log, ClickParts* parts, PairInterner& groups)
+      : options_(options), log_(log), parts_(parts), groups_(groups) {}
 
   void read(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = options_.event.empty() ? -1 : table.require(options_.event);
@@ -94,6 +114,14 @@ class EventReader {
         if (!click && !conversion) note_other(table.field(event));
         continue;
       }
+      if (parts_ != nullptr) {
+        const std::string_view user = sink.user_name(table), key = sink.key_name(table);
+        if (click)
+          parts_->add_click(sink.part_click(table, *time), user, key);
+        else
+          parts_->add_conversion(*time, user, key);
+        continue;
+      }
       const std::uint32_t user = sink.user(table);
       const std::uint32_t group = groups_.intern(user, sink.key(table));
       if (click)
@@ -104,7 +132,7 @@ class EventReader {
   }
 
   void check_some_clicks() const {
-    if (log_.size() > 0) return;
+    if (parts_ != nullptr ? parts_->clicks() > 0 : log_.size() > 0) return;
     if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
     if (options_.event.empty())
       fail("{}: no click among {} rows (--from and --to leave out {})", file_list(options_.inputs), log_.rows,
@@ -112,8 +140,9 @@ class EventReader {
     fail(
         "{}: no row has '{}' in column {}, so there are no clicks; {} are '{}', and others: {} (choose by "
         "--click-event)",
-        file_list(options_.inputs), options_.click_event, options_.event, log_.conversions.size(),
-        options_.conversion_event, other_events(others_));
+        file_list(options_.inputs), options_.click_event, options_.event,
+        parts_ != nullptr ? parts_->conversions() : log_.conversions.size(), options_.conversion_event,
+        other_events(others_));
   }
 
  private:
@@ -127,18 +156,19 @@ class EventReader {
 
   const AttributeOptions& options_;
   ClickLog& log_;
+  ClickParts* parts_;
   PairInterner& groups_;
   std::map<std::string, std::uint64_t, std::less<>> others_;
 };
 
 }  // namespace
 
-std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
+std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickParts* parts, RowSpool& spool,
                                   const ReadProgress& progress) {
   PairInterner groups;
   std::optional<ClickSink> sink;
   ColumnNames names;
-  EventReader events(options, log, groups);
+  EventReader events(options, log, parts, groups);
   for (const std::string& path : options.inputs) {
     TextTable table(path, {.columns = options.columns});
     if (!sink) {
@@ -149,7 +179,7 @@ std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log
     events.read(table, *sink, progress);
   }
   events.check_some_clicks();
-  ConversionReader conversions(options, names, log, groups);
+  ConversionReader conversions(options, names, log, parts, groups);
   for (const std::string& path : options.conversions) conversions.read(path, progress);
   log.groups = groups.size();
   return sink->columns();

@@ -5,10 +5,16 @@
 #include <set>
 
 #include "engine/error.h"
-#include "engine/file.h"
 #include "train/attribution/text.h"
+#include "train/config/parallel.h"
 
 namespace mal {
+
+namespace {
+
+constexpr std::size_t kLinesAtOnce = 1 << 14;  // made into text by all cores, then written while the next are
+
+}  // namespace
 
 std::vector<std::string> sample_columns(const AttributeOptions& options, const std::vector<std::string>& passed) {
   std::vector<std::string> columns = passed;
@@ -23,13 +29,13 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
   return columns;
 }
 
-SampleWriter::SampleWriter(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
-                           const Credits& credits, RowSpool& spool)
-    : options_(options), log_(log), order_(order), credits_(credits), spool_(spool) {
+LogLines::LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
+                   const Credits& credits)
+    : options_(options), log_(log), order_(order), credits_(credits), row_credits_(credits.views.size()) {
   if (!options.history.empty()) sort_by_user();
 }
 
-void SampleWriter::sort_by_user() {
+void LogLines::sort_by_user() {
   // Counting sort keeps the order of time within a user.
   std::vector<std::uint32_t> next(std::size_t{log_.users.size()} + 1, 0);
   for (const std::uint32_t user : log_.user) ++next[user + 1];
@@ -42,15 +48,7 @@ void SampleWriter::sort_by_user() {
   }
 }
 
-void SampleWriter::append_derived(std::uint32_t click) {
-  const std::int64_t local = log_.time[click] + options_.utc_offset;
-  const std::int64_t second = ((local % 86400) + 86400) % 86400;
-  const std::int64_t day = (local - second) / 86400;
-  // 1970-01-01 was a Thursday, weekday 3.
-  row_ += fmt::format(",{},{}", second / 3600, ((day + 3) % 7 + 7) % 7);
-}
-
-void SampleWriter::append_history(std::uint32_t click) {
+void LogLines::find_history(std::uint32_t click) {
   // Strictly earlier: clicks of the same second are not known yet.
   window_.clear();
   for (std::uint32_t position = position_[click]; position > 0; --position) {
@@ -59,40 +57,103 @@ void SampleWriter::append_history(std::uint32_t click) {
       break;
     if (log_.time[earlier] < log_.time[click]) window_.push_back(earlier);
   }
+  history_.clear();
   for (std::size_t column = 0; column < log_.history.size(); ++column) {
-    row_ += ',';
+    history_ += ',';
     for (std::size_t i = window_.size(); i-- > 0;) {
-      append_field(row_, log_.history_values[column].name(log_.history[column][window_[i]]));
-      if (i > 0) row_ += '|';
+      append_field(history_, log_.history_values[column].name(log_.history[column][window_[i]]));
+      if (i > 0) history_ += '|';
     }
   }
 }
 
-void SampleWriter::write(const std::string& path, const std::vector<std::string>& columns, std::size_t begin,
-                         std::size_t end) {
-  OutputFile file(path);
-  row_.clear();
-  for (const std::string& column : columns) {
-    append_field(row_, column);
-    row_ += ',';
+ClickLine LogLines::line(std::size_t place) {
+  const std::uint32_t click = order_.by_time[place];
+  if (!options_.history.empty()) find_history(click);
+  for (std::size_t m = 0; m < row_credits_.size(); ++m) row_credits_[m] = credits_.views[m][click];
+  return {log_.time[click], log_.row[click], credits_.path_length[click], row_credits_.data(), history_};
+}
+
+SampleWriter::SampleWriter(const AttributeOptions& options, const AttributeReport& report, const std::string& folder,
+                           const RowSpool& spool)
+    : options_(options),
+      report_(report),
+      spool_(spool),
+      train_(folder + "/train.csv"),
+      credits_a_line_(options.mechanisms.size()) {
+  std::string header;
+  for (const std::string& column : report.columns) {
+    append_field(header, column);
+    header += ',';
   }
-  row_.back() = '\n';
-  file.write(row_);
+  header.back() = '\n';
+  train_.write(header);
+  if (!report.split) return;
+  test_.emplace(folder + "/test.csv");
+  test_->write(header);
+}
+
+SampleWriter::~SampleWriter() {
+  if (writing_.valid()) writing_.wait();
+}
+
+void SampleWriter::add(const ClickLine& line) {
+  const bool test = report_.split && line.time >= report_.test_start;
+  if (test ? line.time >= report_.test_end : report_.split && line.time >= report_.test_start - options_.gap) return;
+  if (test != waiting_for_test_ || waiting_.lines.size() == kLinesAtOnce) make_text();
+  waiting_for_test_ = test;
+  waiting_.lines.push_back(line);
+  waiting_.credits.insert(waiting_.credits.end(), line.credits, line.credits + credits_a_line_);
+  if (!options_.history.empty()) waiting_.histories.emplace_back(line.history);
+}
+
+std::string SampleWriter::text_of(std::size_t begin, std::size_t end) const {
+  RowSpool::Reader rows(spool_);
+  std::string text;
   for (std::size_t i = begin; i < end; ++i) {
-    const std::uint32_t click = order_.by_time[i];
-    row_.assign(spool_.row(log_.row[click]));
-    if (options_.derive_hour) append_derived(click);
-    if (!options_.history.empty()) append_history(click);
-    for (const std::vector<float>& view : credits_.views) {
-      row_ += ',';
-      append_number(row_, view[click]);
+    const ClickLine& line = waiting_.lines[i];
+    text += rows.row(line.row);
+    if (options_.derive_hour) {
+      const std::int64_t local = line.time + options_.utc_offset;
+      const std::int64_t second = ((local % 86400) + 86400) % 86400;
+      const std::int64_t day = (local - second) / 86400;
+      // 1970-01-01 was a Thursday, weekday 3.
+      text += fmt::format(",{},{}", second / 3600, ((day + 3) % 7 + 7) % 7);
     }
-    row_ += ',';
-    row_ += fmt::format_int(credits_.path_length[click]).c_str();
-    row_ += '\n';
-    file.write(row_);
+    if (!options_.history.empty()) text += waiting_.histories[i];
+    for (std::size_t m = 0; m < credits_a_line_; ++m) {
+      text += ',';
+      append_number(text, waiting_.credits[i * credits_a_line_ + m]);
+    }
+    text += ',';
+    const fmt::format_int length(line.path_length);
+    text.append(length.data(), length.size());
+    text += '\n';
   }
-  file.commit();
+  return text;
+}
+
+void SampleWriter::make_text() {
+  const std::size_t count = waiting_.lines.size();
+  const auto threads = static_cast<std::size_t>(thread_count(0));
+  std::vector<std::string> texts(threads);
+  parallel_for(threads, static_cast<int>(threads),
+               [&](std::size_t t) { texts[t] = text_of(count * t / threads, count * (t + 1) / threads); });
+  if (writing_.valid()) writing_.get();
+  OutputFile& file = waiting_for_test_ ? *test_ : train_;
+  writing_ = std::async(std::launch::async, [&file, texts = std::move(texts)] {
+    for (const std::string& text : texts) file.write(text);
+  });
+  waiting_.lines.clear();
+  waiting_.credits.clear();
+  waiting_.histories.clear();
+}
+
+void SampleWriter::finish() {
+  make_text();
+  if (writing_.valid()) writing_.get();
+  train_.commit();
+  if (test_) test_->commit();
 }
 
 }  // namespace mal

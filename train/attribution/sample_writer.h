@@ -3,11 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/file.h"
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
+#include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/journeys.h"
 #include "train/attribution/row_spool.h"
@@ -18,28 +23,57 @@ namespace mal {
 // name would be there twice.
 std::vector<std::string> sample_columns(const AttributeOptions& options, const std::vector<std::string>& passed);
 
-class SampleWriter {
+// The lines of a log, or of a part of one, one a click.
+class LogLines {
  public:
-  SampleWriter(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order, const Credits& credits,
-               RowSpool& spool);
-
-  // Clicks order.by_time[begin, end) into one file.
-  void write(const std::string& path, const std::vector<std::string>& columns, std::size_t begin, std::size_t end);
+  LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order, const Credits& credits);
+  // place: in the order of time. Valid until the next.
+  ClickLine line(std::size_t place);
 
  private:
   void sort_by_user();
-  void append_derived(std::uint32_t click);
-  void append_history(std::uint32_t click);
+  void find_history(std::uint32_t click);
 
   const AttributeOptions& options_;
   const ClickLog& log_;
   const ClickOrder& order_;
   const Credits& credits_;
-  RowSpool& spool_;
   std::vector<std::uint32_t> by_user_;   // clicks of user 0 in time order, then of user 1, …; only with --history
   std::vector<std::uint32_t> position_;  // [click] in by_user_
   std::vector<std::uint32_t> window_;    // scratch: the clicks of one history, newest first
-  std::string row_;
+  std::vector<float> row_credits_;
+  std::string history_;
+};
+
+// Takes lines in the order of time and writes each to the file of its period.
+class SampleWriter {
+ public:
+  // Clicks before `train_end` go to train.csv, those from test_begin to before test_end to test.csv, others nowhere;
+  // without a split all go to train.csv.
+  SampleWriter(const AttributeOptions& options, const AttributeReport& report, const std::string& folder,
+               const RowSpool& spool);
+  ~SampleWriter();
+  void add(const ClickLine& line);
+  void finish();
+
+ private:
+  struct Waiting {  // lines whose text is not yet made
+    std::vector<ClickLine> lines;
+    std::vector<float> credits;  // of all lines
+    std::vector<std::string> histories;
+  };
+  void make_text();
+  std::string text_of(std::size_t begin, std::size_t end) const;
+
+  const AttributeOptions& options_;
+  const AttributeReport& report_;
+  const RowSpool& spool_;
+  OutputFile train_;
+  std::optional<OutputFile> test_;
+  std::size_t credits_a_line_;
+  bool waiting_for_test_ = false;  // the file of the waiting lines
+  Waiting waiting_;
+  std::future<void> writing_;
 };
 
 }  // namespace mal

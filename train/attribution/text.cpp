@@ -57,7 +57,10 @@ std::string date_of(std::int64_t unix_seconds) {
 }
 
 void append_field(std::string& row, std::string_view field) {
-  if (field.find_first_of(",\"\n\r") == std::string_view::npos) {
+  const auto special = [](char c) { return c == ',' || c == '"' || c == '\n' || c == '\r'; };
+  bool quoted = false;
+  for (const char c : field) quoted |= special(c);  // fields are short: a loop beats a search
+  if (!quoted) {
     row += field;
     return;
   }

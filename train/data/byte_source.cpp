@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "train/data/parquet/parquet_text.h"
+#include "train/data/sample_files.h"
 
 namespace mal {
 
@@ -53,6 +55,12 @@ ByteSource::ByteSource(const std::string& path) : path_(path) {
   unsigned char first[2] = {};
   if (::pread(descriptor_, first, sizeof(first), 0) == 2 && first[0] == kMagic[0] && first[1] == kMagic[1])
     gzip_ = std::make_unique<Gzip>();
+  try {
+    if (is_parquet(path)) parquet_ = std::make_unique<ParquetText>(path);
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
   ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 
@@ -71,7 +79,10 @@ std::size_t ByteSource::read_file(char* out, std::size_t bytes) {
 }
 
 std::size_t ByteSource::read(char* out, std::size_t bytes, std::int64_t line) {
-  return gzip_ ? inflate_some(out, bytes, line) : read_file(out, bytes);
+  if (!parquet_) return gzip_ ? inflate_some(out, bytes, line) : read_file(out, bytes);
+  const std::size_t got = parquet_->read(out, bytes);
+  position_ = static_cast<std::uint64_t>(parquet_->share_read() * static_cast<double>(total_));
+  return got;
 }
 
 // True when a member begins at the next byte of the input; false at the end of the zeros that may follow the last one.

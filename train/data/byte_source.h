@@ -1,4 +1,5 @@
-// The bytes of a file in order: as they are, or decompressed where the file begins with gzip's magic bytes.
+// The bytes of a file in order: as they are, decompressed where the file begins with gzip's magic bytes, or as CSV
+// where it is Parquet.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +8,8 @@
 #include <string>
 
 namespace mal {
+
+class ParquetText;
 
 // gzip of several members, as `cat a.gz b.gz` or bgzip make it, is read to its end. zlib's own gzread is not used: it
 // silently drops whatever follows a member and does not begin with the magic bytes, such as a damaged second member.
@@ -23,6 +26,8 @@ class ByteSource {
 
   std::uint64_t position() const { return position_; }  // read so far, of the file as it is on disk
   std::uint64_t total() const { return total_; }
+  bool is_table() const { return parquet_ != nullptr; }  // Parquet: rows have no lines, columns have names
+  bool compressed() const { return gzip_ != nullptr || parquet_ != nullptr; }
 
  private:
   struct Gzip;
@@ -33,7 +38,8 @@ class ByteSource {
   std::string path_;
   int descriptor_ = -1;
   std::uint64_t position_ = 0, total_ = 0;
-  std::unique_ptr<Gzip> gzip_;  // null: plain
+  std::unique_ptr<Gzip> gzip_;            // null: plain
+  std::unique_ptr<ParquetText> parquet_;  // null: text
 };
 
 }  // namespace mal

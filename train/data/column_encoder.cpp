@@ -49,7 +49,7 @@ ColumnEncoder::ColumnEncoder(const Schema& schema, std::size_t column, FittedCol
 const BatchColumn& ColumnEncoder::encode(const SourceBlock& block) {
   const SourceColumn& source = block.columns.front();
   check_source(column_, source, block.path);
-  resize_column(column_, block.rows, out_);
+  resize_column(fitted_.raw_numbers ? part_column(column_) : column_, block.rows, out_);
   switch (column_.kind) {
     case ColumnKind::id:
     case ColumnKind::ids:
@@ -156,10 +156,15 @@ void ColumnEncoder::encode_scores(const SourceBlock& block, const SourceColumn& 
 }
 
 void ColumnEncoder::encode_numbers(const SourceBlock& block, const SourceColumn& source) {
+  const bool raw = fitted_.raw_numbers && column_.kind == ColumnKind::number;
   float* values = out_.values.data();
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const auto where = [&] { return block.where(r, column_.source); };
     const double value = number_at(source, r, where);
+    if (raw) {
+      out_.keys[static_cast<std::size_t>(r)] = raw_number(column_, value, where);
+      continue;
+    }
     values[r] = column_.kind == ColumnKind::credit
                     ? stored_credit(value, stats_, where)
                     : stored_number(column_, fitted_.numbers[index_], value, stats_, where);

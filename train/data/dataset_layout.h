@@ -58,6 +58,12 @@ inline std::uint64_t stored_width(const Column& column) {
   return has_lengths(column.kind) ? static_cast<std::uint64_t>(column.length) : 1;
 }
 
+// How a part of a data set stores a column: a number as it stands in the file, the bits of a double.
+inline Column part_column(Column column) {
+  if (column.kind == ColumnKind::number) column.kind = ColumnKind::group;
+  return column;
+}
+
 // Room for `rows` rows; what is there already stays.
 inline void resize_column(const Column& column, std::int64_t rows, BatchColumn& out) {
   const auto cells = static_cast<std::size_t>(rows) * stored_width(column);

@@ -23,6 +23,7 @@ FittedColumns::FittedColumns(const Schema& schema)
       moments_(schema.columns.size()) {
   for (const Column& column : columns_) {
     const int table = column.table.empty() ? -1 : schema.table_index(column.table);
+    scaled_.push_back(column.standardize);
     counted_.push_back(table < 0 || schema.tables[static_cast<std::size_t>(table)].hash_buckets != 0 ? -1 : table);
   }
 }
@@ -30,7 +31,7 @@ FittedColumns::FittedColumns(const Schema& schema)
 void FittedColumns::count(const TextTable& table, const std::vector<int>& fields) {
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     const Column& column = columns_[c];
-    if (column.standardize) {
+    if (scaled_[c]) {
       moments_[c].add(transformed_number(column, table.number(fields[c]), [&] { return table.where(fields[c]); }));
     }
     if (counted_[c] < 0) continue;
@@ -49,7 +50,7 @@ void FittedColumns::count(const TextTable& table, const std::vector<int>& fields
 void FittedColumns::count(const SourceBlock& block, std::size_t column) {
   const SourceColumn& values = block.columns.front();
   check_source(columns_[column], values, block.path);
-  if (columns_[column].standardize) count_numbers(block, values, column);
+  if (scaled_[column]) count_numbers(block, values, column);
   if (counted_[column] >= 0) count_ids(values, column, static_cast<std::size_t>(counted_[column]));
 }
 
@@ -103,6 +104,11 @@ void FittedColumns::give(int table, Vocabulary vocabulary) {
     if (counted == table) counted = -1;
 }
 
+void FittedColumns::give_scale(std::size_t column, const NumberScale& scale) {
+  numbers[column] = scale;
+  scaled_[column] = false;
+}
+
 bool FittedColumns::needs_data() const {
   for (std::size_t c = 0; c < columns_.size(); ++c)
     if (counts(c)) return true;
@@ -133,7 +139,7 @@ void FittedColumns::finish(Schema& schema) {
     spec.rows = spec.hash_buckets == 0 ? tables[t].rows() : spec.hash_buckets;
   }
   for (std::size_t c = 0; c < columns_.size(); ++c) {
-    if (!columns_[c].standardize) continue;
+    if (!scaled_[c]) continue;
     const double variance = moments_[c].count > 0 ? moments_[c].squares / moments_[c].count : 0;
     if (!std::isfinite(variance))
       fail("column '{}': its values are too large for a variance; set standardize: false in the schema",

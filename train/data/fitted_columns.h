@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/schema.h"
@@ -23,13 +24,19 @@ class FittedColumns {
 
   // A table whose values and numbers are given: it counts nothing.
   void give(int table, Vocabulary vocabulary);
+  // A table that goes on from the numbers of an earlier data set: its values keep them, new ones follow.
+  void start(int table, Vocabulary vocabulary) { tables[static_cast<std::size_t>(table)] = std::move(vocabulary); }
+  // The scale of a standardized column, as an earlier data set had it: its values are not looked at.
+  void give_scale(std::size_t column, const NumberScale& scale);
   // False if everything is given or hashed and no number is standardized: the training data need not be read.
   bool needs_data() const;
 
   void count(const TextTable& table, const std::vector<int>& fields);  // one training row
   // A block of training rows of one column alone, for which counts() is true; columns may be counted at the same time.
   void count(const SourceBlock& block, std::size_t column);
-  bool counts(std::size_t column) const { return counted_[column] >= 0 || columns_[column].standardize; }
+  bool counts(std::size_t column) const { return counted_[column] >= 0 || scaled_[column]; }
+  bool is_given(std::size_t table) const { return given_[table]; }
+  void add_number(std::size_t column, double transformed) { moments_[column].add(transformed); }
 
   void finish(Schema& schema);  // numbers the vocabularies, fills tables[].rows, computes the scales
 
@@ -39,6 +46,9 @@ class FittedColumns {
   std::vector<Vocabulary> tables;    // one a table of the schema; empty where it is hashed
   std::vector<NumberScale> numbers;  // one a column of the schema
   std::vector<SliceNames> slices;    // one a column of the schema
+
+  // For a part of a data set: numbers are stored as they are (dataset_layout.h, part_column), not yet scaled.
+  bool raw_numbers = false;
 
  private:
   struct Moments {  // Welford's: squares = Σ (x − mean)²
@@ -51,6 +61,7 @@ class FittedColumns {
 
   std::vector<Column> columns_;
   std::vector<int> counted_;                   // of each column: the table whose values are counted, −1 where none is
+  std::vector<bool> scaled_;                   // one a column: standardized by what is counted
   std::vector<bool> given_;                    // one a table
   std::vector<IntegerCounts> integer_counts_;  // one a table
   // Of the dictionary that a column is in, how often each entry was seen; one a column.

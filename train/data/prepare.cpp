@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/data/dataset.h"
 #include "train/data/dataset_layout.h"
 #include "train/data/dataset_stats.h"
 #include "train/data/prepare_columns.h"
+#include "train/data/prepare_parts.h"
 #include "train/data/reading_progress.h"
 #include "train/data/sample_encoder.h"
 #include "train/data/sample_files.h"
 #include "train/data/schema_yaml.h"
 #include "train/data/shard_writer.h"
+#include "train/data/write_dataset.h"
 
 namespace mal {
 
@@ -52,6 +56,10 @@ bool all_parquet(const std::vector<std::string>& files) {
 // What would destroy or spoil data is found before anything is read.
 void check_files(const PrepareOptions& options) {
   if (options.train.empty() || options.test.empty()) fail_usage("prepare needs files for --train and for --test");
+  if (!options.vocabularies.empty() && !options.base.empty())
+    fail_usage("--vocabs and --base exclude each other: both say which number an id has");
+  if (options.part.parts > 0 && !options.base.empty())
+    fail_usage("--partition and --base exclude each other; merge the parts without a base");
   if (options.output.empty()) fail_usage("no output: give --out DATASET");
   if (options.shard_rows < 1) fail_usage("a shard has at least 1 row, not {}", options.shard_rows);
   const std::string output = fs::weakly_canonical(options.output).string() + "/";
@@ -83,44 +91,56 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
                schema.tables.empty() ? "user" : schema.tables.front().name);
 }
 
-void fit(const PrepareOptions& options, Schema& schema, FittedColumns& fitted) {
-  give_vocabularies(options, schema, fitted);
-  if (!all_parquet(options.train)) {
-    std::int64_t rows = 0;
-    ReadingProgress progress(options.train, options.progress, "reading vocabularies");
-    for_each_row(schema, options.train, progress, [&](const TextTable& table, const std::vector<int>& fields) {
-      fitted.count(table, fields);
-      ++rows;
-    });
-    if (rows == 0) fail("{}: there are no training rows, only a header", options.train.front());
-  } else if (fitted.needs_data()) {
-    count_columns({schema, options.train, options.threads, options.progress}, fitted);
+// Ids and scales go on from those of an earlier data set, so that a model of it can go on, too.
+void start_from(const std::string& base, const Schema& schema, FittedColumns& fitted) {
+  if (base.empty()) return;
+  const Dataset dataset = Dataset::open(base);
+  for (std::size_t t = 0; t < schema.tables.size(); ++t) {
+    const TableSpec& table = schema.tables[t];
+    const auto earlier = std::ranges::find(dataset.schema().tables, table.name, &TableSpec::name);
+    if (earlier == dataset.schema().tables.end() || earlier->hash_buckets != table.hash_buckets)
+      fail_usage("--base {}: its schema has no table '{}' {}; the base is a data set of the same schema", base,
+                 table.name,
+                 table.hash_buckets != 0 ? fmt::format("of {} buckets", table.hash_buckets) : "with a vocabulary");
+    if (table.hash_buckets == 0) fitted.start(static_cast<int>(t), read_vocabulary(vocabulary_file(base, table.name)));
   }
-  fitted.finish(schema);
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    if (!schema.columns[c].standardize) continue;
+    const std::optional<int> earlier = dataset.schema().find(schema.columns[c].name);
+    if (!earlier || !dataset.schema().columns[static_cast<std::size_t>(*earlier)].standardize)
+      fail_usage("--base {}: it has no standardized column '{}'; the base is a data set of the same schema", base,
+                 schema.columns[c].name);
+    fitted.give_scale(c, dataset.scale(*earlier));
+  }
 }
 
-// Returns the checksum of schema.yaml.
-std::string write_fitted(const Schema& schema, const FittedColumns& fitted, const std::string& folder) {
-  fs::create_directories(folder + "/vocab");
-  for (std::size_t t = 0; t < schema.tables.size(); ++t)
-    if (schema.tables[t].hash_buckets == 0) fitted.tables[t].write(vocabulary_file(folder, schema.tables[t].name));
-  const std::string text = write_schema(schema);
-  OutputFile file(folder + kSchemaFile);
-  file.write(text);
-  file.commit();
-  return schema_checksum(text);
+// Counts rows of one split.
+void count(const std::vector<std::string>& files, const PrepareOptions& options, const Schema& schema,
+           FittedColumns& fitted) {
+  if (files.empty() || !fitted.needs_data()) return;
+  if (all_parquet(files)) return count_columns({schema, files, options.threads, options.progress}, fitted);
+  ReadingProgress progress(files, options.progress, "reading vocabularies");
+  for_each_row(schema, files, progress,
+               [&](const TextTable& table, const std::vector<int>& fields) { fitted.count(table, fields); });
 }
 
 SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Split split, std::int64_t not_before,
                         const std::string& folder, FittedColumns& fitted) {
   const bool train = split == Split::train;
   const std::vector<std::string>& files = train ? options.train : options.test;
+  if (files.empty()) {  // of a part
+    SplitStats stats;
+    stats.columns.resize(schema.columns.size());
+    return stats;
+  }
   if (all_parquet(files))
     return encode_columns({schema, files, options.threads, options.progress}, split, options.shard_rows, not_before,
                           folder, fitted);
   ReadingProgress progress(files, options.progress, train ? "encoding train" : "encoding test");
   SampleEncoder encoder(schema, fitted, not_before);
-  ShardWriter writer(schema, folder, split, options.shard_rows);
+  std::vector<Column> stored = schema.columns;
+  if (fitted.raw_numbers) std::ranges::transform(stored, stored.begin(), part_column);
+  ShardWriter writer(stored, folder, split, options.shard_rows);
   for_each_row(schema, files, progress, [&](const TextTable& table, const std::vector<int>& fields) {
     encoder.encode(table, fields);
     if (!encoder.full()) return;
@@ -132,6 +152,43 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
   return encoder.stats();
 }
 
+constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::min();
+
+// Every value of both splits gets a number for now, and is counted on train.
+DatasetStats prepare_part(PrepareOptions options, Schema schema) {
+  if (static_cast<int>(options.train.size()) < options.part.parts)
+    fail_usage("--partition {}/{}: there are only {} training files to share", options.part.part, options.part.parts,
+               options.train.size());
+  options.train = files_of_part(options.train, options.part);
+  options.test = files_of_part(options.test, options.part);
+  OutputFolder folder(options.output, "part.json");
+  FittedColumns fitted(schema), on_test(schema);
+  for (FittedColumns* both : {&fitted, &on_test}) {
+    give_vocabularies(options, schema, *both);
+    for (std::size_t c = 0; c < schema.columns.size(); ++c) both->give_scale(c, {});
+  }
+  fitted.raw_numbers = true;
+  count(options.train, options, schema, fitted);
+  count(options.test, options, schema, on_test);
+  const Schema original = schema;
+  for (TableSpec& table : schema.tables) table.min_count = 0;
+  on_test.finish(schema);
+  for (std::size_t t = 0; t < schema.tables.size(); ++t)
+    if (!fitted.is_given(t))
+      on_test.tables[t].for_each([&](std::string_view text, std::int32_t) { fitted.tables[t].count(text, 0); });
+  fitted.finish(schema);
+  DatasetStats stats;
+  stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
+  std::vector<std::size_t> train_slices;
+  for (const SliceNames& names : fitted.slices) train_slices.push_back(names.names().size());
+  stats.test = encode_split(schema, options, Split::test, kAnyTime, folder.path(), fitted);
+  stats.numbers = fitted.numbers;
+  for (std::size_t t = 0; t < schema.tables.size(); ++t) schema.tables[t].min_count = original.tables[t].min_count;
+  write_part(folder.path(), options.part, schema, fitted, train_slices, stats);
+  folder.commit();
+  return stats;
+}
+
 }  // namespace
 
 DatasetStats prepare(const PrepareOptions& given) {
@@ -140,23 +197,21 @@ DatasetStats prepare(const PrepareOptions& given) {
   options.train = expand_files(options.train);
   options.test = expand_files(options.test);
   check_files(options);
+  if (options.part.parts > 0) return prepare_part(options, schema);
   OutputFolder folder(options.output, "schema.yaml");
   FittedColumns fitted(schema);
-  fit(options, schema, fitted);
+  give_vocabularies(options, schema, fitted);
+  start_from(options.base, schema, fitted);
+  count(options.train, options, schema, fitted);
+  fitted.finish(schema);
   DatasetStats stats;
   stats.schema = write_fitted(schema, fitted, folder.path());
-  constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::min();
   stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
   if (stats.train.rows == 0) fail("{}: there are no training rows", options.train.front());
   const bool timed = !schema.columns_of(ColumnKind::time).empty();
   stats.test =
       encode_split(schema, options, Split::test, timed ? stats.train.last_time : kAnyTime, folder.path(), fitted);
-  stats.numbers = fitted.numbers;
-  for (const int c : schema.columns_of(ColumnKind::slice)) {
-    const auto index = static_cast<std::size_t>(c);
-    fitted.slices[index].write(slice_file(folder.path(), schema.columns[index].name));
-  }
-  write_stats(folder.path() + kStatsFile, schema, stats);
+  finish_dataset(schema, fitted, stats, folder.path());
   folder.commit();
   return stats;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/data/dataset_stats.h"
+#include "train/data/prepare_parts.h"
 
 namespace mal {
 
@@ -13,6 +14,8 @@ struct PrepareOptions {
   std::string schema;                    // a built-in name or a file
   std::vector<std::string> train, test;  // files, folders of files, or patterns
   std::string vocabularies = {};         // a folder of <table>.json, whose numbers are used; empty: all are built
+  std::string base = {};                 // a data set whose ids keep their numbers; new ids get those that follow
+  PartNumber part = {};                  // make this part alone, for merge_parts()
   std::string output;
   int threads = 0;  // for Parquet; 0: one a core
   std::int64_t shard_rows = std::int64_t{1} << 20;

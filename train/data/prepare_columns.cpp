@@ -6,6 +6,7 @@
 
 #include "train/config/parallel.h"
 #include "train/data/column_encoder.h"
+#include "train/data/dataset_layout.h"
 #include "train/data/parquet/parquet_file.h"
 #include "train/data/reading_progress.h"
 #include "train/data/shard_writer.h"
@@ -80,7 +81,8 @@ SplitStats encode_columns(const ColumnJob& job, Split split, std::int64_t shard_
   for (std::size_t c = 0; c < job.schema.columns.size(); ++c) {
     columns.push_back(c);
     encoders.emplace_back(job.schema, c, fitted, not_before);
-    shards.emplace_back(job.schema.columns[c], folder, split, shard_rows, committer);
+    const Column& column = job.schema.columns[c];
+    shards.emplace_back(fitted.raw_numbers ? part_column(column) : column, folder, split, shard_rows, committer);
   }
   SplitStats stats;
   stats.rows = for_each_block(

@@ -5,35 +5,66 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "engine/error.h"
 #include "train/data/parquet/export_parquet.h"
 #include "train/data/prepare.h"
+#include "train/data/prepare_parts.h"
 #include "train/data/stats.h"
 
 namespace mal {
 
 void add_prepare_command(CLI::App& app) {
-  const auto options = std::make_shared<PrepareOptions>();
+  struct Options {
+    PrepareOptions prepare;
+    MergeOptions merge;
+    std::string part;
+  };
+  const auto all = std::make_shared<Options>();
+  PrepareOptions& options = all->prepare;
   CLI::App* command = app.add_subcommand("prepare", "Make a data set of sample files: vocabularies, column shards");
-  command
-      ->add_option("--schema", options->schema,
-                   "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)")
-      ->required();
-  command
-      ->add_option("--train", options->train,
-                   "Training samples in time order: Parquet, CSV or TSV (plain or gzip); files, folders, patterns")
-      ->required();
-  command->add_option("--test", options->test, "Test samples, later than the training samples")->required();
-  command->add_option("--vocabs", options->vocabularies,
+  command->add_option("--schema", options.schema,
+                      "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)");
+  command->add_option("--train", options.train,
+                      "Training samples in time order: Parquet, CSV or TSV (plain or gzip); files, folders, patterns");
+  command->add_option("--test", options.test, "Test samples, later than the training samples");
+  command->add_option("--vocabs", options.vocabularies,
                       "Folder of <table>.json (value: index) to number ids by; tables without one are built on train");
-  command->add_option("--out", options->output, "Folder of the data set")->required();
-  command->add_option("--threads", options->threads, "For Parquet; 0: one a core")->capture_default_str();
+  command->add_option("--base", options.base,
+                      "An earlier data set: its ids keep their numbers, new ones follow; its scales are kept");
+  command->add_option("--partition", all->part, "k/n: make part k of n from its share of the files, for --merge");
+  command->add_option("--merge", all->merge.parts, "Folders of all parts: make the data set that one run would make")
+      ->excludes("--schema")
+      ->excludes("--train")
+      ->excludes("--test")
+      ->excludes("--vocabs")
+      ->excludes("--base")
+      ->excludes("--partition");
+  command->add_option("--out", options.output, "Folder of the data set, or of the part")->required();
+  command->add_option("--threads", options.threads, "For Parquet and for --merge; 0: one a core")
+      ->capture_default_str();
   command->footer(
       "Example: mal_data prepare --schema simulated --train samples/train.csv --test samples/test.csv --out dataset");
-  command->callback([options] {
-    const DatasetStats stats = prepare(*options);
+  command->callback([all] {
+    PrepareOptions& prepare_options = all->prepare;
+    DatasetStats stats;
+    if (!all->merge.parts.empty()) {
+      all->merge.output = prepare_options.output;
+      all->merge.threads = prepare_options.threads;
+      stats = merge_parts(all->merge);
+    } else {
+      if (prepare_options.schema.empty()) fail_usage("prepare needs --schema, --train and --test (or --merge)");
+      if (!all->part.empty()) prepare_options.part = parse_part(all->part);
+      stats = prepare(prepare_options);
+    }
+    if (!all->part.empty()) {
+      fmt::print("part {} {}: {} training rows, {} test rows\n", all->part, prepare_options.output, stats.train.rows,
+                 stats.test.rows);
+      return;
+    }
     if (stats.test.rows == 0)
       fmt::print(stderr, "mal_data: warning: there are no test rows, so nothing can be evaluated\n");
-    fmt::print("data set {}: {} training rows, {} test rows\n", options->output, stats.train.rows, stats.test.rows);
+    fmt::print("data set {}: {} training rows, {} test rows\n", prepare_options.output, stats.train.rows,
+               stats.test.rows);
   });
 }
 

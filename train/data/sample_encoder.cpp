@@ -28,7 +28,7 @@ SampleEncoder::SampleEncoder(const Schema& schema, FittedColumns& fitted, std::i
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     const Column& column = schema.columns[c];
     table_of_.push_back(column.table.empty() ? -1 : schema.table_index(column.table));
-    resize_column(column, kBlockRows, block_.columns[c]);
+    resize_column(fitted.raw_numbers ? part_column(column) : column, kBlockRows, block_.columns[c]);
   }
 }
 
@@ -123,6 +123,11 @@ void SampleEncoder::encode_scores(std::size_t column, const TextTable& table, in
 }
 
 void SampleEncoder::encode_number(std::size_t column, const TextTable& table, int field) {
+  if (fitted_.raw_numbers) {
+    block_.columns[column].keys[row_] =
+        raw_number(schema_.columns[column], table.number(field), [&] { return table.where(field); });
+    return;
+  }
   block_.columns[column].values[row_] =
       stored_number(schema_.columns[column], fitted_.numbers[column], table.number(field), stats_.columns[column],
                     [&] { return table.where(field); });

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <string_view>
@@ -65,6 +66,13 @@ float stored_number(const Column& column, const NumberScale& scale, double value
   const auto stored = static_cast<float>((transformed - scale.mean) / scale.deviation);
   if (!std::isfinite(stored)) fail("{}: {} is too large for a 32-bit float", where(), value);
   return stored;
+}
+
+// As a part of a data set stores it; checked all the same.
+template <typename Where>
+std::int64_t raw_number(const Column& column, double value, const Where& where) {
+  static_cast<void>(transformed_number(column, value, where));
+  return std::bit_cast<std::int64_t>(value);
 }
 
 template <typename Where>

@@ -64,9 +64,13 @@ void FileCommitter::work() {
   }
 }
 
-ColumnShards::ColumnShards(const Column& column, std::string dataset, Split split, std::int64_t shard_rows,
+ColumnShards::ColumnShards(Column column, std::string dataset, Split split, std::int64_t shard_rows,
                            FileCommitter& committer)
-    : column_(column), dataset_(std::move(dataset)), split_(split), shard_rows_(shard_rows), committer_(committer) {}
+    : column_(std::move(column)),
+      dataset_(std::move(dataset)),
+      split_(split),
+      shard_rows_(shard_rows),
+      committer_(committer) {}
 
 void ColumnShards::append(const BatchColumn& data, std::int64_t rows) {
   std::int64_t done = 0;
@@ -110,8 +114,9 @@ void ColumnShards::finish() {
   rows_ = 0;
 }
 
-ShardWriter::ShardWriter(const Schema& schema, const std::string& dataset, Split split, std::int64_t shard_rows) {
-  for (const Column& column : schema.columns) columns_.emplace_back(column, dataset, split, shard_rows, committer_);
+ShardWriter::ShardWriter(const std::vector<Column>& columns, const std::string& dataset, Split split,
+                         std::int64_t shard_rows) {
+  for (const Column& column : columns) columns_.emplace_back(column, dataset, split, shard_rows, committer_);
 }
 
 void ShardWriter::append(const Batch& block) {

@@ -41,15 +41,14 @@ class FileCommitter {
 // One column of the shards.
 class ColumnShards {
  public:
-  ColumnShards(const Column& column, std::string dataset, Split split, std::int64_t shard_rows,
-               FileCommitter& committer);
+  ColumnShards(Column column, std::string dataset, Split split, std::int64_t shard_rows, FileCommitter& committer);
   void append(const BatchColumn& data, std::int64_t rows);
   void finish();  // the last shard goes to the committer
 
  private:
   void append_part(const BatchColumn& data, std::int64_t first, std::int64_t count);
 
-  const Column& column_;
+  Column column_;
   std::string dataset_;
   Split split_;
   std::int64_t shard_rows_, shard_ = 0, rows_ = 0;
@@ -60,7 +59,8 @@ class ColumnShards {
 // All of them.
 class ShardWriter {
  public:
-  ShardWriter(const Schema& schema, const std::string& dataset, Split split, std::int64_t shard_rows);
+  // columns: as they are stored (of a part: part_column()).
+  ShardWriter(const std::vector<Column>& columns, const std::string& dataset, Split split, std::int64_t shard_rows);
   void append(const Batch& block);
   void finish();
 

@@ -52,6 +52,7 @@ struct TextTable::State {
   char* line = nullptr;  // of the current row, in the buffer; quotes are removed in place
   std::size_t length = 0;
   std::int64_t line_number = 0;
+  bool quoted = false;      // a field of the current row was
   bool unfinished = false;  // the current row is the last and has no line end
   std::vector<std::pair<std::size_t, std::size_t>> fields;
   char delimiter = ',';
@@ -90,6 +91,7 @@ bool TextTable::State::read_line() {
 
 // A quoted field from its opening quote; moves its text to the left over the quotes.
 void TextTable::State::unquote(std::size_t& at) {
+  quoted = true;
   const std::size_t begin = at;
   std::size_t out = at;
   for (++at; at < length; ++at) {
@@ -111,6 +113,7 @@ void TextTable::State::unquote(std::size_t& at) {
 
 void TextTable::State::split() {
   fields.clear();
+  quoted = false;
   if (std::memchr(line, '\0', length) != nullptr)
     fail("{}:{}: the line holds a zero byte; is this a text table?", path, line_number);
   std::size_t at = 0;
@@ -155,6 +158,8 @@ void TextTable::State::index_columns() {
 TextTable::TextTable(const std::string& path, TextTableOptions options)
     : state_(std::make_unique<State>(path, std::move(options))) {
   State& s = *state_;
+  if (s.source.is_table() && !s.options.columns.empty())
+    fail_usage("--columns: {} is Parquet, its columns have names", path);
   if (!s.read_line()) fail("{}: the file is empty; it needs a header line and rows", path);
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (std::string_view(s.line, s.length).starts_with(kByteOrderMark)) {
@@ -163,6 +168,7 @@ TextTable::TextTable(const std::string& path, TextTableOptions options)
   }
   if (s.options.columns.empty()) s.check_encoding();
   s.delimiter = s.options.delimiter;
+  if (s.source.is_table()) s.delimiter = ',';
   if (s.delimiter == 0) s.delimiter = std::memchr(s.line, '\t', s.length) != nullptr ? '\t' : ',';
   if (!s.options.columns.empty()) {
     s.columns = s.options.columns;
@@ -173,6 +179,7 @@ TextTable::TextTable(const std::string& path, TextTableOptions options)
     s.split();
     for (const auto& [begin, end] : s.fields) s.columns.emplace_back(s.line + begin, end - begin);
   }
+  if (s.source.is_table()) s.line_number = 0;  // rows are counted, from 1
   s.index_columns();
 }
 
@@ -221,6 +228,16 @@ std::string_view TextTable::field(int column) const {
   return {state_->line + begin, end - begin};
 }
 
+std::string_view TextTable::unquoted(int first, int last) const {
+  const State& s = *state_;
+  if (s.quoted || s.delimiter != ',') return {};
+  const std::size_t begin = s.fields[static_cast<std::size_t>(first)].first;
+  const std::string_view text(s.line + begin, s.fields[static_cast<std::size_t>(last)].second - begin);
+  // A quote or a carriage return within a field is its text, and needs quotes where it is written.
+  const auto holds = [&](char c) { return std::memchr(text.data(), c, text.size()) != nullptr; };
+  return holds('"') || holds('\r') ? std::string_view() : text;
+}
+
 std::int64_t TextTable::line() const {
   return state_->line_number;
 }
@@ -229,6 +246,10 @@ std::uint64_t TextTable::bytes_read() const {
 }
 std::uint64_t TextTable::bytes_total() const {
   return state_->source.total();
+}
+
+bool TextTable::compressed() const {
+  return state_->source.compressed();
 }
 
 std::string TextTable::where(int column) const {

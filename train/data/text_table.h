@@ -1,4 +1,5 @@
-// A delimited text file with a header (CSV or TSV, plain or gzip), read row by row through one buffer.
+// A delimited text file with a header (CSV or TSV, plain or gzip), or Parquet as if it were one, read row by row
+// through one buffer.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +37,13 @@ class TextTable {
 
   bool next();                               // to the next row; false at the end of the file
   std::string_view field(int column) const;  // of the current row; valid until next(); quotes removed
-  std::int64_t line() const;                 // 1-based line number of the current row in the (uncompressed) file
-  std::uint64_t bytes_read() const;          // of the file as it is on disk, for progress
+  // The fields first to last of the current row as they stand in the file, if that is CSV that needs no quotes;
+  // otherwise, or if it is nothing, empty.
+  std::string_view unquoted(int first, int last) const;
+  std::int64_t line() const;         // 1-based line number of the current row in the (uncompressed) file
+  std::uint64_t bytes_read() const;  // of the file as it is on disk, for progress
   std::uint64_t bytes_total() const;
+  bool compressed() const;
 
   std::string where(int column) const;     // "clicks.csv:17:price"
   double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity

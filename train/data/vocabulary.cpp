@@ -156,13 +156,13 @@ void Vocabulary::assign(std::int64_t min_count) {
   std::vector<Ranked> order;
   order.reserve(entries_.size());
   for (Slot& slot : slots_)
-    if (slot.entry != 0) order.push_back({slot.seen, prefix_of(text(entries_[slot.entry - 1])), &slot});
+    if (slot.entry != 0 && slot.number == 0)
+      order.push_back({slot.seen, prefix_of(text(entries_[slot.entry - 1])), &slot});
   std::ranges::sort(order, [&](const Ranked& a, const Ranked& b) {
     if (a.seen != b.seen) return a.seen > b.seen;
     if (a.prefix != b.prefix) return a.prefix < b.prefix;
     return text(entries_[a.slot->entry - 1]) < text(entries_[b.slot->entry - 1]);
   });
-  rows_ = 1;
   for (const Ranked& ranked : order)
     ranked.slot->number = ranked.seen >= min_count ? static_cast<std::int32_t>(rows_++) : 0;
 }

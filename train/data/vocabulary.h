@@ -14,7 +14,8 @@ class Vocabulary {
  public:
   Vocabulary();
   bool count(std::string_view value, std::int64_t times = 1);  // true: the first of its kind
-  // 1, 2, … by falling count, equal counts by the value's text; values seen less than `min_count` times get 0.
+  // 1, 2, … by falling count, equal counts by the value's text; values seen less than `min_count` times get 0. A value
+  // that has a number keeps it; the others get those that follow.
   void assign(std::int64_t min_count);
   bool add(std::string_view value);                 // with the next number; false if it has one
   std::int32_t find(std::string_view value) const;  // 0: unseen
@@ -25,6 +26,13 @@ class Vocabulary {
   void for_each(const Visit& visit) const {
     for (const Slot& slot : slots_)
       if (slot.number > 0) visit(text(entries_[slot.entry - 1]), slot.number);
+  }
+
+  // Calls visit(text, times seen) for every value, in no particular order.
+  template <typename Visit>
+  void for_each_count(const Visit& visit) const {
+    for (const Slot& slot : slots_)
+      if (slot.entry != 0) visit(text(entries_[slot.entry - 1]), slot.seen);
   }
 
   // As a JSON object, value → number, in the order of the numbers. Throws Error for a value that is not UTF-8: JSON

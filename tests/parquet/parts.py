@@ -1,0 +1,135 @@
+"""prepare --partition, then --merge, gives the data set that one run gives, byte for byte: of random schemas, of text and
+of Parquet as a Spark job leaves it (part-*.parquet and _SUCCESS in a folder). Arguments: mal_data [cases [first seed]]."""
+import filecmp
+import os
+import random
+import shutil
+import sys
+
+from support import expect, mal_data, pa, pq, prepare, write
+
+KINDS = {
+    "time": ("kind: time", pa.int64()),
+    "user": ("kind: id, min_count: 2", pa.int64()),
+    "word": ("kind: id", pa.string()),
+    "shop": ("kind: id, hash: 16", pa.string()),
+    "seq": ("kind: sequence, length: 3, table: user", pa.list_(pa.int64())),
+    "tags": ("kind: ids, length: 2, min_count: 3", pa.list_(pa.string())),
+    "image": ("kind: scores, length: 4", pa.list_(pa.float32())),
+    "price": ("kind: number, log1p: true, standardize: true", pa.float64()),
+    "depth": ("kind: number", pa.float64()),
+    "last": ("kind: credit", pa.float64()),
+    "group": ("kind: group, column: user", None),
+    "city": ("kind: slice", pa.string()),
+}
+
+
+def value(r, name, split):
+    new = r.random() < 0.2 if split == "test" else False
+    word = lambda: r.choice(["new", "newer"] if new else ["red", "blue", "g,n", '"q"', "", "x" * 20])
+    return {
+        "user": lambda: r.randint(40, 60) if new else r.randint(0, 30),
+        "word": word, "shop": word, "city": lambda: r.choice(["york", "rome", "lima"][: r.randint(1, 3)]),
+        "seq": lambda: [r.randint(0, 40) for _ in range(r.randint(0, 5))],
+        "tags": lambda: [word() for _ in range(r.randint(0, 4))],
+        "image": lambda: [r.uniform(-1.5, 1.5) for _ in range(r.randint(0, 5))],
+        "price": lambda: r.uniform(0, 1e6), "depth": lambda: r.uniform(-1e3, 1e3), "last": lambda: r.choice([0, 0, r.random()]),
+    }[name]()
+
+
+def same(a, b):
+    comparison = filecmp.dircmp(a, b)
+    assert not comparison.left_only and not comparison.right_only, (comparison.left_only, comparison.right_only)
+    for name in comparison.common_files:
+        assert filecmp.cmp(f"{a}/{name}", f"{b}/{name}", shallow=False), f"{a}/{name} is not {b}/{name}"
+    for name in comparison.common_dirs:
+        same(f"{a}/{name}", f"{b}/{name}")
+
+
+def spark_folder(r, split, names, files, clock):
+    os.makedirs(split)
+    for f in range(files):
+        rows = r.choice([0, 1, 40, 200])
+        times = sorted(clock + f * 1000 + r.randint(0, 999) for _ in range(rows))
+        columns = {n: times if n == "time" else [value(r, n, split) for _ in range(rows)] for n in names}
+        table = pa.table({n: pa.array(v, KINDS[n][1]) for n, v in columns.items()})
+        pq.write_table(table, f"{split}/part-{f:05}-c000.snappy.parquet", row_group_size=64)
+    open(f"{split}/_SUCCESS", "w").close()
+
+
+def one_case(seed):
+    r = random.Random(seed)
+    wanted = ["last"] + r.sample([k for k in KINDS if k not in ("last", "group")], r.randint(1, len(KINDS) - 2))
+    if "user" not in wanted and "seq" in wanted:
+        wanted.append("user")
+    files = r.randint(2, 6)
+    spark_folder(r, "train", wanted, files, 0)
+    spark_folder(r, "test", wanted, r.randint(1, 4), 1_000_000)
+    write("train/part-00000-c000.snappy.parquet", {n: pa.array([0 if n == "time" else value(r, n, "train")], KINDS[n][1]) for n in wanted})
+    columns = wanted + (["group"] if "user" in wanted else [])
+    with open("schema.yaml", "w") as file:
+        file.write("name: parts\ncolumns:\n" + "".join(f"  - {{name: {c}, {KINDS[c][0]}}}\n" for c in columns))
+    more = []
+    if "word" in wanted and r.random() < 0.3:
+        os.makedirs("vocabs", exist_ok=True)
+        with open("vocabs/word.json", "w") as file:
+            file.write('{"red": 1, "new": 2}')
+        more = ["--vocabs", "vocabs"]
+    expect(prepare("schema.yaml", "train", "test", "whole", *more), 0)
+    parts = r.randint(1, files)
+    folders = []
+    for part in range(1, parts + 1):
+        folders.append(f"part{part}")
+        expect(prepare("schema.yaml", "train", "test", folders[-1], "--partition", f"{part}/{parts}", *more), 0)
+    r.shuffle(folders)
+    expect(mal_data("prepare", "--merge", *folders, "--out", "merged"), 0)
+    same("whole", "merged")
+    if parts > 1:
+        expect(mal_data("prepare", "--merge", *folders[1:], "--out", "dataset"), 2, "give each of the parts once")
+    for name in ["train", "test", "vocabs", "whole", "merged", *folders]:
+        shutil.rmtree(name, ignore_errors=True)
+
+
+cases, first = (int(sys.argv[2]) if len(sys.argv) > 2 else 12), (int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+for seed in range(first, first + cases):
+    try:
+        one_case(seed)
+    except AssertionError as error:
+        sys.exit(f"seed {seed}: {error}")
+
+# Text, and what is wrong.
+with open("schema.yaml", "w") as file:
+    file.write("name: small\ncolumns:\n  - {name: time, kind: time}\n  - {name: user, kind: id}\n  - {name: last, kind: credit}\n")
+for name, rows in (("a", "1,ann,0\n2,bob,1\n"), ("b", "2,ann,0.5\n5,cid,0\n"), ("t", "7,dan,0\n8,ann,1\n")):
+    with open(f"{name}.csv", "w") as file:
+        file.write("time,user,last\n" + rows)
+expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "whole"), 0)
+expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "part1", "--partition", "1/2"), 0)
+expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "part2", "--partition", "2/2"), 0)
+expect(mal_data("prepare", "--merge", "part2", "part1", "--out", "merged"), 0)
+same("whole", "merged")
+expect(mal_data("stats", "part1"), 1, "part1")
+expect(mal_data("prepare", "--merge", "part1", "whole", "--out", "dataset"), 2, "whole is no part")
+expect(mal_data("prepare", "--merge", "part1", "part1", "--out", "dataset"), 2, "give each of the parts once")
+expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "part3", "--partition", "3/2"), 2, "--partition 3/2")
+expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "part3", "--partition", "1/3"), 2, "only 2 training files")
+expect(prepare("schema.yaml", ["b.csv", "a.csv"], "t.csv", "late1", "--partition", "1/2"), 0)
+expect(prepare("schema.yaml", ["b.csv", "a.csv"], "t.csv", "late2", "--partition", "2/2"), 0)
+expect(mal_data("prepare", "--merge", "late1", "late2", "--out", "dataset"), 1, "late2:1:time", "before the previous row's 5")
+with open("part2/train-00000/user.bin", "r+b") as file:
+    file.seek(64)
+    file.write(b"\x7f")
+expect(mal_data("prepare", "--merge", "part1", "part2", "--out", "dataset"), 1, "user.bin", "checksum")
+
+# A base: its ids keep their numbers, new ones follow; the share of unseen ids falls.
+expect(prepare("schema.yaml", "b.csv", "t.csv", "grown", "--base", "whole"), 0)
+import json
+before, after = json.load(open("whole/vocab/user.json")), json.load(open("grown/vocab/user.json"))
+assert before == {"ann": 1, "bob": 2, "cid": 3} and after == before, (before, after)
+expect(prepare("schema.yaml", "t.csv", "t2.csv" if os.path.exists("t2.csv") else "u.csv", "grown", "--base", "whole"), 1)
+with open("u.csv", "w") as file:
+    file.write("time,user,last\n9,dan,0\n")
+expect(prepare("schema.yaml", "t.csv", "u.csv", "grown", "--base", "whole"), 0)
+assert json.load(open("grown/vocab/user.json")) == {**before, "dan": 4}
+expect(prepare("schema.yaml", "t.csv", "u.csv", "grown", "--base", "whole", "--vocabs", "grown/vocab"), 2, "exclude each other")
+print(f"{cases} data sets made in parts are those of one run")

@@ -1,0 +1,126 @@
+#include "train/attribution/describer.h"
+
+#include <set>
+#include <string_view>
+
+namespace mal {
+
+Describer::Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
+                     const ClickLog& all, AttributeReport& report)
+    : options_(options), report_(report), sums_(mechanisms.size()), channel_clicks_(all.channels.size()) {
+  for (const NamedMechanism& mechanism : mechanisms) report.mechanisms.emplace_back().name = mechanism.name;
+  report.slices.resize(all.slices.size());
+  for (std::uint32_t s = 0; s < all.slices.size(); ++s) {
+    report.slices[s].value = all.slices.name(s);
+    report.slices[s].positives.resize(mechanisms.size());
+  }
+}
+
+void Describer::add(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, const Credits& credits) {
+  add_clicks(log);
+  add_journeys(journeys, credits);
+  if (report_.split) add_early_clicks(log, order, journeys);
+  for (std::size_t m = 0; m < sums_.size(); ++m) add_mechanism(log, credits.views[m], report_.mechanisms[m], sums_[m]);
+  if (!log.slice.empty()) add_slices(log, credits);
+}
+
+void Describer::finish(const ChannelModel& model, const std::optional<ChannelModel>& given) {
+  for (std::size_t m = 0; m < sums_.size(); ++m) {
+    MechanismReport& entry = report_.mechanisms[m];
+    entry.credit = sums_[m].credit.value();
+    if (sums_[m].compared > 0)
+      entry.truth_error = sums_[m].truth_error.value() / static_cast<double>(sums_[m].compared);
+  }
+  std::stable_sort(report_.slices.begin(), report_.slices.end(),
+                   [](const SliceReport& a, const SliceReport& b) { return a.clicks > b.clicks; });
+  if (!model.mechanisms.empty()) describe_channels(model, given);
+}
+
+void Describer::add_clicks(const ClickLog& log) {
+  std::vector<bool> seen(log.users.size(), false);
+  for (const std::uint32_t user : log.user) seen[user] = true;
+  report_.users += static_cast<std::uint64_t>(std::count(seen.begin(), seen.end(), true));
+  for (const std::uint32_t channel : log.channel) ++channel_clicks_[channel];
+  for (const std::int64_t time : log.time) {
+    report_.train_clicks += !report_.split || time < report_.test_start - options_.gap ? 1 : 0;
+    report_.gap_clicks +=
+        report_.split && time >= report_.test_start - options_.gap && time < report_.test_start ? 1 : 0;
+    report_.later_clicks += report_.split && time >= report_.test_end ? 1 : 0;
+  }
+}
+
+void Describer::add_journeys(const Journeys& journeys, const Credits& credits) {
+  report_.conversions_without_clicks += journeys.conversions_without_clicks;
+  report_.journeys += journeys.converting.size();
+  for (const JourneyRange& journey : journeys.converting) {
+    const std::uint64_t clicks = journey.end - journey.begin;
+    report_.journey_clicks += clicks;
+    report_.single_click_journeys += clicks == 1 ? 1 : 0;
+    report_.longest_journey = std::max(report_.longest_journey, clicks);
+  }
+  report_.clicks_in_several_journeys += credits.clicks_in_several_journeys;
+  report_.last_positives +=
+      static_cast<std::uint64_t>(std::count(credits.is_last.begin(), credits.is_last.end(), true));
+  for (const std::uint32_t length : credits.path_length) report_.clicks_in_journeys += length > 0 ? 1 : 0;
+}
+
+// Clicks of train.csv in a journey that converts in the test period or later: their labels look into it.
+void Describer::add_early_clicks(const ClickLog& log, const ClickOrder& order, const Journeys& journeys) {
+  std::vector<bool> early(log.size(), false);
+  for (const JourneyRange& journey : journeys.converting) {
+    if (journey.conversion_time < report_.test_start) continue;
+    for (std::uint32_t position = journey.begin; position < journey.end; ++position) {
+      const std::uint32_t click = order.by_group[position];
+      if (log.time[click] < report_.test_start - options_.gap) early[click] = true;
+    }
+  }
+  report_.train_clicks_of_test_conversions += static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));
+}
+
+void Describer::add_mechanism(const ClickLog& log, const std::vector<float>& view, MechanismReport& entry,
+                              MechanismSums& sums) const {
+  for (std::size_t click = 0; click < log.size(); ++click) {
+    const float credit = view[click];
+    sums.credit.add(static_cast<double>(credit));
+    if (credit > 0) {
+      ++entry.positives;
+      if (report_.split && log.time[click] >= report_.test_start && log.time[click] < report_.test_end)
+        ++entry.test_positives;
+    }
+    if (log.truth.empty() || (credit == 0 && log.truth[click] == 0)) continue;
+    sums.truth_error.add(std::abs(static_cast<double>(credit) - static_cast<double>(log.truth[click])));
+    ++sums.compared;
+  }
+}
+
+void Describer::add_slices(const ClickLog& log, const Credits& credits) {
+  for (std::size_t click = 0; click < log.size(); ++click) {
+    SliceReport& slice = report_.slices[log.slice[click]];
+    ++slice.clicks;
+    slice.last += credits.is_last[click] ? 1 : 0;
+    for (std::size_t m = 0; m < credits.views.size(); ++m) slice.positives[m] += credits.views[m][click] > 0 ? 1 : 0;
+  }
+}
+
+void Describer::describe_channels(const ChannelModel& model, const std::optional<ChannelModel>& given) {
+  report_.fitted = true;
+  report_.fit_exact = model.exact;
+  report_.fit_total = model.total;
+  report_.fit_coalitions = model.coalitions;
+  std::uint64_t alone = 0;
+  for (const CoalitionCount& single : model.alone) alone += single.journeys;
+  report_.fit_single_channel = alone == model.total.journeys;
+  for (const FittedMechanism& fitted : model.mechanisms)
+    report_.fitted_mechanisms.emplace_back(name_of(fitted.mechanism));
+  std::set<std::string_view> known;
+  if (given) known.insert(given->channels.begin(), given->channels.end());
+  for (std::size_t c = 0; c < model.channels.size(); ++c) {
+    report_.channels.push_back({model.channels[c], channel_clicks_[c], model.alone[c], {}});
+    for (const FittedMechanism& fitted : model.mechanisms) report_.channels[c].values.push_back(fitted.values[c]);
+    if (given && !known.contains(model.channels[c])) report_.unknown_channel_clicks += channel_clicks_[c];
+  }
+  std::stable_sort(report_.channels.begin(), report_.channels.end(),
+                   [](const ChannelReport& a, const ChannelReport& b) { return a.values.front() > b.values.front(); });
+}
+
+}  // namespace mal

@@ -1,0 +1,60 @@
+// Counts for the report, added up over the parts of a log: the same numbers however it is cut.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "train/attribution/attribute.h"
+#include "train/attribution/channel_model.h"
+#include "train/attribution/click_log.h"
+#include "train/attribution/credits.h"
+#include "train/attribution/journeys.h"
+#include "train/attribution/mechanisms.h"
+
+namespace mal {
+
+// A sum that is the same in whatever order and parts its terms come: of whole units of 2^-60. Terms are at least 0; one
+// above 2^60 counts as that.
+class ExactSum {
+ public:
+  void add(double term) { sum_ += static_cast<Wide>(std::ldexp(std::min(term, 0x1p60), 60)); }
+  double value() const { return std::ldexp(static_cast<double>(sum_), -60); }
+
+ private:
+  __extension__ using Wide = unsigned __int128;
+  Wide sum_ = 0;
+};
+
+// What is summed up over the parts of a log, of one mechanism.
+struct MechanismSums {
+  ExactSum credit, truth_error;
+  std::uint64_t compared = 0;  // clicks with a truth or a credit above 0
+};
+
+class Describer {
+ public:
+  // all: the log, or what is known of it when it is kept in parts: the names of channels and slices.
+  Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms, const ClickLog& all,
+            AttributeReport& report);
+  void add(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, const Credits& credits);
+  void finish(const ChannelModel& model, const std::optional<ChannelModel>& given);
+
+ private:
+  void add_clicks(const ClickLog& log);
+  void add_journeys(const Journeys& journeys, const Credits& credits);
+  void add_early_clicks(const ClickLog& log, const ClickOrder& order, const Journeys& journeys);
+  void add_mechanism(const ClickLog& log, const std::vector<float>& view, MechanismReport& entry,
+                     MechanismSums& sums) const;
+  void add_slices(const ClickLog& log, const Credits& credits);
+  void describe_channels(const ChannelModel& model, const std::optional<ChannelModel>& given);
+
+  const AttributeOptions& options_;
+  AttributeReport& report_;
+  std::vector<MechanismSums> sums_;            // one a mechanism
+  std::vector<std::uint64_t> channel_clicks_;  // one a channel
+};
+
+}  // namespace mal

@@ -1,0 +1,103 @@
+#include "train/data/parquet/parquet_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace mal {
+
+ParquetText::ParquetText(const std::string& path) : ParquetText(path, ParquetFile(path).column_names()) {}
+
+ParquetText::ParquetText(const std::string& path, std::vector<std::string> columns)
+    : names_(std::move(columns)), samples_(path, names_, 1) {
+  block_.path = path;
+  for (std::size_t c = 0; c < names_.size(); ++c) {
+    if (c > 0) text_ += ',';
+    add_field(names_[c], 0, c);
+  }
+  text_ += '\n';
+}
+
+std::size_t ParquetText::read(char* out, std::size_t bytes) {
+  if (at_ == text_.size()) {
+    text_.clear();
+    at_ = 0;
+    if (samples_.next(block_))
+      for (std::int64_t row = 0; row < block_.rows; ++row) add_row(row);
+    rows_done_ += text_.empty() ? 0 : block_.rows;
+  }
+  const std::size_t part = std::min(bytes, text_.size() - at_);
+  std::memcpy(out, text_.data() + at_, part);
+  at_ += part;
+  return part;
+}
+
+double ParquetText::share_read() const {
+  return samples_.rows() == 0 ? 1.0 : static_cast<double>(rows_done_) / static_cast<double>(samples_.rows());
+}
+
+void ParquetText::add_row(std::int64_t row) {
+  for (std::size_t c = 0; c < names_.size(); ++c) {
+    const SourceColumn& column = block_.columns[c];
+    field_.clear();
+    if (column.list) {
+      for (std::int64_t i = column.list_begin(row); i < column.list_end(row); ++i) {
+        if (i > column.list_begin(row)) field_ += '|';
+        add_value(column, static_cast<std::size_t>(i), field_);
+      }
+    } else {
+      add_value(column, static_cast<std::size_t>(row), field_);
+    }
+    if (c > 0) text_ += ',';
+    add_field(field_, row, c);
+  }
+  text_ += '\n';
+}
+
+void ParquetText::add_value(const SourceColumn& column, std::size_t value, std::string& field) const {
+  if (column.is_null(value)) return;
+  const std::size_t place = column.place(value);
+  char digits[32];
+  const auto add = [&](auto number) {
+    field.append(digits, std::to_chars(std::begin(digits), std::end(digits), number).ptr);
+  };
+  switch (column.type) {
+    case SourceType::none:
+      return;
+    case SourceType::integer:
+    case SourceType::seconds:
+      return add(column.integers[place]);
+    case SourceType::natural:
+      return add(static_cast<std::uint64_t>(column.integers[place]));
+    case SourceType::real:
+      // The shortest text that is the same number again, of the type that the file has.
+      return column.type_name.find("float") != std::string::npos ? add(static_cast<float>(column.reals[place]))
+                                                                 : add(column.reals[place]);
+    case SourceType::text:
+      field += column.texts[place];
+  }
+}
+
+void ParquetText::add_field(const std::string& field, std::int64_t row, std::size_t column) {
+  if (field.find('\n') != std::string::npos)
+    fail("{}: the text holds a line break, which a row of text cannot have; take it out",
+         block_.where(row, names_[column]));
+  const bool quoted = field.find_first_of(",\"\r\t") != std::string::npos;
+  if (!quoted) {
+    text_ += field;
+    return;
+  }
+  text_ += '"';
+  for (const char c : field) {
+    if (c == '"') text_ += '"';
+    text_ += c;
+  }
+  text_ += '"';
+}
+
+}  // namespace mal
