@@ -1,5 +1,6 @@
 #include "train/data/batch_reader.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstring>
@@ -107,6 +108,44 @@ TEST_CASE("batch reader: sizes that make no sense are refused") {
   const Dataset dataset = Dataset::open(rows.path);
   CHECK_THAT(test::message_of([&] { BatchReader(dataset, Split::train, 0); }), Catch::Contains("at least 1 row"));
   CHECK_THAT(test::message_of([&] { BatchReader(dataset, Split::train, 5, -1); }), Catch::Contains("from -1"));
+}
+
+namespace {
+
+std::vector<std::int64_t> shuffled_times(const Dataset& dataset, std::int64_t batch_size, const ShuffleOptions& shuffle,
+                                         std::int64_t first = 0) {
+  BatchReader reader(dataset, Split::train, batch_size, first, 3, shuffle);
+  std::vector<std::int64_t> times;
+  while (const Batch* batch = reader.next()) {
+    CHECK(batch->first_row == first + static_cast<std::int64_t>(times.size()));
+    times.insert(times.end(), batch->columns[0].keys.begin(), batch->columns[0].keys.end());
+  }
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("batch reader: shuffled within windows, by seed and round alone") {
+  const NumberedRows rows(97);
+  const Dataset dataset = Dataset::open(rows.path);
+  const std::vector<std::int64_t> times = shuffled_times(dataset, 5, {.window = 18, .seed = 7});
+  REQUIRE(times.size() == 97);
+  for (std::size_t begin = 0; begin < times.size(); begin += 20) {  // 18 is four batches of 5
+    std::vector<std::int64_t> window(
+        times.begin() + static_cast<std::ptrdiff_t>(begin),
+        times.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(97, begin + 20)));
+    CHECK_FALSE(std::ranges::is_sorted(window));
+    std::ranges::sort(window);
+    for (std::size_t i = 0; i < window.size(); ++i) CHECK(window[i] == static_cast<std::int64_t>(begin + i));
+  }
+  CHECK(shuffled_times(dataset, 5, {.window = 18, .seed = 7}) == times);
+  CHECK(shuffled_times(dataset, 10, {.window = 20, .seed = 7}) == times);  // whatever the batches are
+  CHECK(shuffled_times(dataset, 5, {.window = 18, .seed = 8}) != times);
+  CHECK(shuffled_times(dataset, 5, {.window = 18, .seed = 7, .round = 1}) != times);
+  const std::vector<std::int64_t> tail = shuffled_times(dataset, 5, {.window = 18, .seed = 7}, 35);
+  CHECK(std::equal(tail.begin(), tail.end(), times.begin() + 35, times.end()));
+  CHECK_THAT(test::message_of([&] { BatchReader(dataset, Split::train, 5, 3, 3, {.window = 10}); }),
+             Catch::Contains("whole batches"));
 }
 
 }  // namespace mal
