@@ -83,7 +83,7 @@ for bytes in 2 10 200; do head -c $bytes clicks.gz >bad.csv && reads "bad.csv:[0
 cp clicks.gz bad.csv && flip bad.csv -6 && reads "bad.csv:[0-9]+: the gzip data is damaged here"
 { cat clicks.gz && echo more; } >bad.csv && reads "bad.csv:62: bytes that are not gzip follow"
 refuses 1 "cannot read pipe: it is not a regular file" attribute bad pipe conversions.csv
-refuses 1 "cannot read folder: it is not a regular file" attribute bad folder conversions.csv
+refuses 1 "folder/mine:1: there is no column 'user'" attribute bad folder conversions.csv  # a folder stands for its files
 refuses 1 "cannot read /dev/null: it is not a regular file" attribute bad /dev/null conversions.csv
 refuses 1 "cannot open nothing.csv: No such file" attribute bad nothing.csv conversions.csv
 conversions() {  # conversions PATTERN SED-SCRIPT

@@ -207,7 +207,9 @@ DatasetStats prepare(const PrepareOptions& given) {
   DatasetStats stats;
   stats.schema = write_fitted(schema, fitted, folder.path());
   stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
-  if (stats.train.rows == 0) fail("{}: there are no training rows", options.train.front());
+  if (stats.train.rows == 0)
+    fail("{}: there are no training rows{}", options.train.front(),
+         all_parquet(options.train) ? "" : ", only a header");
   const bool timed = !schema.columns_of(ColumnKind::time).empty();
   stats.test =
       encode_split(schema, options, Split::test, timed ? stats.train.last_time : kAnyTime, folder.path(), fitted);
