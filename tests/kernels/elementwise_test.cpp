@@ -10,7 +10,8 @@ const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy, &KernelTable
 struct Shape {
   std::int64_t rows, width;
 };
-constexpr Shape kShapes[] = {{0, 3}, {1, 1}, {7, 31}, {127, 2}, {128, 5}, {129, 33}, {1025, 7}, {3, 1025}};
+constexpr Shape kShapes[] = {{0, 3},    {1, 1},    {7, 31},   {127, 2}, {128, 5},
+                             {129, 33}, {1025, 7}, {3, 1025}, {9, 8},   {300, 36}};
 
 using Arrays = std::vector<Vector<float>>;
 
@@ -53,10 +54,10 @@ double run_dot(const KernelTable& kernels, const std::vector<kernels::Span>& a, 
 TEST_CASE("add_forward adds two slices into a third", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape s : kShapes)
-      for (const std::int64_t gap : {0, 3}) {
+      for (const std::int64_t gap : {0, 3, 4}) {
         INFO(s.rows << " x " << s.width << ", gap " << gap);
         Draw draw(1);
-        const Matrix a(draw, s.rows, s.width, gap), b(draw, s.rows, s.width, gap + 1);
+        const Matrix a(draw, s.rows, s.width, gap), b(draw, s.rows, s.width, gap == 4 ? 8 : gap + 1);
         Matrix y(s.rows, s.width, 2 * gap);
         kernels.add_forward(a.data(), a.stride(), b.data(), b.stride(), y.data(), y.stride(), s.rows, s.width);
         CHECK(mismatch(y, plus(a.wide(), b.wide()), 1e-7) == "");
@@ -67,11 +68,11 @@ TEST_CASE("add_forward adds two slices into a third", "[kernels]") {
 TEST_CASE("copy overwrites or adds", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape s : kShapes)
-      for (const std::int64_t gap : {0, 3}) {
+      for (const std::int64_t gap : {0, 3, 4}) {
         INFO(s.rows << " x " << s.width << ", gap " << gap);
         Draw draw(2);
         const Matrix x(draw, s.rows, s.width, gap);
-        Matrix y(s.rows, s.width, gap + 1), sum(draw, s.rows, s.width, gap + 2);
+        Matrix y(s.rows, s.width, gap == 4 ? 8 : gap + 1), sum(draw, s.rows, s.width, gap == 4 ? 4 : gap + 2);
         const auto before = sum.wide();
         kernels.copy(x.data(), x.stride(), y.data(), y.stride(), s.rows, s.width, false);
         kernels.copy(x.data(), x.stride(), sum.data(), sum.stride(), s.rows, s.width, true);
@@ -95,7 +96,7 @@ TEST_CASE("copy keeps every bit", "[kernels]") {
 TEST_CASE("fill sets a slice and nothing beside it", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape s : kShapes)
-      for (const std::int64_t gap : {0, 3})
+      for (const std::int64_t gap : {0, 3, 4})
         for (const float value : {0.0F, -2.5F}) {
           INFO(s.rows << " x " << s.width << ", gap " << gap);
           Matrix x(s.rows, s.width, gap);
@@ -194,7 +195,10 @@ TEST_CASE("an activation that stands alone, and its gradient", "[kernels]") {
       for (const Activation activation : {Activation::none, Activation::relu}) {
         INFO(s.rows << " x " << s.width << ", activation " << static_cast<int>(activation));
         Draw draw(7);
-        Matrix x(draw, s.rows, s.width, 1), y(s.rows, s.width, 2), dy(draw, s.rows, s.width, 3), dx(s.rows, s.width, 1);
+        // Rows that begin on 16 bytes where the width allows it.
+        const bool even = s.width % 4 == 0;
+        Matrix x(draw, s.rows, s.width, even ? 4 : 1), y(s.rows, s.width, even ? 0 : 2),
+            dy(draw, s.rows, s.width, even ? 8 : 3), dx(s.rows, s.width, even ? 4 : 1);
         if (s.rows > 0) x.at(0, 0) = 0;  // the kink passes no gradient
         std::vector<double> want_y = x.wide(), want_dx = dy.wide();
         for (std::size_t i = 0; activation == Activation::relu && i < want_y.size(); ++i) {

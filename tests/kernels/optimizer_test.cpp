@@ -216,7 +216,7 @@ struct Sparse {
         width(d),
         state(kernels.sparse_state_width(rule, width, momentum)),
         draw(72),
-        rows(draw, row_count, width + state, 3) {
+        rows(draw, row_count, width + state, (width + state) % 4 == 0 ? 4 : 3) {
     for (std::int64_t r = 0; r < row_count; ++r)
       for (std::int64_t c = 0; c < width + state; ++c) {
         if (c >= width) rows.at(r, c) = 0;
@@ -277,7 +277,7 @@ struct Sparse {
 TEST_CASE("sparse_update follows each rule's formula for many steps", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     for (const SparseRule rule : kSparseRules)
-      for (const std::int32_t width : {1, 7, 33})
+      for (const std::int32_t width : {1, 7, 20, 33})
         for (const std::int32_t rows : {1, 31, width == 1 ? 600 : 33})  // 600: several blocks of rows
           for (const float momentum : {0.0F, 0.9F})
             for (const float l2 : {0.0F, 0.1F}) {

@@ -1,6 +1,7 @@
 #include "kernels/cuda/emulation/block.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <utility>
 
@@ -72,6 +73,7 @@ void Block::start_threads() {
   const auto count = static_cast<int>(shape_->block.x * shape_->block.y * shape_->block.z);
   threads_.assign(static_cast<std::size_t>(count), {});
   order_turns(order_, count);
+  waiting_.assign(static_cast<std::size_t>((count + warpSize - 1) / warpSize), 0);
   alive_ = count;
   at_barrier_ = 0;
   ++barriers_;
@@ -171,6 +173,7 @@ std::uint64_t Block::wait_for(const Wait& wait) {
   Thread& thread = threads_[static_cast<std::size_t>(self)];
   thread.wait = wait;
   thread.state = Thread::State::waiting;
+  ++waiting_[static_cast<std::size_t>(self) / warpSize];
   if (is_barrier(wait.kind)) {
     arrive_at_barrier();
   } else {
@@ -196,6 +199,7 @@ void Block::arrive_at_barrier() {
   }
   at_barrier_ = 0;
   ++barriers_;
+  std::ranges::fill(waiting_, 0);
 }
 
 void Block::check_mask(const Wait& wait) const {
@@ -208,6 +212,8 @@ void Block::check_mask(const Wait& wait) const {
 void Block::arrive_in_warp() {
   const std::size_t first = static_cast<std::size_t>(current_) / warpSize * warpSize;
   const Wait& mine = threads_[static_cast<std::size_t>(current_)].wait;
+  int& waiting = waiting_[first / warpSize];
+  if (waiting < std::popcount(mine.mask)) return;
   for (std::size_t lane = 0; lane < warpSize; ++lane) {
     if ((mine.mask >> lane & 1U) == 0) continue;
     if (first + lane >= threads_.size()) return;  // no such thread: stuck in the end
@@ -217,6 +223,7 @@ void Block::arrive_in_warp() {
       return;
   }
   const std::string wrong = finish_warp(threads_.data() + first, mine.mask);
+  waiting -= std::popcount(mine.mask);
   if (!wrong.empty()) fail(wrong + " in " + place_of(mine) + ", warp " + std::to_string(first / warpSize));
 }
 

@@ -60,7 +60,8 @@ class Block {
   const void* context_ = nullptr;
   std::vector<Thread> threads_;
   std::vector<int> order_;
-  std::size_t turn_ = 0;  // position in order_
+  std::vector<int> waiting_;  // lanes of each warp
+  std::size_t turn_ = 0;      // position in order_
   int current_ = 0;
   int alive_ = 0, at_barrier_ = 0;
   std::uint32_t barriers_ = 0;
