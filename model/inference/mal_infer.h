@@ -1207,6 +1207,16 @@ struct Product {
   Activation activation = Activation::none;
 };
 
+// Weights of a linear layer, in panels.
+struct Weights {
+  std::vector<float> panels, bias;
+};
+
+// Multi-head attention with one query an ad. Keys (with the scale) and values of a sequence are one product.
+struct MultiHeadWeights {
+  Weights query, key_value, output;  // [query width, d], [d, 2 d], [d, d]
+};
+
 // DIN with its first layer folded for one target t:  h_j = e_j (A + diag(t) D) + b1 + t C,  A = Wa + Wc, C = Wb − Wc.
 struct DinWeights {
   std::size_t width = 0, hidden = 0, padded_hidden = 0;  // hidden is padded to 8 lanes
@@ -1312,6 +1322,12 @@ inline void din(const DinWeights& w, const float* sequence, std::size_t valid, c
 }
 
 }  // namespace portable
+
+}  // namespace mal::infer::detail
+
+// The same with AVX2 and FMA. Functions with a target attribute: they are there whatever the compiler was told.
+
+namespace mal::infer::detail {
 
 #if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
 
@@ -1547,6 +1563,12 @@ MAL_INFER_AVX2 void din(const DinWeights& w, const float* sequence, std::size_t 
 }  // namespace avx2
 #endif
 
+}  // namespace mal::infer::detail
+
+// Which kernels this processor runs: asked once, when a model is loaded.
+
+namespace mal::infer::detail {
+
 struct Kernels {
   const char* name;
   void (*product)(const Product&);
@@ -1590,18 +1612,14 @@ enum class Op {
   gate,         // out = in ⊙ 2σ(add)
   copy,         // out = in
   field_means,  // out_f = mean of field f of in
-  field_scale,  // out = in with field f times add_f
+  field_scale,  // out = in with field f times 2σ(add_f)
+  layer_norm,   // out = the trunk's LayerNorm of in
 };
 enum class SelfGate { none, sigmoid, softmax, native };
 
 struct ParameterSpec {
   std::string name;
   std::vector<std::uint64_t> shape;
-};
-
-// Weights of a linear step, in panels.
-struct Weights {
-  std::vector<float> panels, bias;
 };
 
 struct Step {
@@ -1705,6 +1723,14 @@ class Plan {
     return x;
   }
 
+  // Every field of x times its gate, made of the means of all fields.
+  Value senet(Value x, std::size_t reduction, const std::string& name) {
+    const Value means = unary(Op::field_means, x, {}, fields.size());
+    const std::size_t width = std::max<std::size_t>(1, fields.size() / reduction);
+    const Value hidden = linear(means, width, Activation::relu, name + "/0");
+    return unary(Op::field_scale, x, linear(hidden, fields.size(), Activation::none, name + "/1"), x.width);
+  }
+
   static std::vector<const Value*> reads(const Step& step) {
     std::vector<const Value*> values = {&step.in, &step.add, &step.gates, &step.self};
     for (const Value& part : step.parts) values.push_back(&part);
@@ -1793,21 +1819,23 @@ class Plan {
 
 }  // namespace mal::infer::detail
 
-// What becomes of each column before the first layer: embeddings, target attention over sequences, SimTier blocks and
-// numbers, side by side in one row z, then LayerNorm. Same order as the trainer's.
+// What becomes of each column before the first layer: embeddings, attention over sequences, SimTier blocks and numbers,
+// side by side in one row z, then SENet and LayerNorm. Same order as the trainer's.
 
 namespace mal::infer::detail {
 
-enum class Attention { none, din };
+enum class Attention { none, din, mha };
 enum class SimTier { none, count, embedding };
 enum class PartKind { id, pooled, attention, simtier, number };
 
 // A range of z and the column that it comes from.
 struct Part {
   PartKind kind = PartKind::id;
-  std::size_t column = 0, target = 0;  // indices of columns; target: of attention
+  std::size_t column = 0, target = 0;  // indices of columns; target: of din
   std::size_t first = 0, width = 0;    // in z
   Pooling pooling = Pooling::sum;      // of pooled
+  bool asks = false;                   // mha: one of the embeddings that the queries are made of, there from
+  std::size_t query = 0;               // this column on
 };
 
 struct Trunk {
@@ -1815,9 +1843,13 @@ struct Trunk {
   Attention attention = Attention::none;
   std::size_t din_hidden = 1;
   bool softmax = false;
+  std::size_t heads = 1;        // mha
+  std::size_t query_width = 0;  // mha: all ids and sets of the ad's side
   SimTier simtier = SimTier::none;
   std::size_t tiers = 1, tier_width = 1;
   bool log1p = false;
+  bool senet = false;
+  std::size_t senet_reduction = 0;  // 0: the file does not say
   bool layer_norm = false;
   float epsilon = 0;
   std::vector<Part> parts;  // in the order of z
@@ -1829,6 +1861,8 @@ struct Trunk {
   std::vector<ParameterSpec> parameters(const Schema& schema) const;  // without the tables
 
  private:
+  bool attends(const Schema& schema, const ColumnSpec& column, std::size_t& target) const;
+  bool lay_out_queries(const Schema& schema, Problem& problem);
   static bool target_of(const Schema& schema, const ColumnSpec& sequence, std::size_t& target);
   void add(PartKind kind, std::size_t column, std::size_t part_width) {
     Part part;
@@ -1842,13 +1876,17 @@ struct Trunk {
 };
 
 inline bool Trunk::parse(ConfigReader& model) {
-  static constexpr const char* kAttentions[] = {"none", "din"};
+  static constexpr const char* kAttentions[] = {"none", "din", "mha"};
   static constexpr const char* kModes[] = {"none", "count", "embedding"};
   dim = static_cast<std::size_t>(model.integer("embedding_dim", 1, kMaxDim));
   ConfigReader interaction = model.section("interaction");
   attention = static_cast<Attention>(interaction.choice("attention", kAttentions));
   din_hidden = static_cast<std::size_t>(interaction.integer("din_hidden", 1, 4096));
   softmax = interaction.flag("softmax");
+  if (attention == Attention::mha) {
+    heads = static_cast<std::size_t>(interaction.integer("heads", 1, kMaxDim));
+    if (dim % heads != 0) return interaction.fail("heads", "does not divide embedding_dim");
+  }
   if (!interaction.finish()) return false;
   ConfigReader tier = model.section("simtier");
   simtier = static_cast<SimTier>(tier.choice("mode", kModes));
@@ -1857,6 +1895,12 @@ inline bool Trunk::parse(ConfigReader& model) {
   if (simtier != SimTier::embedding && tier.has("dim")) tier.integer("dim", 1, 256);
   log1p = tier.flag("log1p");
   if (!tier.finish()) return false;
+  if (model.has("senet")) {
+    ConfigReader own = model.section("senet");
+    senet = own.flag("enabled");
+    senet_reduction = static_cast<std::size_t>(own.integer("reduction", 1, kMaxWidth));
+    if (!own.finish()) return false;
+  }
   layer_norm = model.flag("layer_norm");
   epsilon = static_cast<float>(model.number("layer_norm_eps", 1e-12, 1));
   return model.problem().ok();
@@ -1878,23 +1922,39 @@ inline bool Trunk::target_of(const Schema& schema, const ColumnSpec& sequence, s
   return best >= 0;
 }
 
+inline bool Trunk::attends(const Schema& schema, const ColumnSpec& column, std::size_t& target) const {
+  if (column.kind != Kind::sequence || attention == Attention::none) return false;
+  return attention == Attention::mha || target_of(schema, column, target);
+}
+
+// Which parts multi-head attention asks with.
+inline bool Trunk::lay_out_queries(const Schema& schema, Problem& problem) {
+  for (Part& part : parts) {
+    const ColumnSpec& column = schema.columns[part.column];
+    if (column.side != Side::ad || (column.kind != Kind::id && column.kind != Kind::ids)) continue;
+    part.asks = true;
+    part.query = query_width;
+    query_width += part.width;
+  }
+  return query_width > 0 || problem.fail("schema: no id column of the ad's side is there for attention to ask with");
+}
+
 inline bool Trunk::lay_out(const Schema& schema, Problem& problem) {
   if (schema.id_cells * dim > kMaxFloats) return problem.fail("schema: the sequences are absurdly long");
   std::size_t target = 0;
-  const auto attends = [&](const ColumnSpec& column) {
-    return attention == Attention::din && column.kind == Kind::sequence && target_of(schema, column, target);
-  };
   const std::vector<ColumnSpec>& columns = schema.columns;
   for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (!columns[c].embedded() || attends(columns[c])) continue;
+    if (!columns[c].embedded() || attends(schema, columns[c], target)) continue;
     add(columns[c].kind == Kind::id ? PartKind::id : PartKind::pooled, c, dim);
     parts.back().pooling = columns[c].kind == Kind::sequence ? Pooling::mean : columns[c].pooling;
   }
   for (std::size_t c = 0; c < columns.size(); ++c)
-    if (attends(columns[c])) {
+    if (attends(schema, columns[c], target)) {
       add(PartKind::attention, c, dim);
       parts.back().target = target;
     }
+  const bool asks = attention == Attention::mha && !parts.empty() && parts.back().kind == PartKind::attention;
+  if (asks && !lay_out_queries(schema, problem)) return false;
   if (simtier != SimTier::none)
     for (std::size_t c = 0; c < columns.size(); ++c)
       if (columns[c].kind == Kind::scores) add(PartKind::simtier, c, tiers * tier_width);
@@ -1912,8 +1972,14 @@ inline std::vector<ParameterSpec> Trunk::parameters(const Schema& schema) const 
   const std::uint64_t d = dim, h = din_hidden;
   for (const Part& part : parts) {
     const std::string& column = schema.columns[part.column].name;
-    if (part.kind == PartKind::attention) {
-      const std::string name = "attention/" + column;
+    const std::string name = "attention/" + column;
+    if (part.kind == PartKind::attention && attention == Attention::mha) {
+      list.push_back({name + "/query/weight", {query_width, d}});
+      list.push_back({name + "/query/bias", {d}});
+      for (const char* matrix : {"/key/weight", "/value/weight", "/output/weight"})
+        list.push_back({name + matrix, {d, d}});
+      for (const char* bias : {"/value/bias", "/output/bias"}) list.push_back({name + bias, {d}});
+    } else if (part.kind == PartKind::attention) {
       list.push_back({name + "/w1", {4 * d, h}});
       list.push_back({name + "/b1", {h}});
       list.push_back({name + "/alpha", {h}});
@@ -1952,8 +2018,8 @@ struct Tower {
 // What the files of the trainer's zoo get too, with the sharing components that several models have in common.
 class Zoo {
  public:
-  Zoo(Plan& plan, ConfigReader& config, const std::vector<std::string>& views, Value z)
-      : plan_(plan), config_(config), views_(views), z_(z) {
+  Zoo(Plan& plan, ConfigReader& config, const std::vector<std::string>& views, Value z, std::size_t senet_reduction)
+      : plan_(plan), config_(config), views_(views), z_(z), senet_reduction_(senet_reduction) {
     static constexpr const char* kActivations[] = {"none", "relu"};
     activation_ = static_cast<Activation>(config.choice("activation", kActivations));
     tower_ = config.widths("tower");
@@ -2258,9 +2324,10 @@ class Zoo {
   // Where natal's towers begin: one bottom for all; moae: a public and a private SENet-gated expert each.
   Values natal_inputs(const std::string& type, const Names& towers, ConfigReader& own) {
     if (type == "natal") return Values(towers.size(), plan_.mlp(z_, config_.widths("bottom"), activation_, "bottom"));
+    if (senet_reduction_ == 0) return own.fail("expert", "has no model.senet.reduction"), Values(towers.size(), z_);
     const Widths widths = expert_widths(own);
     const auto expert = [&](const std::string& name) {
-      return plan_.mlp(senet(z_, name + "/senet"), widths, activation_, name);
+      return plan_.mlp(plan_.senet(z_, senet_reduction_, name + "/senet"), widths, activation_, name);
     };
     const Value shared = expert("moae/public");
     Values x;
@@ -2294,20 +2361,6 @@ class Zoo {
     return own.finish();
   }
 
-  Value senet(Value x, const std::string& name) {
-    if (reduction_ == 0) {
-      ConfigReader own = config_.section("senet");
-      own.flag("enabled");
-      reduction_ = static_cast<std::size_t>(own.integer("reduction", 1, kMaxWidth));
-      own.finish();
-    }
-    const std::size_t fields = plan_.fields.size();
-    const Value means = plan_.unary(Op::field_means, x, {}, fields);
-    const Value hidden =
-        plan_.linear(means, std::max<std::size_t>(1, fields / reduction_), Activation::relu, name + "/0");
-    return plan_.unary(Op::field_scale, x, linear(hidden, fields, name + "/1"), x.width);
-  }
-
   Plan& plan_;
   ConfigReader& config_;
   const std::vector<std::string>& views_;
@@ -2315,7 +2368,7 @@ class Zoo {
   Activation activation_ = Activation::relu;
   std::vector<std::size_t> tower_;
   std::string primary_;
-  std::size_t reduction_ = 0;  // of SENet; 0: not read yet
+  std::size_t senet_reduction_;
 };
 
 }  // namespace mal::infer::detail
@@ -2456,8 +2509,9 @@ struct State {
   Plan plan;
   Outputs outputs;
   std::string type, primary;
-  std::vector<Table> tables;              // as schema.tables
-  std::vector<DinWeights> din;            // one a part of the trunk; empty but for attention
+  std::vector<Table> tables;    // as schema.tables
+  std::vector<DinWeights> din;  // one a part of the trunk; empty but for attention
+  std::vector<MultiHeadWeights> multi_head;
   std::vector<std::vector<float>> tiers;  // one a part of the trunk: [tiers, width] of SimTier embeddings
   std::vector<float> tier_weights;        // of n scores in a tier: n, log(1 + n) or log2(1 + n)
   std::vector<float> gamma, beta;         // of LayerNorm
@@ -2492,9 +2546,13 @@ inline bool plan_model(const Json& model, const Schema& schema, bool primary_onl
   ConfigReader reader(model, "model", problem);
   state.type = reader.text("type");
   if (!problem.ok() || !state.trunk.parse(reader) || !state.trunk.lay_out(schema, problem)) return false;
-  const Value z = state.plan.buffer(state.trunk.width);
-  state.plan.fields = state.trunk.fields;
-  Zoo zoo(state.plan, reader, schema.views, z);
+  const Trunk& trunk = state.trunk;
+  Value z = state.plan.buffer(trunk.width);
+  const int input = z.buffer;
+  state.plan.fields = trunk.fields;
+  if (trunk.senet) z = state.plan.senet(z, trunk.senet_reduction, "senet");
+  if (trunk.senet && trunk.layer_norm) z = state.plan.unary(Op::layer_norm, z, {}, z.width);
+  Zoo zoo(state.plan, reader, schema.views, z, trunk.senet_reduction);
   if (!problem.ok() || !zoo.build(state.type, state.outputs) || !reader.finish()) return false;
   state.primary = zoo.primary();
   std::vector<Value> outputs = {state.outputs.primary};
@@ -2511,7 +2569,7 @@ inline bool plan_model(const Json& model, const Schema& schema, bool primary_onl
   state.split = true;
   for (const Step& step : state.plan.steps)
     for (const Value* value : Plan::reads(step))
-      if (value->buffer == z.buffer && (step.op != Op::linear || value != &step.in || value->width != z.width))
+      if (value->buffer == input && (step.op != Op::linear || value != &step.in || value->width != trunk.width))
         state.split = false;
   return true;
 }
@@ -2646,120 +2704,15 @@ class Loader {
     return good || problem_.fail("vocabulary " + shown(info.name) + " is not in order; export the model again");
   }
 
-  bool bind_trunk() {
-    const Trunk& trunk = state_.trunk;
-    state_.din.resize(trunk.parts.size());
-    state_.tiers.resize(trunk.parts.size());
-    std::size_t longest = 0;
-    for (std::size_t p = 0; p < trunk.parts.size(); ++p) {
-      const ColumnSpec& column = state_.schema.columns[trunk.parts[p].column];
-      if (trunk.parts[p].kind == PartKind::attention && !bind_din(column.name, state_.din[p])) return false;
-      if (trunk.parts[p].kind != PartKind::simtier) continue;
-      longest = std::max(longest, column.length);
-      if (trunk.simtier == SimTier::embedding &&
-          !dense("simtier/" + column.name + "/tiers", {trunk.tiers, trunk.tier_width}, state_.tiers[p]))
-        return false;
-    }
-    for (std::size_t n = 0; n <= longest; ++n) {
-      const auto count = static_cast<float>(n);
-      state_.tier_weights.push_back(trunk.simtier == SimTier::embedding ? std::log2(1.0F + count)
-                                    : trunk.log1p                       ? std::log1p(count)
-                                                                        : count);
-    }
-    if (!trunk.layer_norm) return true;
-    return dense("input_norm/gamma", {trunk.width}, state_.gamma) &&
-           dense("input_norm/beta", {trunk.width}, state_.beta);
-  }
-
-  bool bind_din(const std::string& column, DinWeights& din) {
-    const std::string name = "attention/" + column;
-    const std::size_t d = state_.trunk.dim, h = state_.trunk.din_hidden, wide = padded(h, 8);
-    std::vector<float> w1, b1, alpha, w2, b2;
-    if (!dense(name + "/w1", {4 * d, h}, w1) || !dense(name + "/b1", {h}, b1) || !dense(name + "/alpha", {h}, alpha) ||
-        !dense(name + "/w2", {h, 1}, w2) || !dense(name + "/b2", {1}, b2))
-      return false;
-    din.width = d;
-    din.hidden = h;
-    din.padded_hidden = wide;
-    din.softmax = state_.trunk.softmax;
-    for (auto* matrix : {&din.a, &din.c, &din.d}) matrix->resize(d * wide);
-    for (auto* vector : {&din.b1, &din.alpha, &din.w2}) vector->resize(wide);
-    for (std::size_t i = 0; i < d; ++i)
-      for (std::size_t k = 0; k < h; ++k) {
-        const std::size_t at = i * wide + k, from = i * h + k;
-        din.a[at] = w1[from] + w1[2 * d * h + from];
-        din.c[at] = w1[d * h + from] - w1[2 * d * h + from];
-        din.d[at] = w1[3 * d * h + from];
-      }
-    std::copy(b1.begin(), b1.end(), din.b1.begin());
-    std::copy(alpha.begin(), alpha.end(), din.alpha.begin());
-    std::copy(w2.begin(), w2.end(), din.w2.begin());
-    din.b2 = b2[0];
-    return true;
-  }
-
-  bool bind_steps() {
-    for (Step& step : state_.plan.steps) {
-      if (step.op == Op::linear && !bind_linear(step)) return false;
-      if (!step.native.empty() && !dense(step.native, {step.self_count}, step.native_weights)) return false;
-    }
-    return true;
-  }
-
-  bool bind_linear(Step& step) {
-    const std::size_t in = step.in.width, out = step.out.width;
-    std::vector<float> weight, bias(out);
-    if (!dense(step.weight, step.transposed ? std::vector<std::uint64_t>{out, in} : std::vector<std::uint64_t>{in, out},
-               weight))
-      return false;
-    if (step.transposed) {
-      std::vector<float> turned(weight.size());
-      for (std::size_t k = 0; k < in; ++k)
-        for (std::size_t n = 0; n < out; ++n) turned[k * out + n] = weight[n * in + k];
-      weight = std::move(turned);
-    }
-    if (!step.bias.empty() && !dense(step.bias, {out}, bias)) return false;
-    if (!step.norm.empty() && !fold_batch_norm(step.norm, out, weight, bias)) return false;
-    if (state_.split && step.in.buffer == 0 && state_.trunk.layer_norm) fold_layer_norm(out, weight, bias);
-    Weights& packed = step.weights;
-    packed.panels.resize(padded(out) * in);
-    packed.bias.assign(padded(out), 0.0F);
-    std::copy(bias.begin(), bias.end(), packed.bias.begin());
-    for (std::size_t n = 0; n < out; ++n)
-      for (std::size_t k = 0; k < in; ++k)
-        packed.panels[n / kLanes * kLanes * in + k * kLanes + n % kLanes] = weight[k * out + n];
-    return true;
-  }
-
-  // y = γ (x W + b − mean) / √(variance + ε) + β is a linear layer again.
-  bool fold_batch_norm(const std::string& name, std::size_t out, std::vector<float>& weight, std::vector<float>& bias) {
-    constexpr double kEpsilon = 1e-5;
-    std::vector<float> gamma, beta, mean, variance;
-    if (!dense(name + "/gamma", {out}, gamma) || !dense(name + "/beta", {out}, beta) ||
-        !dense(name + "/mean", {out}, mean) || !dense(name + "/variance", {out}, variance))
-      return false;
-    for (std::size_t n = 0; n < out; ++n) {
-      if (variance[n] < 0) return problem_.fail(name + ": a variance is negative");
-      const double scale = static_cast<double>(gamma[n]) / std::sqrt(static_cast<double>(variance[n]) + kEpsilon);
-      for (std::size_t at = n; at < weight.size(); at += out)
-        weight[at] = static_cast<float>(static_cast<double>(weight[at]) * scale);
-      bias[n] = static_cast<float>((static_cast<double>(bias[n]) - static_cast<double>(mean[n])) * scale +
-                                   static_cast<double>(beta[n]));
-    }
-    return true;
-  }
-
-  // (x̂ γ + β) W + b = x̂ (γ W) + (β W + b).
-  void fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const {
-    for (std::size_t n = 0; n < out; ++n) {
-      double shift = static_cast<double>(bias[n]);
-      for (std::size_t k = 0; k < state_.beta.size(); ++k) {
-        shift += static_cast<double>(state_.beta[k]) * static_cast<double>(weight[k * out + n]);
-        weight[k * out + n] *= state_.gamma[k];
-      }
-      bias[n] = static_cast<float>(shift);
-    }
-  }
+  bool bind_trunk();
+  bool bind_din(const std::string& column, DinWeights& din);
+  bool bind_multi_head(const std::string& column, MultiHeadWeights& attention);
+  bool bind_steps();
+  bool bind_linear(Step& step);
+  bool fold_batch_norm(const std::string& name, std::size_t out, std::vector<float>& weight, std::vector<float>& bias);
+  void fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const;
+  static void pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in, std::size_t out,
+                   Weights& packed);
 
   bool bind_calibration() {
     Calibration& calibration = state_.calibration;
@@ -2809,7 +2762,7 @@ class Loader {
     const auto require = [&](std::size_t c) { state_.required[c / 64] |= std::uint64_t{1} << c % 64; };
     for (const Part& part : state_.trunk.parts) {
       require(part.column);
-      if (part.kind == PartKind::attention) require(part.target);
+      if (part.kind == PartKind::attention && state_.trunk.attention == Attention::din) require(part.target);
     }
     for (std::size_t c = 0; c < columns.size(); ++c) state_.by_name.push_back(c);
     std::sort(state_.by_name.begin(), state_.by_name.end(),
@@ -2821,6 +2774,160 @@ class Loader {
   Problem& problem_;
   std::vector<bool> used_;
 };
+
+}  // namespace mal::infer::detail
+
+// The trunk's and the steps' weights: read by name, folded, and laid out as the kernels want them.
+
+namespace mal::infer::detail {
+
+inline bool Loader::bind_trunk() {
+  const Trunk& trunk = state_.trunk;
+  state_.din.resize(trunk.parts.size());
+  state_.multi_head.resize(trunk.parts.size());
+  state_.tiers.resize(trunk.parts.size());
+  std::size_t longest = 0;
+  for (std::size_t p = 0; p < trunk.parts.size(); ++p) {
+    const ColumnSpec& column = state_.schema.columns[trunk.parts[p].column];
+    if (trunk.parts[p].kind == PartKind::attention) {
+      const bool bound = trunk.attention == Attention::mha ? bind_multi_head(column.name, state_.multi_head[p])
+                                                           : bind_din(column.name, state_.din[p]);
+      if (!bound) return false;
+    }
+    if (trunk.parts[p].kind != PartKind::simtier) continue;
+    longest = std::max(longest, column.length);
+    if (trunk.simtier == SimTier::embedding &&
+        !dense("simtier/" + column.name + "/tiers", {trunk.tiers, trunk.tier_width}, state_.tiers[p]))
+      return false;
+  }
+  for (std::size_t n = 0; n <= longest; ++n) {
+    const auto count = static_cast<float>(n);
+    state_.tier_weights.push_back(trunk.simtier == SimTier::embedding ? std::log2(1.0F + count)
+                                  : trunk.log1p                       ? std::log1p(count)
+                                                                      : count);
+  }
+  if (!trunk.layer_norm) return true;
+  return dense("input_norm/gamma", {trunk.width}, state_.gamma) && dense("input_norm/beta", {trunk.width}, state_.beta);
+}
+
+inline bool Loader::bind_din(const std::string& column, DinWeights& din) {
+  const std::string name = "attention/" + column;
+  const std::size_t d = state_.trunk.dim, h = state_.trunk.din_hidden, wide = padded(h, 8);
+  std::vector<float> w1, b1, alpha, w2, b2;
+  if (!dense(name + "/w1", {4 * d, h}, w1) || !dense(name + "/b1", {h}, b1) || !dense(name + "/alpha", {h}, alpha) ||
+      !dense(name + "/w2", {h, 1}, w2) || !dense(name + "/b2", {1}, b2))
+    return false;
+  din.width = d;
+  din.hidden = h;
+  din.padded_hidden = wide;
+  din.softmax = state_.trunk.softmax;
+  for (auto* matrix : {&din.a, &din.c, &din.d}) matrix->resize(d * wide);
+  for (auto* vector : {&din.b1, &din.alpha, &din.w2}) vector->resize(wide);
+  for (std::size_t i = 0; i < d; ++i)
+    for (std::size_t k = 0; k < h; ++k) {
+      const std::size_t at = i * wide + k, from = i * h + k;
+      din.a[at] = w1[from] + w1[2 * d * h + from];
+      din.c[at] = w1[d * h + from] - w1[2 * d * h + from];
+      din.d[at] = w1[3 * d * h + from];
+    }
+  std::copy(b1.begin(), b1.end(), din.b1.begin());
+  std::copy(alpha.begin(), alpha.end(), din.alpha.begin());
+  std::copy(w2.begin(), w2.end(), din.w2.begin());
+  din.b2 = b2[0];
+  return true;
+}
+
+// 1/√(d/H) goes into the keys. They and the values lie side by side: one product makes both.
+inline bool Loader::bind_multi_head(const std::string& column, MultiHeadWeights& attention) {
+  const std::string name = "attention/" + column;
+  const std::size_t d = state_.trunk.dim, asked = state_.trunk.query_width;
+  std::vector<float> query, query_bias, key, value, value_bias, output, output_bias;
+  if (!dense(name + "/query/weight", {asked, d}, query) || !dense(name + "/query/bias", {d}, query_bias) ||
+      !dense(name + "/key/weight", {d, d}, key) || !dense(name + "/value/weight", {d, d}, value) ||
+      !dense(name + "/value/bias", {d}, value_bias) || !dense(name + "/output/weight", {d, d}, output) ||
+      !dense(name + "/output/bias", {d}, output_bias))
+    return false;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(d / state_.trunk.heads));
+  std::vector<float> both(2 * d * d), both_bias(2 * d);
+  for (std::size_t i = 0; i < d; ++i)
+    for (std::size_t k = 0; k < d; ++k) {
+      both[i * 2 * d + k] = scale * key[i * d + k];
+      both[i * 2 * d + d + k] = value[i * d + k];
+    }
+  std::copy(value_bias.begin(), value_bias.end(), both_bias.begin() + static_cast<std::ptrdiff_t>(d));
+  pack(query, query_bias, asked, d, attention.query);
+  pack(both, both_bias, d, 2 * d, attention.key_value);
+  pack(output, output_bias, d, d, attention.output);
+  return true;
+}
+
+inline bool Loader::bind_steps() {
+  for (Step& step : state_.plan.steps) {
+    if (step.op == Op::linear && !bind_linear(step)) return false;
+    if (!step.native.empty() && !dense(step.native, {step.self_count}, step.native_weights)) return false;
+  }
+  return true;
+}
+
+inline bool Loader::bind_linear(Step& step) {
+  const std::size_t in = step.in.width, out = step.out.width;
+  std::vector<float> weight, bias(out);
+  if (!dense(step.weight, step.transposed ? std::vector<std::uint64_t>{out, in} : std::vector<std::uint64_t>{in, out},
+             weight))
+    return false;
+  if (step.transposed) {
+    std::vector<float> turned(weight.size());
+    for (std::size_t k = 0; k < in; ++k)
+      for (std::size_t n = 0; n < out; ++n) turned[k * out + n] = weight[n * in + k];
+    weight = std::move(turned);
+  }
+  if (!step.bias.empty() && !dense(step.bias, {out}, bias)) return false;
+  if (!step.norm.empty() && !fold_batch_norm(step.norm, out, weight, bias)) return false;
+  if (state_.split && step.in.buffer == 0 && state_.trunk.layer_norm) fold_layer_norm(out, weight, bias);
+  pack(weight, bias, in, out, step.weights);
+  return true;
+}
+
+inline void Loader::pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in,
+                         std::size_t out, Weights& packed) {
+  packed.panels.resize(padded(out) * in);
+  packed.bias.assign(padded(out), 0.0F);
+  std::copy(bias.begin(), bias.end(), packed.bias.begin());
+  for (std::size_t n = 0; n < out; ++n)
+    for (std::size_t k = 0; k < in; ++k)
+      packed.panels[n / kLanes * kLanes * in + k * kLanes + n % kLanes] = weight[k * out + n];
+}
+
+// y = γ (x W + b − mean) / √(variance + ε) + β is a linear layer again.
+inline bool Loader::fold_batch_norm(const std::string& name, std::size_t out, std::vector<float>& weight,
+                                    std::vector<float>& bias) {
+  constexpr double kEpsilon = 1e-5;
+  std::vector<float> gamma, beta, mean, variance;
+  if (!dense(name + "/gamma", {out}, gamma) || !dense(name + "/beta", {out}, beta) ||
+      !dense(name + "/mean", {out}, mean) || !dense(name + "/variance", {out}, variance))
+    return false;
+  for (std::size_t n = 0; n < out; ++n) {
+    if (variance[n] < 0) return problem_.fail(name + ": a variance is negative");
+    const double scale = static_cast<double>(gamma[n]) / std::sqrt(static_cast<double>(variance[n]) + kEpsilon);
+    for (std::size_t at = n; at < weight.size(); at += out)
+      weight[at] = static_cast<float>(static_cast<double>(weight[at]) * scale);
+    bias[n] = static_cast<float>((static_cast<double>(bias[n]) - static_cast<double>(mean[n])) * scale +
+                                 static_cast<double>(beta[n]));
+  }
+  return true;
+}
+
+// (x̂ γ + β) W + b = x̂ (γ W) + (β W + b).
+inline void Loader::fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const {
+  for (std::size_t n = 0; n < out; ++n) {
+    double shift = static_cast<double>(bias[n]);
+    for (std::size_t k = 0; k < state_.beta.size(); ++k) {
+      shift += static_cast<double>(state_.beta[k]) * static_cast<double>(weight[k * out + n]);
+      weight[k * out + n] *= state_.gamma[k];
+    }
+    bias[n] = static_cast<float>(shift);
+  }
+}
 
 }  // namespace mal::infer::detail
 
@@ -3207,13 +3314,22 @@ class Scorer {
     return (bits[column / 64] >> column % 64 & 1U) != 0;
   }
   bool of_user(const Part& part) const {
-    return has(user_given_, part.column) && (part.kind != detail::PartKind::attention || has(user_given_, part.target));
+    return has(user_given_, part.column) && (part.kind != detail::PartKind::attention || has_target(part));
+  }
+  // What a sequence is compared with came with the user.
+  bool has_target(const Part& part) const {
+    if (state_->trunk.attention != detail::Attention::mha) return has(user_given_, part.target);
+    return user_asks_;
   }
   Status check(const Features& ad) const;
   Status missing(const Features& ad) const;
   Status predict_all(const Features* const* pointers, const Features* ads, std::size_t count, const Predictions& out);
   void read_part(std::size_t part, const Features& from, const Features& target, float* z);
   const float* sequence_of(std::size_t part, const Features& from, std::size_t& valid);
+  void multiply(const detail::Weights& weights, const float* x, std::size_t inputs, std::size_t rows,
+                std::size_t outputs, float* y) const;
+  void attend(std::size_t part, const float* sequence, std::size_t valid, float* out);
+  void layer_norm(float* z) const;
   void read_simtier(std::size_t part, const Features& from, float* out);
   void split_columns();
   void compute_user();
@@ -3245,6 +3361,7 @@ class Scorer {
   std::vector<std::vector<float>> extra_;      // one a step that reads z: [panels, 2, 16]
   std::vector<std::vector<float>> sequences_;  // one a part of the trunk: the user's embeddings
   std::vector<float> sequence_;                // of an ad
+  std::vector<float> embeddings_, query_;      // mha: of one sequence, and of what asks
   std::vector<float> scratch_, counts_, pooled_;
   std::vector<Segment> user_segments_, ad_segments_;
   std::vector<std::size_t> ad_parts_;
@@ -3252,6 +3369,7 @@ class Scorer {
   std::size_t user_width_ = 0;
   float user_mean_ = 0, user_squares_ = 0;  // of the user's part of z: mean and Σ (z − mean)²
   bool has_user_ = false;
+  bool user_asks_ = false;  // mha: all that queries are made of came with the user
 };
 
 inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
@@ -3265,9 +3383,10 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
   for (std::size_t p = 0; p < trunk.parts.size(); ++p) {
     const detail::ColumnSpec& column = state_->schema.columns[trunk.parts[p].column];
     if (trunk.parts[p].kind != detail::PartKind::attention) continue;
-    sequences_[p].resize(column.length * trunk.dim);
-    longest = std::max(longest, column.length * trunk.dim);
-    scratch = std::max(scratch, (trunk.dim + 2) * state_->din[p].padded_hidden + column.length);
+    const bool mha = trunk.attention == detail::Attention::mha;
+    sequences_[p].resize(column.length * trunk.dim * (mha ? 2 : 1));
+    longest = std::max(longest, sequences_[p].size());
+    scratch = std::max(scratch, column.length + (mha ? 2 * trunk.dim : (trunk.dim + 2) * state_->din[p].padded_hidden));
   }
   extra_.resize(plan().steps.size());
   for (std::size_t i = 0; i < plan().steps.size(); ++i) {
@@ -3279,6 +3398,8 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
   }
   user_product_.resize(2 * widest);
   sequence_.resize(longest);
+  embeddings_.resize(trunk.attention == detail::Attention::mha ? longest / 2 : 0);
+  query_.resize(trunk.query_width);
   scratch_.resize(std::max(scratch, mixed));
   counts_.resize(trunk.tiers);
   pooled_.resize(trunk.dim);
@@ -3316,6 +3437,8 @@ inline void Scorer::split_columns() {
   ad_parts_.clear();
   user_width_ = 0;
   const std::vector<Part>& parts = state_->trunk.parts;
+  user_asks_ = std::all_of(parts.begin(), parts.end(),
+                           [&](const Part& part) { return !part.asks || has(user_given_, part.column); });
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const bool user = of_user(parts[p]);
     std::vector<Segment>& list = user ? user_segments_ : ad_segments_;
@@ -3329,6 +3452,82 @@ inline void Scorer::split_columns() {
       ad_parts_.push_back(p);
   }
 }
+
+inline Status Scorer::check(const Features& ad) const {
+  if (ad.state_ != state_)
+    return detail::refuse("these features were made by another model; make them with this scorer's model");
+  std::uint64_t wrong = 0;
+  for (std::size_t w = 0; w < user_given_.size(); ++w)
+    wrong |= (state_->required[w] & ~(user_given_[w] | ad.given_[w])) | (user_given_[w] & ad.given_[w]);
+  return wrong == 0 ? Status() : missing(ad);
+}
+
+inline Status Scorer::missing(const Features& ad) const {
+  for (std::size_t c = 0; c < state_->schema.columns.size(); ++c) {
+    const std::string& name = state_->schema.columns[c].name;
+    if (has(user_given_, c) && has(ad.given_, c))
+      return detail::refuse("column ", name, " is given with the user and with the ad; give it once");
+    if (has(state_->required, c) && !has(user_given_, c) && !has(ad.given_, c))
+      return detail::refuse("column ", name,
+                            " is given neither with the user nor with the ad; set it (an unknown id is empty text)");
+  }
+  return {};
+}
+
+inline void Scorer::prefetch(const Features& ad) const {
+  for (const std::size_t p : ad_parts_) {
+    const Part& part = state_->trunk.parts[p];
+    if (part.kind != detail::PartKind::id) continue;
+    const detail::ColumnSpec& column = state_->schema.columns[part.column];
+    detail::prefetch(state_->tables[static_cast<std::size_t>(column.table)].row(ad.ids_[column.cells]));
+  }
+}
+
+inline void Scorer::write(std::size_t rows, std::size_t first, const Predictions& out) {
+  const detail::Outputs& outputs = state_->outputs;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float logit = at(outputs.primary)[r * stride(outputs.primary)];
+    if (out.logit != nullptr) out.logit[first + r] = logit;
+    if (out.probability != nullptr) out.probability[first + r] = state_->calibration.probability(logit);
+    for (std::size_t v = 0; out.views != nullptr && v < state_->view_logits.size(); ++v) {
+      const detail::Value& value = state_->view_logits[v];
+      out.views[(first + r) * state_->view_logits.size() + v] =
+          detail::Calibration::sigmoid(static_cast<double>(at(value)[r * stride(value)]));
+    }
+    if (out.knowledge != nullptr)
+      std::copy_n(at(outputs.knowledge) + r * stride(outputs.knowledge), outputs.knowledge.width,
+                  out.knowledge + (first + r) * outputs.knowledge.width);
+  }
+}
+
+inline Status Scorer::predict_all(const Features* const* pointers, const Features* ads, std::size_t count,
+                                  const Predictions& out) {
+  for (std::size_t first = 0; first < count; first += state_->tile) {
+    const std::size_t rows = std::min(state_->tile, count - first);
+    for (std::size_t r = 0; r < rows; ++r) {
+      batch_[r] = pointers != nullptr ? pointers[first + r] : ads + first + r;
+      if (batch_[r] == nullptr) return detail::refuse("an ad is null");
+      Status status = check(*batch_[r]);
+      if (!status.ok()) return status;
+    }
+    constexpr std::size_t kAhead = 4;
+    for (std::size_t r = 0; r < std::min(kAhead, rows); ++r) prefetch(*batch_[r]);
+    const detail::Value z{0, 0, state_->trunk.width};
+    for (std::size_t r = 0; r < rows; ++r) {
+      if (r + kAhead < rows) prefetch(*batch_[r + kAhead]);
+      fill_row(*batch_[r], at(z) + r * stride(z), coefficients_.data() + 2 * r);
+    }
+    run(rows, out.views != nullptr);
+    write(rows, first, out);
+  }
+  return {};
+}
+
+}  // namespace mal::infer
+
+// What a row of z is made of: the columns of the user and of the ad, embedded, attended, counted and normalised.
+
+namespace mal::infer {
 
 // With x̂ = (z − μ) r:  x̂ W = r Σ_ad (z − μ) W + r Σ_user (z − m) W + r (m − μ) Σ_user W, m the mean of the user's part.
 // The two sums over the user's part do not depend on the ad. They go into the products as two more inputs. Their
@@ -3376,14 +3575,56 @@ inline void Scorer::compute_user() {
   }
 }
 
+// The embeddings of a sequence; with mha, its keys and values: [valid, 2 dim].
 inline const float* Scorer::sequence_of(std::size_t part, const Features& from, std::size_t& valid) {
-  const detail::ColumnSpec& column = state_->schema.columns[state_->trunk.parts[part].column];
-  valid = static_cast<std::size_t>(from.lengths_[state_->trunk.parts[part].column]);
+  const detail::Trunk& trunk = state_->trunk;
+  const detail::ColumnSpec& column = state_->schema.columns[trunk.parts[part].column];
+  valid = static_cast<std::size_t>(from.lengths_[trunk.parts[part].column]);
+  const bool project = trunk.attention == detail::Attention::mha;
   float* out = &from == &user_ ? sequences_[part].data() : sequence_.data();
+  float* embeddings = project ? embeddings_.data() : out;
   const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
   for (std::size_t j = 0; j < valid; ++j)
-    table.read(from.ids_[column.cells + j], state_->trunk.dim, out + j * state_->trunk.dim);
+    table.read(from.ids_[column.cells + j], trunk.dim, embeddings + j * trunk.dim);
+  if (project) multiply(state_->multi_head[part].key_value, embeddings, trunk.dim, valid, 2 * trunk.dim, out);
   return out;
+}
+
+// y [rows, outputs] = x [rows, inputs] W + b
+inline void Scorer::multiply(const detail::Weights& weights, const float* x, std::size_t inputs, std::size_t rows,
+                             std::size_t outputs, float* y) const {
+  const Segment all = {0, inputs};
+  detail::Product product;
+  product.x = x;
+  product.ldx = product.inputs = inputs;
+  product.panels = weights.panels.data();
+  product.bias = weights.bias.data();
+  product.segments = &all;
+  product.segment_count = 1;
+  product.y = y;
+  product.ldy = product.outputs = outputs;
+  product.rows = rows;
+  state_->kernels->product(product);
+}
+
+// Head h: softmax over the positions of k_j,h · q_h, then Σ p_j v_j,h; all heads together through the output layer.
+// query_ is filled: parts that ask come before those that attend.
+inline void Scorer::attend(std::size_t part, const float* sequence, std::size_t valid, float* out) {
+  const detail::MultiHeadWeights& weights = state_->multi_head[part];
+  const std::size_t d = state_->trunk.dim, of_head = d / state_->trunk.heads;
+  float *query = scratch_.data(), *pooled = query + d, *scores = pooled + d;
+  multiply(weights.query, query_.data(), query_.size(), 1, d, query);
+  std::fill_n(pooled, d, 0.0F);
+  for (std::size_t first = 0; first < d; first += of_head) {
+    for (std::size_t j = 0; j < valid; ++j) {
+      scores[j] = 0;
+      for (std::size_t i = first; i < first + of_head; ++i) scores[j] += sequence[2 * d * j + i] * query[i];
+    }
+    detail::softmax(scores, valid);
+    for (std::size_t j = 0; j < valid; ++j)
+      for (std::size_t i = first; i < first + of_head; ++i) pooled[i] += scores[j] * sequence[2 * d * j + d + i];
+  }
+  multiply(weights.output, pooled, d, 1, d, out);
 }
 
 inline void Scorer::read_simtier(std::size_t part, const Features& from, float* out) {
@@ -3439,6 +3680,10 @@ inline void Scorer::read_part(std::size_t index, const Features& from, const Fea
         std::fill_n(out, dim, 0.0F);
         break;
       }
+      if (state_->trunk.attention == detail::Attention::mha) {
+        attend(index, sequence, valid, out);
+        break;
+      }
       const detail::ColumnSpec& of = state_->schema.columns[part.target];
       state_->tables[static_cast<std::size_t>(of.table)].read(target.ids_[of.cells], dim, pooled_.data());
       state_->kernels->din(state_->din[index], sequence, valid, pooled_.data(), out, scratch_.data());
@@ -3451,6 +3696,16 @@ inline void Scorer::read_part(std::size_t index, const Features& from, const Fea
       *out = from.values_[column.cells];
       break;
   }
+  if (part.asks) std::copy_n(out, part.width, query_.data() + part.query);
+}
+
+inline void Scorer::layer_norm(float* z) const {
+  const detail::Trunk& trunk = state_->trunk;
+  const detail::Kernels& k = *state_->kernels;
+  const auto n = static_cast<float>(trunk.width);
+  const float mean = k.sum(z, trunk.width) / n;
+  const float scale = 1.0F / std::sqrt(k.squares(z, trunk.width, mean) / n + trunk.epsilon);
+  for (std::size_t c = 0; c < trunk.width; ++c) z[c] = (z[c] - mean) * scale * state_->gamma[c] + state_->beta[c];
 }
 
 // The ad's parts of a row of z, normalised; and what the products need to know of the row.
@@ -3460,16 +3715,11 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   for (const std::size_t p : ad_parts_) {
     const Part& part = trunk.parts[p];
     const bool user_column = has(user_given_, part.column);
-    const bool user_target = part.kind == detail::PartKind::attention && has(user_given_, part.target);
-    read_part(p, user_column ? user_ : ad, user_target ? user_ : ad, z);
+    read_part(p, user_column ? user_ : ad, has_target(part) ? user_ : ad, z);
   }
   if (!state_->split) {
     for (const Segment& s : user_segments_) std::copy_n(user_rows_.data() + s.first, s.count, z + s.first);
-    if (!trunk.layer_norm) return;
-    const auto n = static_cast<float>(trunk.width);
-    const float mean = k.sum(z, trunk.width) / n;
-    const float scale = 1.0F / std::sqrt(k.squares(z, trunk.width, mean) / n + trunk.epsilon);
-    for (std::size_t c = 0; c < trunk.width; ++c) z[c] = (z[c] - mean) * scale * state_->gamma[c] + state_->beta[c];
+    if (trunk.layer_norm && !trunk.senet) layer_norm(z);
     return;
   }
   coefficients[0] = 1;
@@ -3486,6 +3736,12 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   coefficients[0] = scale;
   coefficients[1] = scale * away;
 }
+
+}  // namespace mal::infer
+
+// The steps of the plan over the rows of a tile.
+
+namespace mal::infer {
 
 inline void Scorer::run_linear(const detail::Step& step, std::size_t index, std::size_t rows) {
   detail::Product product;
@@ -3569,6 +3825,13 @@ inline void Scorer::run(std::size_t rows, bool all) {
       case detail::Op::field_scale:
         run_fields(step, rows);
         break;
+      case detail::Op::layer_norm:
+        for (std::size_t r = 0; r < rows; ++r) {
+          float* out = at(step.out) + r * stride(step.out);
+          std::copy_n(at(step.in) + r * stride(step.in), step.out.width, out);
+          layer_norm(out);
+        }
+        break;
       case detail::Op::gate:
       case detail::Op::copy:
         for (std::size_t r = 0; r < rows; ++r) {
@@ -3584,76 +3847,6 @@ inline void Scorer::run(std::size_t rows, bool all) {
         break;
     }
   }
-}
-
-inline Status Scorer::check(const Features& ad) const {
-  if (ad.state_ != state_)
-    return detail::refuse("these features were made by another model; make them with this scorer's model");
-  std::uint64_t wrong = 0;
-  for (std::size_t w = 0; w < user_given_.size(); ++w)
-    wrong |= (state_->required[w] & ~(user_given_[w] | ad.given_[w])) | (user_given_[w] & ad.given_[w]);
-  return wrong == 0 ? Status() : missing(ad);
-}
-
-inline Status Scorer::missing(const Features& ad) const {
-  for (std::size_t c = 0; c < state_->schema.columns.size(); ++c) {
-    const std::string& name = state_->schema.columns[c].name;
-    if (has(user_given_, c) && has(ad.given_, c))
-      return detail::refuse("column ", name, " is given with the user and with the ad; give it once");
-    if (has(state_->required, c) && !has(user_given_, c) && !has(ad.given_, c))
-      return detail::refuse("column ", name,
-                            " is given neither with the user nor with the ad; set it (an unknown id is empty text)");
-  }
-  return {};
-}
-
-inline void Scorer::prefetch(const Features& ad) const {
-  for (const std::size_t p : ad_parts_) {
-    const Part& part = state_->trunk.parts[p];
-    if (part.kind != detail::PartKind::id) continue;
-    const detail::ColumnSpec& column = state_->schema.columns[part.column];
-    detail::prefetch(state_->tables[static_cast<std::size_t>(column.table)].row(ad.ids_[column.cells]));
-  }
-}
-
-inline void Scorer::write(std::size_t rows, std::size_t first, const Predictions& out) {
-  const detail::Outputs& outputs = state_->outputs;
-  for (std::size_t r = 0; r < rows; ++r) {
-    const float logit = at(outputs.primary)[r * stride(outputs.primary)];
-    if (out.logit != nullptr) out.logit[first + r] = logit;
-    if (out.probability != nullptr) out.probability[first + r] = state_->calibration.probability(logit);
-    for (std::size_t v = 0; out.views != nullptr && v < state_->view_logits.size(); ++v) {
-      const detail::Value& value = state_->view_logits[v];
-      out.views[(first + r) * state_->view_logits.size() + v] =
-          detail::Calibration::sigmoid(static_cast<double>(at(value)[r * stride(value)]));
-    }
-    if (out.knowledge != nullptr)
-      std::copy_n(at(outputs.knowledge) + r * stride(outputs.knowledge), outputs.knowledge.width,
-                  out.knowledge + (first + r) * outputs.knowledge.width);
-  }
-}
-
-inline Status Scorer::predict_all(const Features* const* pointers, const Features* ads, std::size_t count,
-                                  const Predictions& out) {
-  for (std::size_t first = 0; first < count; first += state_->tile) {
-    const std::size_t rows = std::min(state_->tile, count - first);
-    for (std::size_t r = 0; r < rows; ++r) {
-      batch_[r] = pointers != nullptr ? pointers[first + r] : ads + first + r;
-      if (batch_[r] == nullptr) return detail::refuse("an ad is null");
-      Status status = check(*batch_[r]);
-      if (!status.ok()) return status;
-    }
-    constexpr std::size_t kAhead = 4;
-    for (std::size_t r = 0; r < std::min(kAhead, rows); ++r) prefetch(*batch_[r]);
-    const detail::Value z{0, 0, state_->trunk.width};
-    for (std::size_t r = 0; r < rows; ++r) {
-      if (r + kAhead < rows) prefetch(*batch_[r + kAhead]);
-      fill_row(*batch_[r], at(z) + r * stride(z), coefficients_.data() + 2 * r);
-    }
-    run(rows, out.views != nullptr);
-    write(rows, first, out);
-  }
-  return {};
 }
 
 }  // namespace mal::infer

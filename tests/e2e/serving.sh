@@ -11,18 +11,27 @@ source "$(dirname "$0")/common.sh"
 largest() { grep -o 'difference of a probability [0-9.e+-]*' <<<"$1" | grep -o '[^ ]*$'; }
 within() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }'; }
 
-presets=0
-for preset in "$source"/train/configs/*.yaml; do
-  grep -q 'path: build/demo/dataset' "$preset" || continue
-  name=$(basename "$preset" .yaml)
+serve() {  # serve NAME PRESET [--set ...]: trained, exported, and the same probabilities
+  local name=$1 preset=$2 said
+  shift 2
   "$bin/mal_gpu_train" "$preset" --device cpu --set data.path=dataset --set output="runs/$name" \
-    --set train.batch_size=500 >/dev/null 2>&1
+    --set train.batch_size=500 "$@" >log.txt 2>&1 || die "$name: $(tail -n 1 log.txt)"
   said=$("$bin/mal_gpu_train" export "runs/$name" --out "$name.mal")
   within "$(largest "$said")" 1e-6 || die "$name: header and trainer differ: $said"
   echo "ok: $name $(largest "$said")"
-  presets=$((presets + 1))
+}
+types=()
+for preset in "$source"/train/configs/*.yaml; do
+  grep -q 'path: build/demo/dataset' "$preset" || continue
+  serve "$(basename "$preset" .yaml)" "$preset"
+  types+=("$(sed -n 's/^ *type: *//p' "$preset" | head -n 1)")
 done
-((presets >= 2)) || die "only $presets presets of the simulated data"
+# Every model that the documentation of the configuration names has a preset.
+for type in $(grep '^| `model.type`' "$source/docs/configuration.md" | cut -d'|' -f5 | tr -d ' `' | tr , ' '); do
+  [[ " ${types[*]} " == *" $type "* ]] || die "no preset of model.type $type"
+done
+serve mha "$source/train/configs/mal.yaml" --set model.interaction.attention=mha
+serve senet "$source/train/configs/mal.yaml" --set model.senet.enabled=true
 
 said=$("$bin/mal_gpu_train" export runs/mal --out int8.mal --weights int8)
 within "$(largest "$said")" 0.05 || die "int8 is far off: $said"

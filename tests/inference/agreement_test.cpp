@@ -2,6 +2,7 @@
 // division of the columns between user and ad.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <functional>
 
 #include "tests/inference/exported_model.h"
 #include "train/metrics/sample.h"
@@ -85,29 +86,48 @@ TEST_CASE("header and trainer agree for every model type") {
   for (const std::string& type : model_types()) check_agreement(small_config(type));
 }
 
-TEST_CASE("header and trainer agree for every kind of trunk") {
-  for (const std::string type : {"base", "mal"}) {
-    ModelConfig config = small_config(type);
-    config.layer_norm = false;
-    check_agreement(config);
-    config = small_config(type);
-    config.interaction.softmax = true;
-    config.interaction.din_hidden = 45;  // one full group of hidden units, and a rest
-    config.embedding_dim = 9;
-    check_agreement(config);
-    config.interaction.attention = Attention::none;
-    config.simtier.mode = SimTier::count;
-    check_agreement(config);
-    config.simtier.log1p = true;
-    check_agreement(config);
-    config.simtier.mode = SimTier::none;
-    check_agreement(config);
-    config = small_config(type);
-    config.simtier.dim = 3;
-    config.tower = {33, 18};  // no multiple of 16
-    config.activation = kernels::Activation::none;
-    check_agreement(config);
-  }
+// Every option of the trunk, each with the others at some value that is not their default.
+std::vector<ModelConfig> trunks(const std::string& type) {
+  std::vector<ModelConfig> list;
+  const auto add = [&](const std::function<void(ModelConfig&)>& change) {
+    list.push_back(small_config(type));
+    change(list.back());
+  };
+  add([](ModelConfig& c) { c.layer_norm = false; });
+  add([](ModelConfig& c) {
+    c.interaction.softmax = true;
+    c.interaction.din_hidden = 45;  // one full group of hidden units, and a rest
+    c.embedding_dim = 9;
+  });
+  add([](ModelConfig& c) { c.interaction.attention = Attention::none, c.simtier.mode = SimTier::count; });
+  add([](ModelConfig& c) { c.simtier.mode = SimTier::count, c.simtier.log1p = true, c.layer_norm = false; });
+  add([](ModelConfig& c) { c.simtier.mode = SimTier::none; });
+  add([](ModelConfig& c) {
+    c.simtier.dim = 3;
+    c.tower = {33, 18};  // no multiple of 16
+    c.activation = kernels::Activation::none;
+  });
+  add([](ModelConfig& c) { c.interaction.attention = Attention::mha; });
+  add([](ModelConfig& c) {
+    c.interaction.attention = Attention::mha;
+    c.interaction.heads = 3;
+    c.embedding_dim = 27;  // more than one panel of keys, values and outputs, and no full one at the end
+    c.layer_norm = false;
+  });
+  add([](ModelConfig& c) { c.senet.enabled = true; });
+  add([](ModelConfig& c) { c.senet.enabled = true, c.senet.reduction = 3, c.layer_norm = false; });
+  add([](ModelConfig& c) {
+    c.senet.enabled = true;
+    c.interaction.attention = Attention::mha;
+    c.interaction.heads = 1;
+    c.simtier.mode = SimTier::none;
+  });
+  return list;
+}
+
+TEST_CASE("header and trainer agree for every kind of trunk under every model type") {
+  for (const std::string& type : model_types())
+    for (const ModelConfig& config : trunks(type)) check_agreement(config);
 }
 
 TEST_CASE("header and trainer agree for every ablation of mal") {
@@ -117,15 +137,23 @@ TEST_CASE("header and trainer agree for every ablation of mal") {
   config.mal.views = {"mta", "first"};
   config.primary = "first";
   check_agreement(config);
+  for (const std::string& aka : aka_types()) {
+    config.mal.aka = aka;
+    check_agreement(config);
+  }
+  config.mal.aka = "shared_bottom";
   config.mal.head = {};
   config.mal.aka_bottom = {};
   check_agreement(config);
 }
 
 TEST_CASE("many ads in one call are the same as one by one") {
-  for (const std::string& type : model_types()) {
-    INFO("model.type " << type);
-    ExportedModel exported(small_config(type), {}, 230);  // several tiles, and a rest
+  std::vector<ModelConfig> configs;
+  for (const std::string& type : model_types()) configs.push_back(small_config(type));
+  for (const ModelConfig& trunk : trunks("base")) configs.push_back(trunk);
+  for (const ModelConfig& config : configs) {
+    INFO("model.type " << config.type);
+    ExportedModel exported(config, {}, 230);  // several tiles, and a rest
     const infer::Model model = infer::Model::load(exported.path);
     const std::vector<std::string> user_columns = {"user", "tags", "item_seq"};
     const Scores all = serve(exported, model, user_columns, 0, 230);

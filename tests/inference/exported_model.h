@@ -18,7 +18,8 @@ namespace mal::test {
 
 // Weights of the size that keeps a layer's output near its input's, and no bias, norm or slope of PReLU at a value that
 // hides it.
-inline void randomise(Parameters& parameters) {
+inline void randomise(Parameters& parameters, kernels::Activation activation) {
+  const float gain = activation == kernels::Activation::relu ? 1.4F : 1.0F;  // ReLU halves the squares
   for (State& state : parameters.all_states()) {
     const Random random(11, state.name);
     std::uint64_t counter = 0;
@@ -31,7 +32,7 @@ inline void randomise(Parameters& parameters) {
     const Random random(11, parameter.name);
     const bool positive = parameter.name.ends_with("/gamma");
     const std::vector<std::int64_t>& shape = parameter.value.shape();
-    const float size = shape.size() == 2 ? 1.4F / std::sqrt(static_cast<float>(shape[0])) : 0.4F;
+    const float size = shape.size() == 2 ? gain / std::sqrt(static_cast<float>(shape[0])) : 0.4F;
     std::uint64_t counter = 0;
     for (float& value : parameter.value.span()) {
       value = size * static_cast<float>(random.normal(counter++));
@@ -48,7 +49,7 @@ inline std::string value_of(const std::string& table, std::int32_t row) {
 struct ExportedModel {
   explicit ExportedModel(const ModelConfig& config, const ExportOptions& options = {}, std::int64_t rows = 40)
       : trained(config, rows, false), path(folder / "model.mal") {
-    randomise(trained.parameters);
+    randomise(trained.parameters, config.activation);
     write(config, options);
   }
 

@@ -33,7 +33,8 @@ inline Schema small_schema() {
   add("price", ColumnKind::number);
   for (const char* view : {"last", "first", "linear", "mta"}) add(view, ColumnKind::credit);
   add("user_key", ColumnKind::group);
-  schema.columns[static_cast<std::size_t>(*schema.find("item"))].side = Side::ad;
+  for (const char* name : {"item", "tags"})
+    schema.columns[static_cast<std::size_t>(*schema.find(name))].side = Side::ad;
   schema.tables = {{"user", 5, 0, 1}, {"item", 7, 0, 1}, {"tags", 4, 0, 1}};
   return schema;
 }

@@ -278,7 +278,7 @@ TEST_CASE("multi-head attention in the trunk: gradients, size, errors", "[model]
   ModelConfig config = smooth_config("mal");
   config.interaction.attention = Attention::mha;
   check_gradients(config);
-  const std::int64_t din = 4 * 4 * 3 + 3 * 3 + 1, mha = dense(4, 4) + 4 * 4 + 2 * dense(4, 4);  // the item asks
+  const std::int64_t din = 4 * 4 * 3 + 3 * 3 + 1, mha = dense(8, 4) + 4 * 4 + 2 * dense(4, 4);  // item and tags ask
   CHECK(SmallModel(config).parameters.dense_count() ==
         SmallModel(smooth_config("mal")).parameters.dense_count() - din + mha);
   SmallModel training(config), evaluation(config, 6, false);

@@ -2,8 +2,9 @@
 // still score with it.
 #pragma once
 
-#include "model/inference/source/loader.h"
-#include "model/inference/source/scorer.h"
+#include "model/inference/source/loader_network.h"
+#include "model/inference/source/scorer_input.h"
+#include "model/inference/source/scorer_steps.h"
 
 namespace mal::infer {
 

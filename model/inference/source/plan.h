@@ -4,7 +4,7 @@
 #pragma once
 
 #include "model/inference/source/config.h"
-#include "model/inference/source/kernels.h"
+#include "model/inference/source/kernel_table.h"
 
 namespace mal::infer::detail {
 
@@ -21,18 +21,14 @@ enum class Op {
   gate,         // out = in ⊙ 2σ(add)
   copy,         // out = in
   field_means,  // out_f = mean of field f of in
-  field_scale,  // out = in with field f times add_f
+  field_scale,  // out = in with field f times 2σ(add_f)
+  layer_norm,   // out = the trunk's LayerNorm of in
 };
 enum class SelfGate { none, sigmoid, softmax, native };
 
 struct ParameterSpec {
   std::string name;
   std::vector<std::uint64_t> shape;
-};
-
-// Weights of a linear step, in panels.
-struct Weights {
-  std::vector<float> panels, bias;
 };
 
 struct Step {
@@ -134,6 +130,14 @@ class Plan {
                  last ? into : Value{}, last ? add : Value{});
     }
     return x;
+  }
+
+  // Every field of x times its gate, made of the means of all fields.
+  Value senet(Value x, std::size_t reduction, const std::string& name) {
+    const Value means = unary(Op::field_means, x, {}, fields.size());
+    const std::size_t width = std::max<std::size_t>(1, fields.size() / reduction);
+    const Value hidden = linear(means, width, Activation::relu, name + "/0");
+    return unary(Op::field_scale, x, linear(hidden, fields.size(), Activation::none, name + "/1"), x.width);
   }
 
   static std::vector<const Value*> reads(const Step& step) {

@@ -138,8 +138,9 @@ struct State {
   Plan plan;
   Outputs outputs;
   std::string type, primary;
-  std::vector<Table> tables;              // as schema.tables
-  std::vector<DinWeights> din;            // one a part of the trunk; empty but for attention
+  std::vector<Table> tables;    // as schema.tables
+  std::vector<DinWeights> din;  // one a part of the trunk; empty but for attention
+  std::vector<MultiHeadWeights> multi_head;
   std::vector<std::vector<float>> tiers;  // one a part of the trunk: [tiers, width] of SimTier embeddings
   std::vector<float> tier_weights;        // of n scores in a tier: n, log(1 + n) or log2(1 + n)
   std::vector<float> gamma, beta;         // of LayerNorm

@@ -23,8 +23,8 @@ struct Tower {
 // What the files of the trainer's zoo get too, with the sharing components that several models have in common.
 class Zoo {
  public:
-  Zoo(Plan& plan, ConfigReader& config, const std::vector<std::string>& views, Value z)
-      : plan_(plan), config_(config), views_(views), z_(z) {
+  Zoo(Plan& plan, ConfigReader& config, const std::vector<std::string>& views, Value z, std::size_t senet_reduction)
+      : plan_(plan), config_(config), views_(views), z_(z), senet_reduction_(senet_reduction) {
     static constexpr const char* kActivations[] = {"none", "relu"};
     activation_ = static_cast<Activation>(config.choice("activation", kActivations));
     tower_ = config.widths("tower");
@@ -329,9 +329,10 @@ class Zoo {
   // Where natal's towers begin: one bottom for all; moae: a public and a private SENet-gated expert each.
   Values natal_inputs(const std::string& type, const Names& towers, ConfigReader& own) {
     if (type == "natal") return Values(towers.size(), plan_.mlp(z_, config_.widths("bottom"), activation_, "bottom"));
+    if (senet_reduction_ == 0) return own.fail("expert", "has no model.senet.reduction"), Values(towers.size(), z_);
     const Widths widths = expert_widths(own);
     const auto expert = [&](const std::string& name) {
-      return plan_.mlp(senet(z_, name + "/senet"), widths, activation_, name);
+      return plan_.mlp(plan_.senet(z_, senet_reduction_, name + "/senet"), widths, activation_, name);
     };
     const Value shared = expert("moae/public");
     Values x;
@@ -365,20 +366,6 @@ class Zoo {
     return own.finish();
   }
 
-  Value senet(Value x, const std::string& name) {
-    if (reduction_ == 0) {
-      ConfigReader own = config_.section("senet");
-      own.flag("enabled");
-      reduction_ = static_cast<std::size_t>(own.integer("reduction", 1, kMaxWidth));
-      own.finish();
-    }
-    const std::size_t fields = plan_.fields.size();
-    const Value means = plan_.unary(Op::field_means, x, {}, fields);
-    const Value hidden =
-        plan_.linear(means, std::max<std::size_t>(1, fields / reduction_), Activation::relu, name + "/0");
-    return plan_.unary(Op::field_scale, x, linear(hidden, fields, name + "/1"), x.width);
-  }
-
   Plan& plan_;
   ConfigReader& config_;
   const std::vector<std::string>& views_;
@@ -386,7 +373,7 @@ class Zoo {
   Activation activation_ = Activation::relu;
   std::vector<std::size_t> tower_;
   std::string primary_;
-  std::size_t reduction_ = 0;  // of SENet; 0: not read yet
+  std::size_t senet_reduction_;
 };
 
 }  // namespace mal::infer::detail

@@ -1,0 +1,30 @@
+// Which kernels this processor runs: asked once, when a model is loaded.
+#pragma once
+
+#include "model/inference/source/kernels_avx2.h"
+
+namespace mal::infer::detail {
+
+struct Kernels {
+  const char* name;
+  void (*product)(const Product&);
+  float (*sum)(const float*, std::size_t);
+  float (*squares)(const float*, std::size_t, float);
+  void (*normalise)(float*, std::size_t, float, float);
+  void (*din)(const DinWeights&, const float*, std::size_t, const float*, float*, float*);
+};
+
+inline constexpr Kernels kPortable = {"portable",        portable::product,   portable::sum,
+                                      portable::squares, portable::normalise, portable::din};
+#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
+inline constexpr Kernels kAvx2 = {"avx2", avx2::product, avx2::sum, avx2::squares, avx2::normalise, avx2::din};
+#endif
+
+inline const Kernels& kernels() {
+#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) return kAvx2;
+#endif
+  return kPortable;
+}
+
+}  // namespace mal::infer::detail
