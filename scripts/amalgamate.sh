@@ -4,8 +4,8 @@
 #   scripts/amalgamate.sh --check    fails if it is not what the sources give
 set -euo pipefail
 cd "$(dirname "$0")/../model/inference"
-parts=(preamble result hash json file container config kernels kernels_avx2 kernel_table plan trunk zoo state loader
-  loader_network features scorer scorer_input scorer_steps model)
+parts=(preamble result hash json file container config kernels kernels_avx2 kernel_table plan trunk zoo state
+  loader loader_network features scorer scorer_input scorer_steps model)
 
 join() {
   sed 's/^#pragma once$/#ifndef MAL_INFER_H\n#define MAL_INFER_H/' source/preamble.h

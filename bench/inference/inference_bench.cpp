@@ -125,19 +125,20 @@ void measure(const infer::Model& model, std::size_t ads_count, const RunOptions&
   }
   const double sum = std::accumulate(whole.begin(), whole.end(), 0.0);
   const double rows = static_cast<double>(ads_count * whole.size()) / sum * 1e6;
-  fmt::print("{:>6} {:>10.1f} {:>10.1f} {:>12.0f} {:>10}\n", ads_count, percentile(whole, 0.5), percentile(whole, 0.99),
-             rows, whole.size());
-  if (options.parts)
-    fmt::print("       p50 of encode {:.1f}, set_user {:.1f}, predict {:.1f} us\n", percentile(encode, 0.5),
-               percentile(set_user, 0.5), percentile(predict, 0.5));
+  fmt::print("{:>6} {:>10.1f} {:>10.1f} {:>10.1f} {:>12.0f} {:>10}\n", ads_count, percentile(whole, 0.1),
+             percentile(whole, 0.5), percentile(whole, 0.99), rows, whole.size());
+  for (const double share : {0.1, 0.5})
+    if (options.parts)
+      fmt::print("       p{:.0f} of encode {:.1f}, set_user {:.1f}, predict {:.1f} us\n", 100 * share,
+                 percentile(encode, share), percentile(set_user, share), percentile(predict, share));
 }
 
 void run(const RunOptions& options) {
   const infer::Model model = infer::Model::load(options.model);
   std::ofstream samples;
   if (!options.samples.empty()) samples.open(options.samples, std::ios::app);
-  fmt::print("{} {}, {}\n{:>6} {:>10} {:>10} {:>12} {:>10}\n", options.model, model.type(), model.instructions(), "ads",
-             "p50 us", "p99 us", "rows/s", "requests");
+  fmt::print("{} {}, {}\n{:>6} {:>10} {:>10} {:>10} {:>12} {:>10}\n", options.model, model.type(), model.instructions(),
+             "ads", "p10 us", "p50 us", "p99 us", "rows/s", "requests");
   for (const std::size_t ads : options.batches) measure(model, ads, options, samples);
 }
 

@@ -43,6 +43,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -220,6 +221,37 @@ inline void prefetch(const void* address) noexcept {
   (void)address;
 #endif
 }
+
+// Memory that begins with a cache line: a vector register is then loaded from one line, never from two.
+inline constexpr std::size_t kCacheLine = 64;
+
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <typename U>
+  LineAllocator(const LineAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
+
+  T* allocate(std::size_t n) {  // the container has checked that n elements are no absurd number
+    void* whole = ::operator new(n * sizeof(T) + kCacheLine);
+    const auto address = reinterpret_cast<std::uintptr_t>(whole);
+    const std::uintptr_t aligned = (address + kCacheLine) / kCacheLine * kCacheLine;  // at least 8 bytes further
+    reinterpret_cast<void**>(aligned)[-1] = whole;
+    return reinterpret_cast<T*>(aligned);
+  }
+  void deallocate(T* memory, std::size_t) noexcept { ::operator delete(reinterpret_cast<void**>(memory)[-1]); }
+  template <typename U>
+  bool operator==(const LineAllocator<U>&) const noexcept {
+    return true;
+  }
+  template <typename U>
+  bool operator!=(const LineAllocator<U>&) const noexcept {
+    return false;
+  }
+};
+
+template <typename T>
+using Lines = std::vector<T, LineAllocator<T>>;
 
 template <typename T>
 T load_as(const void* from) noexcept {
@@ -655,7 +687,7 @@ class Bytes {
   // Allocated by size before anything of the content is believed: a file cannot ask for more than it brings.
   bool copy(const void* from, std::size_t n, Problem& problem) {
     if (!allocate(n, problem)) return false;
-    if (n > 0) std::memcpy(owned_, from, n);
+    if (n > 0) std::memcpy(bytes_, from, n);
     return true;
   }
 
@@ -694,11 +726,25 @@ class Bytes {
   }
 
   bool allocate(std::size_t n, Problem& problem) {
-    owned_ = std::malloc(n > 0 ? n : 1);  // aligned for any number; rows of tables need no more
+    // From a cache line on, so that rows of tables lie within lines, as in the file.
+    owned_ = n > std::numeric_limits<std::size_t>::max() - kCacheLine ? nullptr : std::malloc(n + kCacheLine);
     if (owned_ == nullptr) return problem.fail(Code::out_of_memory, "out of memory");
-    data_ = static_cast<const unsigned char*>(owned_);
+    const auto address = reinterpret_cast<std::uintptr_t>(owned_);
+    bytes_ = static_cast<unsigned char*>(owned_) + (kCacheLine - address % kCacheLine) % kCacheLine;
+    data_ = bytes_;
     size_ = n;
+    ask_for_huge_pages();
     return true;
+  }
+
+  // Look-ups go all over tables and vocabularies: with pages of 4 KiB each would wait for its address too.
+  void ask_for_huge_pages() {
+#if defined(MADV_HUGEPAGE)
+    constexpr std::uintptr_t kPage = 4096, kWorthIt = std::uintptr_t{4} << 20;
+    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data_) + kPage - 1) / kPage * kPage;
+    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data_) + size_) / kPage * kPage;
+    if (size_ >= kWorthIt) static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+#endif
   }
 
   bool read_all(std::FILE* file, const std::string& path, Problem& problem) {
@@ -707,12 +753,13 @@ class Bytes {
     if (end < 0 || end == std::numeric_limits<long>::max() || std::fseek(file, 0, SEEK_SET) != 0)
       return cannot(path, "read", problem);
     if (!allocate(static_cast<std::size_t>(end), problem)) return false;
-    return std::fread(owned_, 1, size_, file) == size_ || cannot(path, "read", problem);
+    return std::fread(bytes_, 1, size_, file) == size_ || cannot(path, "read", problem);
   }
 
   const unsigned char* data_ = nullptr;
   std::size_t size_ = 0;
   void* owned_ = nullptr;
+  unsigned char* bytes_ = nullptr;  // the first line of owned_
   void* mapped_ = nullptr;
 };
 
@@ -1172,7 +1219,8 @@ inline bool Schema::check(Problem& problem) {
 }  // namespace mal::infer
 
 // The arithmetic. Weights lie in panels of 16 outputs, [outputs / 16][inputs][16], padded with zeros: a panel is read
-// from front to back, and stays in the first-level cache while all rows of a tile pass through it.
+// from front to back, and stays in the nearest caches while all rows of a tile pass through it. Weights that a file
+// holds as bf16 stay so in memory and are widened in registers: one ad is bound by how fast weights come in.
 // Each kernel exists in plain C++ and, on x86, with AVX2 and FMA; kernels() picks once, by asking the processor.
 
 namespace mal::infer::detail {
@@ -1191,16 +1239,19 @@ struct Segment {
 };
 
 // y = act(bias + Σ over segments of x W + c₀ e₀ + c₁ e₁ + add). e: two rows of a request, c: two numbers a row of x.
+// Rows of W, bias and e are padded; bias, e and add may be null.
 struct Product {
   const float* x = nullptr;
   std::size_t ldx = 0, inputs = 0;
   const float* panels = nullptr;
-  const float* bias = nullptr;  // padded
+  const std::uint16_t* halves = nullptr;  // bf16 in place of panels
+  const float* bias = nullptr;
   const Segment* segments = nullptr;
   std::size_t segment_count = 0;
-  const float* extra = nullptr;         // [panels][2][16], or null
-  const float* coefficients = nullptr;  // [rows][2]
-  const float* add = nullptr;           // or null
+  const float* extra = nullptr;  // [2, ldextra]
+  std::size_t ldextra = 0;
+  const float* coefficients = nullptr;  // [rows, 2]
+  const float* add = nullptr;
   std::size_t ldadd = 0;
   float* y = nullptr;
   std::size_t ldy = 0, rows = 0, outputs = 0;
@@ -1209,8 +1260,20 @@ struct Product {
 
 // Weights of a linear layer, in panels.
 struct Weights {
-  std::vector<float> panels, bias;
+  Lines<float> panels;
+  Lines<std::uint16_t> halves;  // bf16, in place of panels
+  Lines<float> bias;
 };
+
+// Where in the 16 halves of a row of a panel output n lies: 32 bits hold outputs i and i + 8, so that a shift gives the
+// first eight outputs as floats and a mask the others.
+inline std::size_t half_place(std::size_t n) {
+  return n < kLanes / 2 ? 2 * n : 2 * n - kLanes + 1;
+}
+inline float widened(std::uint16_t bits) {
+  const std::uint32_t wide = std::uint32_t{bits} << 16;
+  return load_as<float>(&wide);
+}
 
 // Multi-head attention with one query an ad. Keys (with the scale) and values of a sequence are one product.
 struct MultiHeadWeights {
@@ -1221,8 +1284,8 @@ struct MultiHeadWeights {
 struct DinWeights {
   std::size_t width = 0, hidden = 0, padded_hidden = 0;  // hidden is padded to 8 lanes
   bool softmax = false;
-  std::vector<float> a, c, d;        // [width, padded_hidden]
-  std::vector<float> b1, alpha, w2;  // [padded_hidden]
+  Lines<float> a, c, d;        // [width, padded_hidden]
+  Lines<float> b1, alpha, w2;  // [padded_hidden]
   float b2 = 0;
 };
 
@@ -1250,25 +1313,40 @@ inline void finish(const Product& p, std::size_t row, std::size_t column, float*
   for (std::size_t i = 0; i < n; ++i) y[i] = activated(sums[i], p.activation);
 }
 
-inline void product(const Product& p) {
+inline float weight(const float* row, std::size_t n) {
+  return row[n];
+}
+inline float weight(const std::uint16_t* row, std::size_t n) {
+  return widened(row[half_place(n)]);
+}
+
+template <typename W>
+void product_of(const Product& p, const W* panels) {
   for (std::size_t column = 0; column < p.outputs; column += kLanes) {
-    const float* panel = p.panels + column * p.inputs;
+    const W* panel = panels + column * p.inputs;
     for (std::size_t r = 0; r < p.rows; ++r) {
-      float sums[kLanes];
-      for (std::size_t i = 0; i < kLanes; ++i) sums[i] = p.bias[column + i];
+      float sums[kLanes] = {};
+      if (p.bias != nullptr) std::copy_n(p.bias + column, kLanes, sums);
       if (p.extra != nullptr)
         for (std::size_t i = 0; i < kLanes; ++i)
-          sums[i] += p.coefficients[2 * r] * p.extra[2 * column + i] +
-                     p.coefficients[2 * r + 1] * p.extra[2 * column + kLanes + i];
+          sums[i] +=
+              p.coefficients[2 * r] * p.extra[column + i] + p.coefficients[2 * r + 1] * p.extra[p.ldextra + column + i];
       for (std::size_t s = 0; s < p.segment_count; ++s) {
         const float* x = p.x + r * p.ldx + p.segments[s].first;
-        const float* w = panel + p.segments[s].first * kLanes;
+        const W* w = panel + p.segments[s].first * kLanes;
         for (std::size_t k = 0; k < p.segments[s].count; ++k, w += kLanes)
-          for (std::size_t i = 0; i < kLanes; ++i) sums[i] += x[k] * w[i];
+          for (std::size_t i = 0; i < kLanes; ++i) sums[i] += x[k] * weight(w, i);
       }
       finish(p, r, column, sums);
     }
   }
+}
+
+inline void product(const Product& p) {
+  if (p.halves != nullptr)
+    product_of(p, p.halves);
+  else
+    product_of(p, p.panels);
 }
 
 inline float sum(const float* x, std::size_t n) {
@@ -1283,8 +1361,8 @@ inline float squares(const float* x, std::size_t n, float mean) {
   return total;
 }
 
-inline void normalise(float* x, std::size_t n, float mean, float scale) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = (x[i] - mean) * scale;
+inline void normalise(float* x, std::size_t n, float mean, float scale, const float* gamma) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = (x[i] - mean) * scale * gamma[i];
 }
 
 inline void fold(const DinWeights& w, const float* target, float* m, float* c) {
@@ -1361,10 +1439,23 @@ MAL_INFER_AVX2 void store(const Product& p, std::size_t row, std::size_t column,
   portable::finish(p, row, column, sums);
 }
 
+// 16 weights of one input, as floats.
+MAL_INFER_AVX2 void load(const float* w, __m256& low, __m256& high) {
+  low = _mm256_loadu_ps(w);
+  high = _mm256_loadu_ps(w + 8);
+}
+MAL_INFER_AVX2 void load(const std::uint16_t* w, __m256& low, __m256& high) {
+  __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
+  __asm__("" : "+x"(pairs));  // else compilers read memory twice, and reading is what one ad waits for
+  low = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+  high = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-0x10000)));
+}
+
 // One step of K: R rows by 16 outputs.
-template <int R>
-MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const float* w, __m256* low, __m256* high) {
-  const __m256 first = _mm256_loadu_ps(w), second = _mm256_loadu_ps(w + 8);
+template <int R, typename W>
+MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const W* w, __m256* low, __m256* high) {
+  __m256 first, second;
+  load(w, first, second);
   MAL_INFER_UNROLL
   for (int r = 0; r < R; ++r) {
     const __m256 value = _mm256_broadcast_ss(x + static_cast<std::size_t>(r) * ldx);
@@ -1375,23 +1466,22 @@ MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const float* w, __m256
 
 // R rows by 16 outputs, U steps of K at once, each with accumulators of its own: with few rows, that hides the latency
 // of the additions. 2 R U accumulators, at most 12 of the 16 registers.
-template <int R, int U>
-MAL_INFER_AVX2 void block(const Product& p, std::size_t row, std::size_t column) {
-  const float* panel = p.panels + column * p.inputs;
+template <int R, int U, typename W>
+MAL_INFER_AVX2 void block(const Product& p, const W* panels, std::size_t row, std::size_t column) {
+  const W* panel = panels + column * p.inputs;
   __m256 low[U][R], high[U][R];
   MAL_INFER_UNROLL
   for (int r = 0; r < R; ++r) {
-    low[0][r] = _mm256_loadu_ps(p.bias + column);
-    high[0][r] = _mm256_loadu_ps(p.bias + column + 8);
     MAL_INFER_UNROLL
-    for (int u = 1; u < U; ++u) low[u][r] = high[u][r] = _mm256_setzero_ps();
+    for (int u = 0; u < U; ++u) low[u][r] = high[u][r] = _mm256_setzero_ps();
+    if (p.bias != nullptr) load(p.bias + column, low[0][r], high[0][r]);
   }
   if (p.extra != nullptr)
     for (std::size_t e = 0; e < 2; ++e)
-      step<R>(p.coefficients + 2 * row + e, 2, p.extra + 2 * column + kLanes * e, low[0], high[0]);
+      step<R>(p.coefficients + 2 * row + e, 2, p.extra + e * p.ldextra + column, low[0], high[0]);
   for (std::size_t s = 0; s < p.segment_count; ++s) {
     const float* x = p.x + row * p.ldx + p.segments[s].first;
-    const float* w = panel + p.segments[s].first * kLanes;
+    const W* w = panel + p.segments[s].first * kLanes;
     std::size_t left = p.segments[s].count;
     for (; left >= U; left -= U, x += U, w += U * kLanes) {
       MAL_INFER_UNROLL
@@ -1410,30 +1500,86 @@ MAL_INFER_AVX2 void block(const Product& p, std::size_t row, std::size_t column)
   }
 }
 
-MAL_INFER_AVX2 void product(const Product& p) {
-  for (std::size_t column = 0; column < p.outputs; column += kLanes) {
+// One row by two panels: they share the row's values, so that fewer loads go beside those of the weights.
+template <int U, typename W>
+MAL_INFER_AVX2 void pair(const Product& p, const W* panels, std::size_t row, std::size_t column) {
+  const W* panel = panels + column * p.inputs;
+  const std::size_t next = p.inputs * kLanes;
+  __m256 low[U][2], high[U][2];
+  MAL_INFER_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    MAL_INFER_UNROLL
+    for (int u = 0; u < U; ++u) low[u][i] = high[u][i] = _mm256_setzero_ps();
+    if (p.bias != nullptr) load(p.bias + column + static_cast<std::size_t>(i) * kLanes, low[0][i], high[0][i]);
+  }
+  if (p.extra != nullptr)
+    for (std::size_t e = 0; e < 2; ++e) {
+      const float *value = p.coefficients + 2 * row + e, *w = p.extra + e * p.ldextra + column;
+      step<1>(value, 0, w, &low[0][0], &high[0][0]);
+      step<1>(value, 0, w + kLanes, &low[0][1], &high[0][1]);
+    }
+  for (std::size_t s = 0; s < p.segment_count; ++s) {
+    const float* x = p.x + row * p.ldx + p.segments[s].first;
+    const W* w = panel + p.segments[s].first * kLanes;
+    std::size_t left = p.segments[s].count;
+    for (; left >= U; left -= U, x += U, w += U * kLanes) {
+      MAL_INFER_UNROLL
+      for (int u = 0; u < U; ++u) {
+        step<1>(x + u, 0, w + static_cast<std::size_t>(u) * kLanes, &low[u][0], &high[u][0]);
+        step<1>(x + u, 0, w + next + static_cast<std::size_t>(u) * kLanes, &low[u][1], &high[u][1]);
+      }
+    }
+    for (; left > 0; --left, ++x, w += kLanes) {
+      step<1>(x, 0, w, &low[0][0], &high[0][0]);
+      step<1>(x, 0, w + next, &low[0][1], &high[0][1]);
+    }
+  }
+  MAL_INFER_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    MAL_INFER_UNROLL
+    for (int u = 1; u < U; ++u) {
+      low[0][i] = _mm256_add_ps(low[0][i], low[u][i]);
+      high[0][i] = _mm256_add_ps(high[0][i], high[u][i]);
+    }
+    store(p, row, column + static_cast<std::size_t>(i) * kLanes, low[0][i], high[0][i]);
+  }
+}
+
+template <typename W>
+MAL_INFER_AVX2 void product_of(const Product& p, const W* panels) {
+  std::size_t column = 0;
+  if (p.rows == 1 && sizeof(W) < sizeof(float))  // fp32 weights come in no faster so
+    for (; column + kLanes < p.outputs; column += 2 * kLanes) pair<3>(p, panels, 0, column);
+  for (; column < p.outputs; column += kLanes) {
     std::size_t row = 0;
-    for (; row + 6 <= p.rows; row += 6) block<6, 1>(p, row, column);
+    for (; row + 6 <= p.rows; row += 6) block<6, 1>(p, panels, row, column);
     switch (p.rows - row) {
       case 5:
-        block<5, 1>(p, row, column);
+        block<5, 1>(p, panels, row, column);
         break;
       case 4:
-        block<4, 1>(p, row, column);
+        block<4, 1>(p, panels, row, column);
         break;
       case 3:
-        block<3, 2>(p, row, column);
+        block<3, 2>(p, panels, row, column);
         break;
       case 2:
-        block<2, 3>(p, row, column);
+        block<2, 3>(p, panels, row, column);
         break;
       case 1:
-        block<1, 6>(p, row, column);
+        block<1, 6>(p, panels, row, column);
         break;
       default:
         break;
     }
   }
+}
+
+MAL_INFER_AVX2 void product(const Product& p) {
+  if (p.halves != nullptr)
+    product_of(p, p.halves);
+  else
+    product_of(p, p.panels);
 }
 
 MAL_INFER_AVX2 float total(__m256 x) {
@@ -1465,12 +1611,13 @@ MAL_INFER_AVX2 float squares(const float* x, std::size_t n, float mean) {
   return total(_mm256_add_ps(sums[0], sums[1])) + portable::squares(x + i, n - i, mean);
 }
 
-MAL_INFER_AVX2 void normalise(float* x, std::size_t n, float mean, float scale) {
+MAL_INFER_AVX2 void normalise(float* x, std::size_t n, float mean, float scale, const float* gamma) {
   const __m256 center = _mm256_set1_ps(mean), factor = _mm256_set1_ps(scale);
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), center), factor));
-  portable::normalise(x + i, n - i, mean, scale);
+    _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), center), factor),
+                                          _mm256_loadu_ps(gamma + i)));
+  portable::normalise(x + i, n - i, mean, scale, gamma + i);
 }
 
 MAL_INFER_AVX2 void fold(const DinWeights& w, const float* target, float* m, float* c) {
@@ -1574,7 +1721,7 @@ struct Kernels {
   void (*product)(const Product&);
   float (*sum)(const float*, std::size_t);
   float (*squares)(const float*, std::size_t, float);
-  void (*normalise)(float*, std::size_t, float, float);
+  void (*normalise)(float*, std::size_t, float, float, const float*);
   void (*din)(const DinWeights&, const float*, std::size_t, const float*, float*, float*);
 };
 
@@ -2391,10 +2538,10 @@ struct Vocabulary {
   }
   std::uint64_t offset(std::uint64_t i) const { return load_as<std::uint64_t>(offsets + 8 * i); }
 
-  // Hashes are spread evenly, so their place can be guessed: within √count of the first guess, and within a few of the
-  // second, which knows the first one's key.
+  // Hashes are spread evenly, so their place can be guessed: within √count at first; each further guess, which knows
+  // the key at the last one, is off by about the root of the distance between them.
   std::uint64_t first_guess(std::uint64_t hash) const { return clamped(share(hash)); }
-  std::uint64_t second_guess(std::uint64_t hash, std::uint64_t first) const {
+  std::uint64_t better_guess(std::uint64_t hash, std::uint64_t first) const {
     const std::uint64_t near = key(first);
     return clamped(static_cast<double>(first) + (hash >= near ? share(hash - near) : -share(near - hash)));
   }
@@ -2422,33 +2569,62 @@ struct Vocabulary {
     }
     return 0;
   }
-  std::int32_t find(std::string_view value) const {
-    if (count == 0) return 0;
-    const std::uint64_t hash = xxh3_64(value);
-    return row_at(hash, lower_bound(hash, second_guess(hash, first_guess(hash))), value);
+  // The same within four of a guess, without a branch that nobody can foresee.
+  std::uint64_t locate(std::uint64_t hash, std::uint64_t guess) const {
+    constexpr std::uint64_t kWindow = 8;
+    if (count < kWindow) return lower_bound(hash, guess);
+    const std::uint64_t first = std::min(guess < kWindow / 2 ? 0 : guess - kWindow / 2, count - kWindow);
+    std::uint64_t below = 0;
+    for (std::uint64_t i = 0; i < kWindow; ++i) below += key(first + i) < hash ? 1 : 0;
+    const bool inside = (below > 0 || first == 0) && (below < kWindow || first + kWindow == count);
+    return inside ? first + below : lower_bound(hash, guess);
+  }
+};
+
+// A value on its way to its row. Many are looked up together: every step of all before the next one, so that their
+// cache misses overlap.
+struct Lookup {
+  const Vocabulary* vocabulary = nullptr;
+  std::string_view value;
+  std::uint64_t hash = 0, place = 0;
+  std::int32_t row = 0;  // the result; 0: unseen
+
+  static constexpr std::size_t kTogether = 32;
+
+  void start(const Vocabulary& where, std::string_view what) {
+    vocabulary = &where;
+    value = what;
+    if (where.count == 0) return;
+    hash = xxh3_64(value);
+    place = where.first_guess(hash);
+    prefetch(where.keys + 8 * place);
+  }
+  static void finish(Lookup* all, std::size_t n) {
+    for (int round = 0; round < 2; ++round)
+      for (std::size_t i = 0; i < n; ++i) all[i].approach();
+    for (std::size_t i = 0; i < n; ++i) all[i].locate();
+    for (std::size_t i = 0; i < n; ++i)
+      if (all[i].vocabulary->count > 0) prefetch(all[i].vocabulary->text + all[i].vocabulary->offset(all[i].place));
+    for (std::size_t i = 0; i < n; ++i) {
+      const Vocabulary& v = *all[i].vocabulary;
+      all[i].row = v.count == 0 ? 0 : v.row_at(all[i].hash, all[i].place, all[i].value);
+    }
   }
 
-  // The same for a list: every step of all values before the next one, so that the cache misses overlap.
-  static constexpr std::size_t kTogether = 32;
-  void find(const std::string_view* values, std::size_t n, std::int32_t* out) const {
-    if (count == 0) return std::fill_n(out, n, 0), void();
-    std::uint64_t hashes[kTogether], places[kTogether];
-    for (std::size_t i = 0; i < n; ++i) {
-      hashes[i] = xxh3_64(values[i]);
-      places[i] = first_guess(hashes[i]);
-      prefetch(keys + 8 * places[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      places[i] = second_guess(hashes[i], places[i]);
-      prefetch(keys + 8 * places[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      places[i] = std::min(count - 1, lower_bound(hashes[i], places[i]));
-      prefetch(offsets + 8 * places[i]);
-      prefetch(rows + 4 * places[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) prefetch(text + offset(places[i]));
-    for (std::size_t i = 0; i < n; ++i) out[i] = row_at(hashes[i], places[i], values[i]);
+ private:
+  void approach() {
+    const Vocabulary& v = *vocabulary;
+    if (v.count == 0) return;
+    place = v.better_guess(hash, place);
+    prefetch(v.keys + 8 * (place < 4 ? 0 : place - 4));
+    prefetch(v.keys + 8 * std::min(v.count - 1, place + 3));
+  }
+  void locate() {
+    const Vocabulary& v = *vocabulary;
+    if (v.count == 0) return;
+    place = std::min(v.count - 1, v.locate(hash, place));
+    prefetch(v.offsets + 8 * place);
+    prefetch(v.rows + 4 * place);
   }
 };
 
@@ -2466,15 +2642,11 @@ struct Table {
     if (type == Type::f32) {
       std::memcpy(out, from, dim * sizeof(float));
     } else if (type == Type::bf16) {
-      for (std::size_t i = 0; i < dim; ++i) out[i] = from_bf16(load_as<std::uint16_t>(from + 2 * i));
+      for (std::size_t i = 0; i < dim; ++i) out[i] = widened(load_as<std::uint16_t>(from + 2 * i));
     } else {
       const float factor = scale[index];
       for (std::size_t i = 0; i < dim; ++i) out[i] = factor * static_cast<float>(static_cast<signed char>(from[i]));
     }
-  }
-  static float from_bf16(std::uint16_t bits) {
-    const std::uint32_t wide = std::uint32_t{bits} << 16;
-    return load_as<float>(&wide);
   }
 };
 
@@ -2514,9 +2686,8 @@ struct State {
   std::vector<MultiHeadWeights> multi_head;
   std::vector<std::vector<float>> tiers;  // one a part of the trunk: [tiers, width] of SimTier embeddings
   std::vector<float> tier_weights;        // of n scores in a tier: n, log(1 + n) or log2(1 + n)
-  std::vector<float> gamma, beta;         // of LayerNorm
-  // Only linear layers read z: LayerNorm's γ and β are in their weights, and the user's share of them is computed once
-  // a request.
+  std::vector<float> gamma, beta;         // of LayerNorm; without one, ones and zeros
+  // Only linear layers read z: LayerNorm's β is in their bias, and the user's share of them is computed once a request.
   bool split = false;
   std::vector<bool> for_primary;   // steps that the primary's logit needs
   std::vector<std::string> views;  // heads beside the primary, with one logit
@@ -2644,8 +2815,7 @@ class Loader {
     if (tensor->type == Type::f32) {
       if (!out.empty()) std::memcpy(out.data(), tensor->data, out.size() * sizeof(float));
     } else if (tensor->type == Type::bf16) {
-      for (std::size_t i = 0; i < out.size(); ++i)
-        out[i] = Table::from_bf16(load_as<std::uint16_t>(tensor->data + 2 * i));
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = widened(load_as<std::uint16_t>(tensor->data + 2 * i));
     } else {
       const std::size_t channels = static_cast<std::size_t>(shape.back());
       const TensorView* scale = find(name + "/scale", {channels}, {Type::f32});
@@ -2710,9 +2880,13 @@ class Loader {
   bool bind_steps();
   bool bind_linear(Step& step);
   bool fold_batch_norm(const std::string& name, std::size_t out, std::vector<float>& weight, std::vector<float>& bias);
-  void fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const;
+  void fold_shift(std::size_t out, const std::vector<float>& weight, std::vector<float>& bias) const;
   static void pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in, std::size_t out,
-                   Weights& packed);
+                   bool halves, Weights& packed);
+  bool is_bf16(const std::string& name) const {
+    const TensorView* tensor = state_.container.find(name);
+    return tensor != nullptr && tensor->type == Type::bf16;
+  }
 
   bool bind_calibration() {
     Calibration& calibration = state_.calibration;
@@ -2806,8 +2980,10 @@ inline bool Loader::bind_trunk() {
                                   : trunk.log1p                       ? std::log1p(count)
                                                                       : count);
   }
-  if (!trunk.layer_norm) return true;
-  return dense("input_norm/gamma", {trunk.width}, state_.gamma) && dense("input_norm/beta", {trunk.width}, state_.beta);
+  state_.gamma.assign(trunk.width, 1.0F);
+  state_.beta.assign(trunk.width, 0.0F);
+  return !trunk.layer_norm || (dense("input_norm/gamma", {trunk.width}, state_.gamma) &&
+                               dense("input_norm/beta", {trunk.width}, state_.beta));
 }
 
 inline bool Loader::bind_din(const std::string& column, DinWeights& din) {
@@ -2855,9 +3031,9 @@ inline bool Loader::bind_multi_head(const std::string& column, MultiHeadWeights&
       both[i * 2 * d + d + k] = value[i * d + k];
     }
   std::copy(value_bias.begin(), value_bias.end(), both_bias.begin() + static_cast<std::ptrdiff_t>(d));
-  pack(query, query_bias, asked, d, attention.query);
-  pack(both, both_bias, d, 2 * d, attention.key_value);
-  pack(output, output_bias, d, d, attention.output);
+  pack(query, query_bias, asked, d, false, attention.query);
+  pack(both, both_bias, d, 2 * d, false, attention.key_value);
+  pack(output, output_bias, d, d, false, attention.output);
   return true;
 }
 
@@ -2883,19 +3059,26 @@ inline bool Loader::bind_linear(Step& step) {
   }
   if (!step.bias.empty() && !dense(step.bias, {out}, bias)) return false;
   if (!step.norm.empty() && !fold_batch_norm(step.norm, out, weight, bias)) return false;
-  if (state_.split && step.in.buffer == 0 && state_.trunk.layer_norm) fold_layer_norm(out, weight, bias);
-  pack(weight, bias, in, out, step.weights);
+  if (state_.split && step.in.buffer == 0 && state_.trunk.layer_norm) fold_shift(out, weight, bias);
+  // Rounded weights that a norm was folded into are no bf16 any more.
+  pack(weight, bias, in, out, is_bf16(step.weight) && step.norm.empty(), step.weights);
   return true;
 }
 
 inline void Loader::pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in,
-                         std::size_t out, Weights& packed) {
-  packed.panels.resize(padded(out) * in);
+                         std::size_t out, bool halves, Weights& packed) {
+  (halves ? packed.halves.resize(padded(out) * in) : packed.panels.resize(padded(out) * in));
   packed.bias.assign(padded(out), 0.0F);
   std::copy(bias.begin(), bias.end(), packed.bias.begin());
   for (std::size_t n = 0; n < out; ++n)
-    for (std::size_t k = 0; k < in; ++k)
-      packed.panels[n / kLanes * kLanes * in + k * kLanes + n % kLanes] = weight[k * out + n];
+    for (std::size_t k = 0; k < in; ++k) {
+      const std::size_t row = n / kLanes * kLanes * in + k * kLanes;
+      if (halves)
+        packed.halves[row + half_place(n % kLanes)] =
+            static_cast<std::uint16_t>(load_as<std::uint32_t>(&weight[k * out + n]) >> 16);
+      else
+        packed.panels[row + n % kLanes] = weight[k * out + n];
+    }
 }
 
 // y = γ (x W + b − mean) / √(variance + ε) + β is a linear layer again.
@@ -2917,14 +3100,12 @@ inline bool Loader::fold_batch_norm(const std::string& name, std::size_t out, st
   return true;
 }
 
-// (x̂ γ + β) W + b = x̂ (γ W) + (β W + b).
-inline void Loader::fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const {
+// (x̂ γ + β) W + b = (x̂ γ) W + (β W + b). γ stays with x̂, so that W stays what the file says.
+inline void Loader::fold_shift(std::size_t out, const std::vector<float>& weight, std::vector<float>& bias) const {
   for (std::size_t n = 0; n < out; ++n) {
     double shift = static_cast<double>(bias[n]);
-    for (std::size_t k = 0; k < state_.beta.size(); ++k) {
+    for (std::size_t k = 0; k < state_.beta.size(); ++k)
       shift += static_cast<double>(state_.beta[k]) * static_cast<double>(weight[k * out + n]);
-      weight[k * out + n] *= state_.gamma[k];
-    }
     bias[n] = static_cast<float>(shift);
   }
 }
@@ -2974,8 +3155,12 @@ class Features {
   void clear() noexcept {  // as new; keeps its memory
     std::fill(given_.begin(), given_.end(), 0);
     counts_ = {};
+    waiting_count_ = 0;
   }
-  const FeatureCounts& counts() const noexcept { return counts_; }
+  const FeatureCounts& counts() const noexcept {
+    settle();
+    return counts_;
+  }
 
 #if MAL_INFER_EXCEPTIONS
   template <typename Where, typename Value>
@@ -3054,15 +3239,6 @@ class Features {
     return in_range(column) && (spec(column).kind == Kind::ids || spec(column).kind == Kind::sequence);
   }
 
-  std::int32_t row_of(const Spec& column, std::string_view value) {
-    if (value.empty()) return ++counts_.empty, 0;
-    const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
-    if (table.hash != 0) return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
-    const std::int32_t row = table.vocabulary.find(value);
-    detail::prefetch(table.row(row));  // the scorer reads it soon
-    counts_.unseen += row == 0 ? 1 : 0;
-    return row;
-  }
   struct Digits {
     char text[24];
   };
@@ -3073,24 +3249,31 @@ class Features {
     const auto end = std::to_chars(digits.text, digits.text + sizeof(digits.text), value).ptr;
     return {digits.text, static_cast<std::size_t>(end - digits.text)};
   }
-  std::int32_t row_of(const Spec& column, std::int64_t value) {
-    Digits digits;
-    return row_of(column, as_text(value, digits));
+  const detail::Table& table_of(const Spec& column) const {
+    return state_->tables[static_cast<std::size_t>(column.table)];
   }
-  // At most Vocabulary::kTogether values.
-  void find_rows(const Spec& column, const std::string_view* values, std::size_t n, std::int32_t* out) {
-    const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
-    if (table.hash != 0) {
-      for (std::size_t i = 0; i < n; ++i) out[i] = row_of(column, values[i]);
-      return;
+  static std::int32_t hashed(const detail::Table& table, std::string_view value) {
+    return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
+  }
+  void set_id(Column column, std::string_view value);
+  void settle_waiting() const;
+  void settle() const {
+    if (waiting_count_ > 0) settle_waiting();
+  }
+  // At most Lookup::kTogether values.
+  void find_rows(const Spec& column, const std::string_view* values, std::size_t n, std::int32_t* out) const {
+    const detail::Table& table = table_of(column);
+    detail::Lookup lookups[detail::Lookup::kTogether];
+    if (table.hash == 0) {
+      for (std::size_t i = 0; i < n; ++i) lookups[i].start(table.vocabulary, values[i]);
+      detail::Lookup::finish(lookups, n);
     }
-    table.vocabulary.find(values, n, out);
     for (std::size_t i = 0; i < n; ++i) {
+      const bool empty = values[i].empty();
+      out[i] = empty ? 0 : table.hash != 0 ? hashed(table, values[i]) : lookups[i].row;
       detail::prefetch(table.row(out[i]));  // the scorer reads it soon
-      if (values[i].empty())
-        out[i] = 0, ++counts_.empty;
-      else
-        counts_.unseen += out[i] == 0 ? 1 : 0;
+      counts_.empty += empty ? 1 : 0;
+      counts_.unseen += !empty && table.hash == 0 && out[i] == 0 ? 1 : 0;
     }
   }
   void done(Column column, std::size_t length) {
@@ -3119,20 +3302,63 @@ class Features {
   Status set_list_text(Column column, std::string_view text);
 
   std::shared_ptr<const detail::State> state_;
-  std::vector<std::int32_t> ids_;
+  // Single ids wait with a copy of their text until several can be looked up together, at the latest when somebody
+  // asks: what is mutable is what that settles.
+  struct Waiting {
+    detail::Lookup lookup;
+    Digits digits;
+    std::size_t size = 0, cell = 0;
+    const detail::Table* table = nullptr;
+  };
+  mutable std::vector<std::int32_t> ids_;
   std::vector<float> values_;
   std::vector<std::int32_t> lengths_;
   std::vector<std::uint64_t> given_;
-  FeatureCounts counts_;
+  mutable FeatureCounts counts_;
+  mutable std::array<Waiting, 12> waiting_;
+  mutable std::size_t waiting_count_ = 0;
 };
+
+inline void Features::set_id(Column column, std::string_view value) {
+  const Spec& s = spec(column);
+  const detail::Table& table = table_of(s);
+  Digits digits;
+  if (value.empty() || table.hash != 0 || value.size() > sizeof(digits.text)) {
+    settle();  // an older value of this column must not come later
+    find_rows(s, &value, 1, ids_.data() + s.cells);
+  } else {
+    if (waiting_count_ == waiting_.size()) settle();
+    Waiting& waiting = waiting_[waiting_count_++];
+    std::copy(value.begin(), value.end(), waiting.digits.text);
+    waiting.size = value.size();
+    waiting.cell = s.cells;
+    waiting.table = &table;
+    waiting.lookup.start(table.vocabulary, value);
+  }
+  done(column, 1);
+}
+
+inline void Features::settle_waiting() const {
+  detail::Lookup lookups[std::tuple_size<decltype(waiting_)>::value];
+  for (std::size_t i = 0; i < waiting_count_; ++i) {
+    lookups[i] = waiting_[i].lookup;
+    lookups[i].value = {waiting_[i].digits.text, waiting_[i].size};
+  }
+  detail::Lookup::finish(lookups, waiting_count_);
+  for (std::size_t i = 0; i < waiting_count_; ++i) {
+    ids_[waiting_[i].cell] = lookups[i].row;
+    detail::prefetch(waiting_[i].table->row(lookups[i].row));
+    counts_.unseen += lookups[i].row == 0 ? 1 : 0;
+  }
+  waiting_count_ = 0;
+}
 
 inline Status Features::try_set(Column column, std::string_view text) {
   if (!in_range(column)) return wrong(column, "");
   forget(column);
   const Spec& s = spec(column);
   if (s.kind == Kind::id) {
-    ids_[s.cells] = row_of(s, text);
-    done(column, 1);
+    set_id(column, text);
     return {};
   }
   if (s.kind != Kind::number) return set_list_text(column, text);
@@ -3145,9 +3371,8 @@ inline Status Features::try_set(Column column, std::string_view text) {
 inline Status Features::try_set(Column column, std::int64_t value) {
   if (is(column, Kind::number)) return try_set(column, static_cast<double>(value));
   if (!is(column, Kind::id)) return wrong(column, ": one whole number is no value of this kind of column");
-  const Spec& s = spec(column);
-  ids_[s.cells] = row_of(s, value);
-  done(column, 1);
+  Digits digits;
+  set_id(column, as_text(value, digits));
   return {};
 }
 
@@ -3171,7 +3396,7 @@ Status Features::set_ids(Column column, const T* values, std::size_t count) {
   forget(column);
   const Spec& s = spec(column);
   const std::size_t first = newest(s, count);
-  constexpr std::size_t kTogether = detail::Vocabulary::kTogether;
+  constexpr std::size_t kTogether = detail::Lookup::kTogether;
   Digits digits[kTogether];
   std::string_view texts[kTogether];
   for (std::size_t i = first; i < count; i += kTogether) {
@@ -3210,6 +3435,7 @@ inline Status Features::try_set_rows(Column column, const std::int32_t* rows, st
   for (std::size_t i = 0; i < count; ++i)
     if (rows[i] < 0 || static_cast<std::uint64_t>(rows[i]) >= limit)
       return wrong(column, ": a row is not in its table");
+  settle();  // an older value of this column must not come later
   if (count > 0) std::copy_n(rows, count, ids_.begin() + static_cast<std::ptrdiff_t>(s.cells));
   done(column, count);
   return {};
@@ -3227,7 +3453,7 @@ inline Status Features::set_list_text(Column column, std::string_view text) {
   const Spec& s = spec(column);
   const auto items = static_cast<std::size_t>(std::count(text.begin(), text.end(), '|')) + (text.empty() ? 0 : 1);
   const std::size_t first = newest(s, items);
-  constexpr std::size_t kTogether = detail::Vocabulary::kTogether;
+  constexpr std::size_t kTogether = detail::Lookup::kTogether;
   std::string_view texts[kTogether];
   for (std::size_t i = 0; i < items; ++i) {
     const std::size_t end = std::min(text.size(), text.find('|'));
@@ -3326,6 +3552,13 @@ class Scorer {
   Status predict_all(const Features* const* pointers, const Features* ads, std::size_t count, const Predictions& out);
   void read_part(std::size_t part, const Features& from, const Features& target, float* z);
   const float* sequence_of(std::size_t part, const Features& from, std::size_t& valid);
+  static detail::Product product(const detail::Weights& weights) {
+    detail::Product product;
+    product.panels = weights.panels.data();
+    product.halves = weights.halves.empty() ? nullptr : weights.halves.data();
+    product.bias = weights.bias.data();
+    return product;
+  }
   void multiply(const detail::Weights& weights, const float* x, std::size_t inputs, std::size_t rows,
                 std::size_t outputs, float* y) const;
   void attend(std::size_t part, const float* sequence, std::size_t valid, float* out);
@@ -3354,16 +3587,16 @@ class Scorer {
   std::shared_ptr<const detail::State> state_;
   Features user_;
   std::vector<std::uint64_t> user_given_;
-  std::vector<float> arena_;                   // [row_floats · tile]
-  std::vector<float> coefficients_;            // [tile, 2]
-  std::vector<float> user_rows_;               // [2, width of z]: the user's part of z less its mean; ones
-  std::vector<float> user_product_;            // [2, widest layer that reads z]
-  std::vector<std::vector<float>> extra_;      // one a step that reads z: [panels, 2, 16]
-  std::vector<std::vector<float>> sequences_;  // one a part of the trunk: the user's embeddings
-  std::vector<float> sequence_;                // of an ad
-  std::vector<float> embeddings_, query_;      // mha: of one sequence, and of what asks
-  std::vector<float> scratch_, counts_, pooled_;
+  detail::Lines<float> arena_;                   // [row_floats · tile]
+  detail::Lines<float> coefficients_;            // [tile, 2]
+  detail::Lines<float> user_rows_;               // [2, width of z]: the user's part of z less its mean, times γ; γ
+  std::vector<detail::Lines<float>> extra_;      // one a step that reads z: these rows times its weights, [2, padded]
+  std::vector<detail::Lines<float>> sequences_;  // one a part of the trunk: the user's embeddings
+  detail::Lines<float> sequence_;                // of an ad
+  detail::Lines<float> embeddings_, query_;      // mha: of one sequence, and of what asks
+  detail::Lines<float> scratch_, counts_, pooled_;
   std::vector<Segment> user_segments_, ad_segments_;
+  std::vector<Segment> summed_segments_;  // those that the second rows of extra_ are of
   std::vector<std::size_t> ad_parts_;
   std::vector<const Features*> batch_;
   std::size_t user_width_ = 0;
@@ -3379,7 +3612,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
   coefficients_.resize(2 * state_->tile);
   user_rows_.resize(2 * trunk.width);
   sequences_.resize(trunk.parts.size());
-  std::size_t longest = 1, scratch = 1, widest = 0, mixed = 1;
+  std::size_t longest = 1, scratch = 1, mixed = 1;
   for (std::size_t p = 0; p < trunk.parts.size(); ++p) {
     const detail::ColumnSpec& column = state_->schema.columns[trunk.parts[p].column];
     if (trunk.parts[p].kind != detail::PartKind::attention) continue;
@@ -3394,9 +3627,8 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
     mixed = std::max(mixed, step.parts.size());
     if (!state_->split || step.op != detail::Op::linear || step.in.buffer != 0) continue;
     extra_[i].resize(2 * detail::padded(step.out.width));
-    widest = std::max(widest, detail::padded(step.out.width));
   }
-  user_product_.resize(2 * widest);
+  std::copy(state_->gamma.begin(), state_->gamma.end(), user_rows_.begin() + static_cast<std::ptrdiff_t>(trunk.width));
   sequence_.resize(longest);
   embeddings_.resize(trunk.attention == detail::Attention::mha ? longest / 2 : 0);
   query_.resize(trunk.query_width);
@@ -3405,6 +3637,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
   pooled_.resize(trunk.dim);
   user_segments_.reserve(trunk.parts.size());
   ad_segments_.reserve(trunk.parts.size());
+  summed_segments_.reserve(trunk.parts.size());
   ad_parts_.reserve(trunk.parts.size());
   batch_.resize(state_->tile);
   split_columns();
@@ -3419,6 +3652,7 @@ inline void Scorer::clear_user() noexcept {
 inline Status Scorer::try_set_user(const Features& user) {
   if (user.state_ != state_)
     return detail::refuse("these features were made by another model; make them with this scorer's model");
+  user.settle();
   user_.ids_ = user.ids_;
   user_.values_ = user.values_;
   user_.lengths_ = user.lengths_;
@@ -3475,6 +3709,7 @@ inline Status Scorer::missing(const Features& ad) const {
 }
 
 inline void Scorer::prefetch(const Features& ad) const {
+  ad.settle();
   for (const std::size_t p : ad_parts_) {
     const Part& part = state_->trunk.parts[p];
     if (part.kind != detail::PartKind::id) continue;
@@ -3529,9 +3764,10 @@ inline Status Scorer::predict_all(const Features* const* pointers, const Feature
 
 namespace mal::infer {
 
-// With x̂ = (z − μ) r:  x̂ W = r Σ_ad (z − μ) W + r Σ_user (z − m) W + r (m − μ) Σ_user W, m the mean of the user's part.
-// The two sums over the user's part do not depend on the ad. They go into the products as two more inputs. Their
-// variance follows from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
+// With x̂ = (z − μ) r and W' = γ W:  x̂ W' = r Σ_ad (z − μ) W' + r Σ_user (z − m) W' + r (m − μ) Σ_user W', m the mean of
+// the user's part. The two sums over the user's part do not depend on the ad: they go into the products as two more
+// inputs. The second does not depend on the user either, as long as the same columns are given. The variance follows
+// from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
 inline void Scorer::compute_user() {
   const detail::Trunk& trunk = state_->trunk;
   const detail::Kernels& k = *state_->kernels;
@@ -3550,28 +3786,24 @@ inline void Scorer::compute_user() {
   user_squares_ = 0;
   for (const Segment& s : user_segments_) {
     user_squares_ += k.squares(z + s.first, s.count, user_mean_);
-    k.normalise(z + s.first, s.count, user_mean_, 1.0F);
-    std::fill_n(z + trunk.width + s.first, s.count, 1.0F);
+    k.normalise(z + s.first, s.count, user_mean_, 1.0F, state_->gamma.data() + s.first);
   }
-  static constexpr float kNoBias[detail::kLanes] = {};
+  const bool summed =
+      std::equal(user_segments_.begin(), user_segments_.end(), summed_segments_.begin(), summed_segments_.end(),
+                 [](const Segment& a, const Segment& b) { return a.first == b.first && a.count == b.count; });
+  summed_segments_ = user_segments_;
   for (std::size_t i = 0; i < plan().steps.size(); ++i) {
     if (extra_[i].empty()) continue;
-    const detail::Step& step = plan().steps[i];
-    for (std::size_t column = 0; column < step.out.width; column += detail::kLanes) {
-      detail::Product product;
-      product.x = z;
-      product.ldx = trunk.width;
-      product.inputs = step.in.width;
-      product.panels = step.weights.panels.data() + column * step.in.width;
-      product.bias = kNoBias;
-      product.segments = user_segments_.data();
-      product.segment_count = user_segments_.size();
-      product.y = extra_[i].data() + 2 * column;
-      product.ldy = detail::kLanes;
-      product.rows = 2;
-      product.outputs = detail::kLanes;
-      k.product(product);
-    }
+    detail::Product product = Scorer::product(plan().steps[i].weights);
+    product.bias = nullptr;
+    product.x = z;
+    product.ldx = product.inputs = trunk.width;
+    product.segments = user_segments_.data();
+    product.segment_count = user_segments_.size();
+    product.y = extra_[i].data();
+    product.ldy = product.outputs = extra_[i].size() / 2;
+    product.rows = summed ? 1 : 2;
+    k.product(product);
   }
 }
 
@@ -3594,11 +3826,9 @@ inline const float* Scorer::sequence_of(std::size_t part, const Features& from, 
 inline void Scorer::multiply(const detail::Weights& weights, const float* x, std::size_t inputs, std::size_t rows,
                              std::size_t outputs, float* y) const {
   const Segment all = {0, inputs};
-  detail::Product product;
+  detail::Product product = Scorer::product(weights);
   product.x = x;
   product.ldx = product.inputs = inputs;
-  product.panels = weights.panels.data();
-  product.bias = weights.bias.data();
   product.segments = &all;
   product.segment_count = 1;
   product.y = y;
@@ -3732,7 +3962,7 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   float squares = user_width_ == 0 ? 0 : user_squares_ + user * away * away;
   for (const Segment& s : ad_segments_) squares += k.squares(z + s.first, s.count, mean);
   const float scale = 1.0F / std::sqrt(squares / n + trunk.epsilon);
-  for (const Segment& s : ad_segments_) k.normalise(z + s.first, s.count, mean, scale);
+  for (const Segment& s : ad_segments_) k.normalise(z + s.first, s.count, mean, scale, state_->gamma.data() + s.first);
   coefficients[0] = scale;
   coefficients[1] = scale * away;
 }
@@ -3744,18 +3974,17 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
 namespace mal::infer {
 
 inline void Scorer::run_linear(const detail::Step& step, std::size_t index, std::size_t rows) {
-  detail::Product product;
+  detail::Product product = Scorer::product(step.weights);
   product.x = at(step.in);
   product.ldx = stride(step.in);
   product.inputs = step.in.width;
-  product.panels = step.weights.panels.data();
-  product.bias = step.weights.bias.data();
   product.segments = step.all.data();
   product.segment_count = step.all.size();
   if (!extra_[index].empty() && user_width_ > 0) {
     product.segments = ad_segments_.data();
     product.segment_count = ad_segments_.size();
     product.extra = extra_[index].data();
+    product.ldextra = extra_[index].size() / 2;
     product.coefficients = coefficients_.data();
   }
   if (step.add.valid()) {

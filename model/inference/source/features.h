@@ -44,8 +44,12 @@ class Features {
   void clear() noexcept {  // as new; keeps its memory
     std::fill(given_.begin(), given_.end(), 0);
     counts_ = {};
+    waiting_count_ = 0;
   }
-  const FeatureCounts& counts() const noexcept { return counts_; }
+  const FeatureCounts& counts() const noexcept {
+    settle();
+    return counts_;
+  }
 
 #if MAL_INFER_EXCEPTIONS
   template <typename Where, typename Value>
@@ -124,15 +128,6 @@ class Features {
     return in_range(column) && (spec(column).kind == Kind::ids || spec(column).kind == Kind::sequence);
   }
 
-  std::int32_t row_of(const Spec& column, std::string_view value) {
-    if (value.empty()) return ++counts_.empty, 0;
-    const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
-    if (table.hash != 0) return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
-    const std::int32_t row = table.vocabulary.find(value);
-    detail::prefetch(table.row(row));  // the scorer reads it soon
-    counts_.unseen += row == 0 ? 1 : 0;
-    return row;
-  }
   struct Digits {
     char text[24];
   };
@@ -143,24 +138,31 @@ class Features {
     const auto end = std::to_chars(digits.text, digits.text + sizeof(digits.text), value).ptr;
     return {digits.text, static_cast<std::size_t>(end - digits.text)};
   }
-  std::int32_t row_of(const Spec& column, std::int64_t value) {
-    Digits digits;
-    return row_of(column, as_text(value, digits));
+  const detail::Table& table_of(const Spec& column) const {
+    return state_->tables[static_cast<std::size_t>(column.table)];
   }
-  // At most Vocabulary::kTogether values.
-  void find_rows(const Spec& column, const std::string_view* values, std::size_t n, std::int32_t* out) {
-    const detail::Table& table = state_->tables[static_cast<std::size_t>(column.table)];
-    if (table.hash != 0) {
-      for (std::size_t i = 0; i < n; ++i) out[i] = row_of(column, values[i]);
-      return;
+  static std::int32_t hashed(const detail::Table& table, std::string_view value) {
+    return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
+  }
+  void set_id(Column column, std::string_view value);
+  void settle_waiting() const;
+  void settle() const {
+    if (waiting_count_ > 0) settle_waiting();
+  }
+  // At most Lookup::kTogether values.
+  void find_rows(const Spec& column, const std::string_view* values, std::size_t n, std::int32_t* out) const {
+    const detail::Table& table = table_of(column);
+    detail::Lookup lookups[detail::Lookup::kTogether];
+    if (table.hash == 0) {
+      for (std::size_t i = 0; i < n; ++i) lookups[i].start(table.vocabulary, values[i]);
+      detail::Lookup::finish(lookups, n);
     }
-    table.vocabulary.find(values, n, out);
     for (std::size_t i = 0; i < n; ++i) {
+      const bool empty = values[i].empty();
+      out[i] = empty ? 0 : table.hash != 0 ? hashed(table, values[i]) : lookups[i].row;
       detail::prefetch(table.row(out[i]));  // the scorer reads it soon
-      if (values[i].empty())
-        out[i] = 0, ++counts_.empty;
-      else
-        counts_.unseen += out[i] == 0 ? 1 : 0;
+      counts_.empty += empty ? 1 : 0;
+      counts_.unseen += !empty && table.hash == 0 && out[i] == 0 ? 1 : 0;
     }
   }
   void done(Column column, std::size_t length) {
@@ -189,20 +191,63 @@ class Features {
   Status set_list_text(Column column, std::string_view text);
 
   std::shared_ptr<const detail::State> state_;
-  std::vector<std::int32_t> ids_;
+  // Single ids wait with a copy of their text until several can be looked up together, at the latest when somebody
+  // asks: what is mutable is what that settles.
+  struct Waiting {
+    detail::Lookup lookup;
+    Digits digits;
+    std::size_t size = 0, cell = 0;
+    const detail::Table* table = nullptr;
+  };
+  mutable std::vector<std::int32_t> ids_;
   std::vector<float> values_;
   std::vector<std::int32_t> lengths_;
   std::vector<std::uint64_t> given_;
-  FeatureCounts counts_;
+  mutable FeatureCounts counts_;
+  mutable std::array<Waiting, 12> waiting_;
+  mutable std::size_t waiting_count_ = 0;
 };
+
+inline void Features::set_id(Column column, std::string_view value) {
+  const Spec& s = spec(column);
+  const detail::Table& table = table_of(s);
+  Digits digits;
+  if (value.empty() || table.hash != 0 || value.size() > sizeof(digits.text)) {
+    settle();  // an older value of this column must not come later
+    find_rows(s, &value, 1, ids_.data() + s.cells);
+  } else {
+    if (waiting_count_ == waiting_.size()) settle();
+    Waiting& waiting = waiting_[waiting_count_++];
+    std::copy(value.begin(), value.end(), waiting.digits.text);
+    waiting.size = value.size();
+    waiting.cell = s.cells;
+    waiting.table = &table;
+    waiting.lookup.start(table.vocabulary, value);
+  }
+  done(column, 1);
+}
+
+inline void Features::settle_waiting() const {
+  detail::Lookup lookups[std::tuple_size<decltype(waiting_)>::value];
+  for (std::size_t i = 0; i < waiting_count_; ++i) {
+    lookups[i] = waiting_[i].lookup;
+    lookups[i].value = {waiting_[i].digits.text, waiting_[i].size};
+  }
+  detail::Lookup::finish(lookups, waiting_count_);
+  for (std::size_t i = 0; i < waiting_count_; ++i) {
+    ids_[waiting_[i].cell] = lookups[i].row;
+    detail::prefetch(waiting_[i].table->row(lookups[i].row));
+    counts_.unseen += lookups[i].row == 0 ? 1 : 0;
+  }
+  waiting_count_ = 0;
+}
 
 inline Status Features::try_set(Column column, std::string_view text) {
   if (!in_range(column)) return wrong(column, "");
   forget(column);
   const Spec& s = spec(column);
   if (s.kind == Kind::id) {
-    ids_[s.cells] = row_of(s, text);
-    done(column, 1);
+    set_id(column, text);
     return {};
   }
   if (s.kind != Kind::number) return set_list_text(column, text);
@@ -215,9 +260,8 @@ inline Status Features::try_set(Column column, std::string_view text) {
 inline Status Features::try_set(Column column, std::int64_t value) {
   if (is(column, Kind::number)) return try_set(column, static_cast<double>(value));
   if (!is(column, Kind::id)) return wrong(column, ": one whole number is no value of this kind of column");
-  const Spec& s = spec(column);
-  ids_[s.cells] = row_of(s, value);
-  done(column, 1);
+  Digits digits;
+  set_id(column, as_text(value, digits));
   return {};
 }
 
@@ -241,7 +285,7 @@ Status Features::set_ids(Column column, const T* values, std::size_t count) {
   forget(column);
   const Spec& s = spec(column);
   const std::size_t first = newest(s, count);
-  constexpr std::size_t kTogether = detail::Vocabulary::kTogether;
+  constexpr std::size_t kTogether = detail::Lookup::kTogether;
   Digits digits[kTogether];
   std::string_view texts[kTogether];
   for (std::size_t i = first; i < count; i += kTogether) {
@@ -280,6 +324,7 @@ inline Status Features::try_set_rows(Column column, const std::int32_t* rows, st
   for (std::size_t i = 0; i < count; ++i)
     if (rows[i] < 0 || static_cast<std::uint64_t>(rows[i]) >= limit)
       return wrong(column, ": a row is not in its table");
+  settle();  // an older value of this column must not come later
   if (count > 0) std::copy_n(rows, count, ids_.begin() + static_cast<std::ptrdiff_t>(s.cells));
   done(column, count);
   return {};
@@ -297,7 +342,7 @@ inline Status Features::set_list_text(Column column, std::string_view text) {
   const Spec& s = spec(column);
   const auto items = static_cast<std::size_t>(std::count(text.begin(), text.end(), '|')) + (text.empty() ? 0 : 1);
   const std::size_t first = newest(s, items);
-  constexpr std::size_t kTogether = detail::Vocabulary::kTogether;
+  constexpr std::size_t kTogether = detail::Lookup::kTogether;
   std::string_view texts[kTogether];
   for (std::size_t i = 0; i < items; ++i) {
     const std::size_t end = std::min(text.size(), text.find('|'));

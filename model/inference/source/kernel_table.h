@@ -10,7 +10,7 @@ struct Kernels {
   void (*product)(const Product&);
   float (*sum)(const float*, std::size_t);
   float (*squares)(const float*, std::size_t, float);
-  void (*normalise)(float*, std::size_t, float, float);
+  void (*normalise)(float*, std::size_t, float, float, const float*);
   void (*din)(const DinWeights&, const float*, std::size_t, const float*, float*, float*);
 };
 

@@ -1,5 +1,6 @@
 // The arithmetic. Weights lie in panels of 16 outputs, [outputs / 16][inputs][16], padded with zeros: a panel is read
-// from front to back, and stays in the first-level cache while all rows of a tile pass through it.
+// from front to back, and stays in the nearest caches while all rows of a tile pass through it. Weights that a file
+// holds as bf16 stay so in memory and are widened in registers: one ad is bound by how fast weights come in.
 // Each kernel exists in plain C++ and, on x86, with AVX2 and FMA; kernels() picks once, by asking the processor.
 #pragma once
 
@@ -21,16 +22,19 @@ struct Segment {
 };
 
 // y = act(bias + Σ over segments of x W + c₀ e₀ + c₁ e₁ + add). e: two rows of a request, c: two numbers a row of x.
+// Rows of W, bias and e are padded; bias, e and add may be null.
 struct Product {
   const float* x = nullptr;
   std::size_t ldx = 0, inputs = 0;
   const float* panels = nullptr;
-  const float* bias = nullptr;  // padded
+  const std::uint16_t* halves = nullptr;  // bf16 in place of panels
+  const float* bias = nullptr;
   const Segment* segments = nullptr;
   std::size_t segment_count = 0;
-  const float* extra = nullptr;         // [panels][2][16], or null
-  const float* coefficients = nullptr;  // [rows][2]
-  const float* add = nullptr;           // or null
+  const float* extra = nullptr;  // [2, ldextra]
+  std::size_t ldextra = 0;
+  const float* coefficients = nullptr;  // [rows, 2]
+  const float* add = nullptr;
   std::size_t ldadd = 0;
   float* y = nullptr;
   std::size_t ldy = 0, rows = 0, outputs = 0;
@@ -39,8 +43,20 @@ struct Product {
 
 // Weights of a linear layer, in panels.
 struct Weights {
-  std::vector<float> panels, bias;
+  Lines<float> panels;
+  Lines<std::uint16_t> halves;  // bf16, in place of panels
+  Lines<float> bias;
 };
+
+// Where in the 16 halves of a row of a panel output n lies: 32 bits hold outputs i and i + 8, so that a shift gives the
+// first eight outputs as floats and a mask the others.
+inline std::size_t half_place(std::size_t n) {
+  return n < kLanes / 2 ? 2 * n : 2 * n - kLanes + 1;
+}
+inline float widened(std::uint16_t bits) {
+  const std::uint32_t wide = std::uint32_t{bits} << 16;
+  return load_as<float>(&wide);
+}
 
 // Multi-head attention with one query an ad. Keys (with the scale) and values of a sequence are one product.
 struct MultiHeadWeights {
@@ -51,8 +67,8 @@ struct MultiHeadWeights {
 struct DinWeights {
   std::size_t width = 0, hidden = 0, padded_hidden = 0;  // hidden is padded to 8 lanes
   bool softmax = false;
-  std::vector<float> a, c, d;        // [width, padded_hidden]
-  std::vector<float> b1, alpha, w2;  // [padded_hidden]
+  Lines<float> a, c, d;        // [width, padded_hidden]
+  Lines<float> b1, alpha, w2;  // [padded_hidden]
   float b2 = 0;
 };
 
@@ -80,25 +96,40 @@ inline void finish(const Product& p, std::size_t row, std::size_t column, float*
   for (std::size_t i = 0; i < n; ++i) y[i] = activated(sums[i], p.activation);
 }
 
-inline void product(const Product& p) {
+inline float weight(const float* row, std::size_t n) {
+  return row[n];
+}
+inline float weight(const std::uint16_t* row, std::size_t n) {
+  return widened(row[half_place(n)]);
+}
+
+template <typename W>
+void product_of(const Product& p, const W* panels) {
   for (std::size_t column = 0; column < p.outputs; column += kLanes) {
-    const float* panel = p.panels + column * p.inputs;
+    const W* panel = panels + column * p.inputs;
     for (std::size_t r = 0; r < p.rows; ++r) {
-      float sums[kLanes];
-      for (std::size_t i = 0; i < kLanes; ++i) sums[i] = p.bias[column + i];
+      float sums[kLanes] = {};
+      if (p.bias != nullptr) std::copy_n(p.bias + column, kLanes, sums);
       if (p.extra != nullptr)
         for (std::size_t i = 0; i < kLanes; ++i)
-          sums[i] += p.coefficients[2 * r] * p.extra[2 * column + i] +
-                     p.coefficients[2 * r + 1] * p.extra[2 * column + kLanes + i];
+          sums[i] +=
+              p.coefficients[2 * r] * p.extra[column + i] + p.coefficients[2 * r + 1] * p.extra[p.ldextra + column + i];
       for (std::size_t s = 0; s < p.segment_count; ++s) {
         const float* x = p.x + r * p.ldx + p.segments[s].first;
-        const float* w = panel + p.segments[s].first * kLanes;
+        const W* w = panel + p.segments[s].first * kLanes;
         for (std::size_t k = 0; k < p.segments[s].count; ++k, w += kLanes)
-          for (std::size_t i = 0; i < kLanes; ++i) sums[i] += x[k] * w[i];
+          for (std::size_t i = 0; i < kLanes; ++i) sums[i] += x[k] * weight(w, i);
       }
       finish(p, r, column, sums);
     }
   }
+}
+
+inline void product(const Product& p) {
+  if (p.halves != nullptr)
+    product_of(p, p.halves);
+  else
+    product_of(p, p.panels);
 }
 
 inline float sum(const float* x, std::size_t n) {
@@ -113,8 +144,8 @@ inline float squares(const float* x, std::size_t n, float mean) {
   return total;
 }
 
-inline void normalise(float* x, std::size_t n, float mean, float scale) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = (x[i] - mean) * scale;
+inline void normalise(float* x, std::size_t n, float mean, float scale, const float* gamma) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = (x[i] - mean) * scale * gamma[i];
 }
 
 inline void fold(const DinWeights& w, const float* target, float* m, float* c) {

@@ -37,10 +37,23 @@ MAL_INFER_AVX2 void store(const Product& p, std::size_t row, std::size_t column,
   portable::finish(p, row, column, sums);
 }
 
+// 16 weights of one input, as floats.
+MAL_INFER_AVX2 void load(const float* w, __m256& low, __m256& high) {
+  low = _mm256_loadu_ps(w);
+  high = _mm256_loadu_ps(w + 8);
+}
+MAL_INFER_AVX2 void load(const std::uint16_t* w, __m256& low, __m256& high) {
+  __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
+  __asm__("" : "+x"(pairs));  // else compilers read memory twice, and reading is what one ad waits for
+  low = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+  high = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-0x10000)));
+}
+
 // One step of K: R rows by 16 outputs.
-template <int R>
-MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const float* w, __m256* low, __m256* high) {
-  const __m256 first = _mm256_loadu_ps(w), second = _mm256_loadu_ps(w + 8);
+template <int R, typename W>
+MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const W* w, __m256* low, __m256* high) {
+  __m256 first, second;
+  load(w, first, second);
   MAL_INFER_UNROLL
   for (int r = 0; r < R; ++r) {
     const __m256 value = _mm256_broadcast_ss(x + static_cast<std::size_t>(r) * ldx);
@@ -51,23 +64,22 @@ MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const float* w, __m256
 
 // R rows by 16 outputs, U steps of K at once, each with accumulators of its own: with few rows, that hides the latency
 // of the additions. 2 R U accumulators, at most 12 of the 16 registers.
-template <int R, int U>
-MAL_INFER_AVX2 void block(const Product& p, std::size_t row, std::size_t column) {
-  const float* panel = p.panels + column * p.inputs;
+template <int R, int U, typename W>
+MAL_INFER_AVX2 void block(const Product& p, const W* panels, std::size_t row, std::size_t column) {
+  const W* panel = panels + column * p.inputs;
   __m256 low[U][R], high[U][R];
   MAL_INFER_UNROLL
   for (int r = 0; r < R; ++r) {
-    low[0][r] = _mm256_loadu_ps(p.bias + column);
-    high[0][r] = _mm256_loadu_ps(p.bias + column + 8);
     MAL_INFER_UNROLL
-    for (int u = 1; u < U; ++u) low[u][r] = high[u][r] = _mm256_setzero_ps();
+    for (int u = 0; u < U; ++u) low[u][r] = high[u][r] = _mm256_setzero_ps();
+    if (p.bias != nullptr) load(p.bias + column, low[0][r], high[0][r]);
   }
   if (p.extra != nullptr)
     for (std::size_t e = 0; e < 2; ++e)
-      step<R>(p.coefficients + 2 * row + e, 2, p.extra + 2 * column + kLanes * e, low[0], high[0]);
+      step<R>(p.coefficients + 2 * row + e, 2, p.extra + e * p.ldextra + column, low[0], high[0]);
   for (std::size_t s = 0; s < p.segment_count; ++s) {
     const float* x = p.x + row * p.ldx + p.segments[s].first;
-    const float* w = panel + p.segments[s].first * kLanes;
+    const W* w = panel + p.segments[s].first * kLanes;
     std::size_t left = p.segments[s].count;
     for (; left >= U; left -= U, x += U, w += U * kLanes) {
       MAL_INFER_UNROLL
@@ -86,30 +98,86 @@ MAL_INFER_AVX2 void block(const Product& p, std::size_t row, std::size_t column)
   }
 }
 
-MAL_INFER_AVX2 void product(const Product& p) {
-  for (std::size_t column = 0; column < p.outputs; column += kLanes) {
+// One row by two panels: they share the row's values, so that fewer loads go beside those of the weights.
+template <int U, typename W>
+MAL_INFER_AVX2 void pair(const Product& p, const W* panels, std::size_t row, std::size_t column) {
+  const W* panel = panels + column * p.inputs;
+  const std::size_t next = p.inputs * kLanes;
+  __m256 low[U][2], high[U][2];
+  MAL_INFER_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    MAL_INFER_UNROLL
+    for (int u = 0; u < U; ++u) low[u][i] = high[u][i] = _mm256_setzero_ps();
+    if (p.bias != nullptr) load(p.bias + column + static_cast<std::size_t>(i) * kLanes, low[0][i], high[0][i]);
+  }
+  if (p.extra != nullptr)
+    for (std::size_t e = 0; e < 2; ++e) {
+      const float *value = p.coefficients + 2 * row + e, *w = p.extra + e * p.ldextra + column;
+      step<1>(value, 0, w, &low[0][0], &high[0][0]);
+      step<1>(value, 0, w + kLanes, &low[0][1], &high[0][1]);
+    }
+  for (std::size_t s = 0; s < p.segment_count; ++s) {
+    const float* x = p.x + row * p.ldx + p.segments[s].first;
+    const W* w = panel + p.segments[s].first * kLanes;
+    std::size_t left = p.segments[s].count;
+    for (; left >= U; left -= U, x += U, w += U * kLanes) {
+      MAL_INFER_UNROLL
+      for (int u = 0; u < U; ++u) {
+        step<1>(x + u, 0, w + static_cast<std::size_t>(u) * kLanes, &low[u][0], &high[u][0]);
+        step<1>(x + u, 0, w + next + static_cast<std::size_t>(u) * kLanes, &low[u][1], &high[u][1]);
+      }
+    }
+    for (; left > 0; --left, ++x, w += kLanes) {
+      step<1>(x, 0, w, &low[0][0], &high[0][0]);
+      step<1>(x, 0, w + next, &low[0][1], &high[0][1]);
+    }
+  }
+  MAL_INFER_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    MAL_INFER_UNROLL
+    for (int u = 1; u < U; ++u) {
+      low[0][i] = _mm256_add_ps(low[0][i], low[u][i]);
+      high[0][i] = _mm256_add_ps(high[0][i], high[u][i]);
+    }
+    store(p, row, column + static_cast<std::size_t>(i) * kLanes, low[0][i], high[0][i]);
+  }
+}
+
+template <typename W>
+MAL_INFER_AVX2 void product_of(const Product& p, const W* panels) {
+  std::size_t column = 0;
+  if (p.rows == 1 && sizeof(W) < sizeof(float))  // fp32 weights come in no faster so
+    for (; column + kLanes < p.outputs; column += 2 * kLanes) pair<3>(p, panels, 0, column);
+  for (; column < p.outputs; column += kLanes) {
     std::size_t row = 0;
-    for (; row + 6 <= p.rows; row += 6) block<6, 1>(p, row, column);
+    for (; row + 6 <= p.rows; row += 6) block<6, 1>(p, panels, row, column);
     switch (p.rows - row) {
       case 5:
-        block<5, 1>(p, row, column);
+        block<5, 1>(p, panels, row, column);
         break;
       case 4:
-        block<4, 1>(p, row, column);
+        block<4, 1>(p, panels, row, column);
         break;
       case 3:
-        block<3, 2>(p, row, column);
+        block<3, 2>(p, panels, row, column);
         break;
       case 2:
-        block<2, 3>(p, row, column);
+        block<2, 3>(p, panels, row, column);
         break;
       case 1:
-        block<1, 6>(p, row, column);
+        block<1, 6>(p, panels, row, column);
         break;
       default:
         break;
     }
   }
+}
+
+MAL_INFER_AVX2 void product(const Product& p) {
+  if (p.halves != nullptr)
+    product_of(p, p.halves);
+  else
+    product_of(p, p.panels);
 }
 
 MAL_INFER_AVX2 float total(__m256 x) {
@@ -141,12 +209,13 @@ MAL_INFER_AVX2 float squares(const float* x, std::size_t n, float mean) {
   return total(_mm256_add_ps(sums[0], sums[1])) + portable::squares(x + i, n - i, mean);
 }
 
-MAL_INFER_AVX2 void normalise(float* x, std::size_t n, float mean, float scale) {
+MAL_INFER_AVX2 void normalise(float* x, std::size_t n, float mean, float scale, const float* gamma) {
   const __m256 center = _mm256_set1_ps(mean), factor = _mm256_set1_ps(scale);
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), center), factor));
-  portable::normalise(x + i, n - i, mean, scale);
+    _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), center), factor),
+                                          _mm256_loadu_ps(gamma + i)));
+  portable::normalise(x + i, n - i, mean, scale, gamma + i);
 }
 
 MAL_INFER_AVX2 void fold(const DinWeights& w, const float* target, float* m, float* c) {

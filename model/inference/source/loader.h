@@ -109,8 +109,7 @@ class Loader {
     if (tensor->type == Type::f32) {
       if (!out.empty()) std::memcpy(out.data(), tensor->data, out.size() * sizeof(float));
     } else if (tensor->type == Type::bf16) {
-      for (std::size_t i = 0; i < out.size(); ++i)
-        out[i] = Table::from_bf16(load_as<std::uint16_t>(tensor->data + 2 * i));
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = widened(load_as<std::uint16_t>(tensor->data + 2 * i));
     } else {
       const std::size_t channels = static_cast<std::size_t>(shape.back());
       const TensorView* scale = find(name + "/scale", {channels}, {Type::f32});
@@ -175,9 +174,13 @@ class Loader {
   bool bind_steps();
   bool bind_linear(Step& step);
   bool fold_batch_norm(const std::string& name, std::size_t out, std::vector<float>& weight, std::vector<float>& bias);
-  void fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const;
+  void fold_shift(std::size_t out, const std::vector<float>& weight, std::vector<float>& bias) const;
   static void pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in, std::size_t out,
-                   Weights& packed);
+                   bool halves, Weights& packed);
+  bool is_bf16(const std::string& name) const {
+    const TensorView* tensor = state_.container.find(name);
+    return tensor != nullptr && tensor->type == Type::bf16;
+  }
 
   bool bind_calibration() {
     Calibration& calibration = state_.calibration;

@@ -30,8 +30,10 @@ inline bool Loader::bind_trunk() {
                                   : trunk.log1p                       ? std::log1p(count)
                                                                       : count);
   }
-  if (!trunk.layer_norm) return true;
-  return dense("input_norm/gamma", {trunk.width}, state_.gamma) && dense("input_norm/beta", {trunk.width}, state_.beta);
+  state_.gamma.assign(trunk.width, 1.0F);
+  state_.beta.assign(trunk.width, 0.0F);
+  return !trunk.layer_norm || (dense("input_norm/gamma", {trunk.width}, state_.gamma) &&
+                               dense("input_norm/beta", {trunk.width}, state_.beta));
 }
 
 inline bool Loader::bind_din(const std::string& column, DinWeights& din) {
@@ -79,9 +81,9 @@ inline bool Loader::bind_multi_head(const std::string& column, MultiHeadWeights&
       both[i * 2 * d + d + k] = value[i * d + k];
     }
   std::copy(value_bias.begin(), value_bias.end(), both_bias.begin() + static_cast<std::ptrdiff_t>(d));
-  pack(query, query_bias, asked, d, attention.query);
-  pack(both, both_bias, d, 2 * d, attention.key_value);
-  pack(output, output_bias, d, d, attention.output);
+  pack(query, query_bias, asked, d, false, attention.query);
+  pack(both, both_bias, d, 2 * d, false, attention.key_value);
+  pack(output, output_bias, d, d, false, attention.output);
   return true;
 }
 
@@ -107,19 +109,26 @@ inline bool Loader::bind_linear(Step& step) {
   }
   if (!step.bias.empty() && !dense(step.bias, {out}, bias)) return false;
   if (!step.norm.empty() && !fold_batch_norm(step.norm, out, weight, bias)) return false;
-  if (state_.split && step.in.buffer == 0 && state_.trunk.layer_norm) fold_layer_norm(out, weight, bias);
-  pack(weight, bias, in, out, step.weights);
+  if (state_.split && step.in.buffer == 0 && state_.trunk.layer_norm) fold_shift(out, weight, bias);
+  // Rounded weights that a norm was folded into are no bf16 any more.
+  pack(weight, bias, in, out, is_bf16(step.weight) && step.norm.empty(), step.weights);
   return true;
 }
 
 inline void Loader::pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in,
-                         std::size_t out, Weights& packed) {
-  packed.panels.resize(padded(out) * in);
+                         std::size_t out, bool halves, Weights& packed) {
+  (halves ? packed.halves.resize(padded(out) * in) : packed.panels.resize(padded(out) * in));
   packed.bias.assign(padded(out), 0.0F);
   std::copy(bias.begin(), bias.end(), packed.bias.begin());
   for (std::size_t n = 0; n < out; ++n)
-    for (std::size_t k = 0; k < in; ++k)
-      packed.panels[n / kLanes * kLanes * in + k * kLanes + n % kLanes] = weight[k * out + n];
+    for (std::size_t k = 0; k < in; ++k) {
+      const std::size_t row = n / kLanes * kLanes * in + k * kLanes;
+      if (halves)
+        packed.halves[row + half_place(n % kLanes)] =
+            static_cast<std::uint16_t>(load_as<std::uint32_t>(&weight[k * out + n]) >> 16);
+      else
+        packed.panels[row + n % kLanes] = weight[k * out + n];
+    }
 }
 
 // y = γ (x W + b − mean) / √(variance + ε) + β is a linear layer again.
@@ -141,14 +150,12 @@ inline bool Loader::fold_batch_norm(const std::string& name, std::size_t out, st
   return true;
 }
 
-// (x̂ γ + β) W + b = x̂ (γ W) + (β W + b).
-inline void Loader::fold_layer_norm(std::size_t out, std::vector<float>& weight, std::vector<float>& bias) const {
+// (x̂ γ + β) W + b = (x̂ γ) W + (β W + b). γ stays with x̂, so that W stays what the file says.
+inline void Loader::fold_shift(std::size_t out, const std::vector<float>& weight, std::vector<float>& bias) const {
   for (std::size_t n = 0; n < out; ++n) {
     double shift = static_cast<double>(bias[n]);
-    for (std::size_t k = 0; k < state_.beta.size(); ++k) {
+    for (std::size_t k = 0; k < state_.beta.size(); ++k)
       shift += static_cast<double>(state_.beta[k]) * static_cast<double>(weight[k * out + n]);
-      weight[k * out + n] *= state_.gamma[k];
-    }
     bias[n] = static_cast<float>(shift);
   }
 }

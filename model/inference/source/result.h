@@ -134,6 +134,37 @@ inline void prefetch(const void* address) noexcept {
 #endif
 }
 
+// Memory that begins with a cache line: a vector register is then loaded from one line, never from two.
+inline constexpr std::size_t kCacheLine = 64;
+
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <typename U>
+  LineAllocator(const LineAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
+
+  T* allocate(std::size_t n) {  // the container has checked that n elements are no absurd number
+    void* whole = ::operator new(n * sizeof(T) + kCacheLine);
+    const auto address = reinterpret_cast<std::uintptr_t>(whole);
+    const std::uintptr_t aligned = (address + kCacheLine) / kCacheLine * kCacheLine;  // at least 8 bytes further
+    reinterpret_cast<void**>(aligned)[-1] = whole;
+    return reinterpret_cast<T*>(aligned);
+  }
+  void deallocate(T* memory, std::size_t) noexcept { ::operator delete(reinterpret_cast<void**>(memory)[-1]); }
+  template <typename U>
+  bool operator==(const LineAllocator<U>&) const noexcept {
+    return true;
+  }
+  template <typename U>
+  bool operator!=(const LineAllocator<U>&) const noexcept {
+    return false;
+  }
+};
+
+template <typename T>
+using Lines = std::vector<T, LineAllocator<T>>;
+
 template <typename T>
 T load_as(const void* from) noexcept {
   T value;

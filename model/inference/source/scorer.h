@@ -76,6 +76,13 @@ class Scorer {
   Status predict_all(const Features* const* pointers, const Features* ads, std::size_t count, const Predictions& out);
   void read_part(std::size_t part, const Features& from, const Features& target, float* z);
   const float* sequence_of(std::size_t part, const Features& from, std::size_t& valid);
+  static detail::Product product(const detail::Weights& weights) {
+    detail::Product product;
+    product.panels = weights.panels.data();
+    product.halves = weights.halves.empty() ? nullptr : weights.halves.data();
+    product.bias = weights.bias.data();
+    return product;
+  }
   void multiply(const detail::Weights& weights, const float* x, std::size_t inputs, std::size_t rows,
                 std::size_t outputs, float* y) const;
   void attend(std::size_t part, const float* sequence, std::size_t valid, float* out);
@@ -104,16 +111,16 @@ class Scorer {
   std::shared_ptr<const detail::State> state_;
   Features user_;
   std::vector<std::uint64_t> user_given_;
-  std::vector<float> arena_;                   // [row_floats · tile]
-  std::vector<float> coefficients_;            // [tile, 2]
-  std::vector<float> user_rows_;               // [2, width of z]: the user's part of z less its mean; ones
-  std::vector<float> user_product_;            // [2, widest layer that reads z]
-  std::vector<std::vector<float>> extra_;      // one a step that reads z: [panels, 2, 16]
-  std::vector<std::vector<float>> sequences_;  // one a part of the trunk: the user's embeddings
-  std::vector<float> sequence_;                // of an ad
-  std::vector<float> embeddings_, query_;      // mha: of one sequence, and of what asks
-  std::vector<float> scratch_, counts_, pooled_;
+  detail::Lines<float> arena_;                   // [row_floats · tile]
+  detail::Lines<float> coefficients_;            // [tile, 2]
+  detail::Lines<float> user_rows_;               // [2, width of z]: the user's part of z less its mean, times γ; γ
+  std::vector<detail::Lines<float>> extra_;      // one a step that reads z: these rows times its weights, [2, padded]
+  std::vector<detail::Lines<float>> sequences_;  // one a part of the trunk: the user's embeddings
+  detail::Lines<float> sequence_;                // of an ad
+  detail::Lines<float> embeddings_, query_;      // mha: of one sequence, and of what asks
+  detail::Lines<float> scratch_, counts_, pooled_;
   std::vector<Segment> user_segments_, ad_segments_;
+  std::vector<Segment> summed_segments_;  // those that the second rows of extra_ are of
   std::vector<std::size_t> ad_parts_;
   std::vector<const Features*> batch_;
   std::size_t user_width_ = 0;
@@ -129,7 +136,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
   coefficients_.resize(2 * state_->tile);
   user_rows_.resize(2 * trunk.width);
   sequences_.resize(trunk.parts.size());
-  std::size_t longest = 1, scratch = 1, widest = 0, mixed = 1;
+  std::size_t longest = 1, scratch = 1, mixed = 1;
   for (std::size_t p = 0; p < trunk.parts.size(); ++p) {
     const detail::ColumnSpec& column = state_->schema.columns[trunk.parts[p].column];
     if (trunk.parts[p].kind != detail::PartKind::attention) continue;
@@ -144,9 +151,8 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
     mixed = std::max(mixed, step.parts.size());
     if (!state_->split || step.op != detail::Op::linear || step.in.buffer != 0) continue;
     extra_[i].resize(2 * detail::padded(step.out.width));
-    widest = std::max(widest, detail::padded(step.out.width));
   }
-  user_product_.resize(2 * widest);
+  std::copy(state_->gamma.begin(), state_->gamma.end(), user_rows_.begin() + static_cast<std::ptrdiff_t>(trunk.width));
   sequence_.resize(longest);
   embeddings_.resize(trunk.attention == detail::Attention::mha ? longest / 2 : 0);
   query_.resize(trunk.query_width);
@@ -155,6 +161,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
   pooled_.resize(trunk.dim);
   user_segments_.reserve(trunk.parts.size());
   ad_segments_.reserve(trunk.parts.size());
+  summed_segments_.reserve(trunk.parts.size());
   ad_parts_.reserve(trunk.parts.size());
   batch_.resize(state_->tile);
   split_columns();
@@ -169,6 +176,7 @@ inline void Scorer::clear_user() noexcept {
 inline Status Scorer::try_set_user(const Features& user) {
   if (user.state_ != state_)
     return detail::refuse("these features were made by another model; make them with this scorer's model");
+  user.settle();
   user_.ids_ = user.ids_;
   user_.values_ = user.values_;
   user_.lengths_ = user.lengths_;
@@ -225,6 +233,7 @@ inline Status Scorer::missing(const Features& ad) const {
 }
 
 inline void Scorer::prefetch(const Features& ad) const {
+  ad.settle();
   for (const std::size_t p : ad_parts_) {
     const Part& part = state_->trunk.parts[p];
     if (part.kind != detail::PartKind::id) continue;

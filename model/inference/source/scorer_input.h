@@ -5,9 +5,10 @@
 
 namespace mal::infer {
 
-// With x̂ = (z − μ) r:  x̂ W = r Σ_ad (z − μ) W + r Σ_user (z − m) W + r (m − μ) Σ_user W, m the mean of the user's part.
-// The two sums over the user's part do not depend on the ad. They go into the products as two more inputs. Their
-// variance follows from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
+// With x̂ = (z − μ) r and W' = γ W:  x̂ W' = r Σ_ad (z − μ) W' + r Σ_user (z − m) W' + r (m − μ) Σ_user W', m the mean of
+// the user's part. The two sums over the user's part do not depend on the ad: they go into the products as two more
+// inputs. The second does not depend on the user either, as long as the same columns are given. The variance follows
+// from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
 inline void Scorer::compute_user() {
   const detail::Trunk& trunk = state_->trunk;
   const detail::Kernels& k = *state_->kernels;
@@ -26,28 +27,24 @@ inline void Scorer::compute_user() {
   user_squares_ = 0;
   for (const Segment& s : user_segments_) {
     user_squares_ += k.squares(z + s.first, s.count, user_mean_);
-    k.normalise(z + s.first, s.count, user_mean_, 1.0F);
-    std::fill_n(z + trunk.width + s.first, s.count, 1.0F);
+    k.normalise(z + s.first, s.count, user_mean_, 1.0F, state_->gamma.data() + s.first);
   }
-  static constexpr float kNoBias[detail::kLanes] = {};
+  const bool summed =
+      std::equal(user_segments_.begin(), user_segments_.end(), summed_segments_.begin(), summed_segments_.end(),
+                 [](const Segment& a, const Segment& b) { return a.first == b.first && a.count == b.count; });
+  summed_segments_ = user_segments_;
   for (std::size_t i = 0; i < plan().steps.size(); ++i) {
     if (extra_[i].empty()) continue;
-    const detail::Step& step = plan().steps[i];
-    for (std::size_t column = 0; column < step.out.width; column += detail::kLanes) {
-      detail::Product product;
-      product.x = z;
-      product.ldx = trunk.width;
-      product.inputs = step.in.width;
-      product.panels = step.weights.panels.data() + column * step.in.width;
-      product.bias = kNoBias;
-      product.segments = user_segments_.data();
-      product.segment_count = user_segments_.size();
-      product.y = extra_[i].data() + 2 * column;
-      product.ldy = detail::kLanes;
-      product.rows = 2;
-      product.outputs = detail::kLanes;
-      k.product(product);
-    }
+    detail::Product product = Scorer::product(plan().steps[i].weights);
+    product.bias = nullptr;
+    product.x = z;
+    product.ldx = product.inputs = trunk.width;
+    product.segments = user_segments_.data();
+    product.segment_count = user_segments_.size();
+    product.y = extra_[i].data();
+    product.ldy = product.outputs = extra_[i].size() / 2;
+    product.rows = summed ? 1 : 2;
+    k.product(product);
   }
 }
 
@@ -70,11 +67,9 @@ inline const float* Scorer::sequence_of(std::size_t part, const Features& from, 
 inline void Scorer::multiply(const detail::Weights& weights, const float* x, std::size_t inputs, std::size_t rows,
                              std::size_t outputs, float* y) const {
   const Segment all = {0, inputs};
-  detail::Product product;
+  detail::Product product = Scorer::product(weights);
   product.x = x;
   product.ldx = product.inputs = inputs;
-  product.panels = weights.panels.data();
-  product.bias = weights.bias.data();
   product.segments = &all;
   product.segment_count = 1;
   product.y = y;
@@ -208,7 +203,7 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   float squares = user_width_ == 0 ? 0 : user_squares_ + user * away * away;
   for (const Segment& s : ad_segments_) squares += k.squares(z + s.first, s.count, mean);
   const float scale = 1.0F / std::sqrt(squares / n + trunk.epsilon);
-  for (const Segment& s : ad_segments_) k.normalise(z + s.first, s.count, mean, scale);
+  for (const Segment& s : ad_segments_) k.normalise(z + s.first, s.count, mean, scale, state_->gamma.data() + s.first);
   coefficients[0] = scale;
   coefficients[1] = scale * away;
 }

@@ -6,18 +6,17 @@
 namespace mal::infer {
 
 inline void Scorer::run_linear(const detail::Step& step, std::size_t index, std::size_t rows) {
-  detail::Product product;
+  detail::Product product = Scorer::product(step.weights);
   product.x = at(step.in);
   product.ldx = stride(step.in);
   product.inputs = step.in.width;
-  product.panels = step.weights.panels.data();
-  product.bias = step.weights.bias.data();
   product.segments = step.all.data();
   product.segment_count = step.all.size();
   if (!extra_[index].empty() && user_width_ > 0) {
     product.segments = ad_segments_.data();
     product.segment_count = ad_segments_.size();
     product.extra = extra_[index].data();
+    product.ldextra = extra_[index].size() / 2;
     product.coefficients = coefficients_.data();
   }
   if (step.add.valid()) {

@@ -20,10 +20,10 @@ struct Vocabulary {
   }
   std::uint64_t offset(std::uint64_t i) const { return load_as<std::uint64_t>(offsets + 8 * i); }
 
-  // Hashes are spread evenly, so their place can be guessed: within √count of the first guess, and within a few of the
-  // second, which knows the first one's key.
+  // Hashes are spread evenly, so their place can be guessed: within √count at first; each further guess, which knows
+  // the key at the last one, is off by about the root of the distance between them.
   std::uint64_t first_guess(std::uint64_t hash) const { return clamped(share(hash)); }
-  std::uint64_t second_guess(std::uint64_t hash, std::uint64_t first) const {
+  std::uint64_t better_guess(std::uint64_t hash, std::uint64_t first) const {
     const std::uint64_t near = key(first);
     return clamped(static_cast<double>(first) + (hash >= near ? share(hash - near) : -share(near - hash)));
   }
@@ -51,33 +51,62 @@ struct Vocabulary {
     }
     return 0;
   }
-  std::int32_t find(std::string_view value) const {
-    if (count == 0) return 0;
-    const std::uint64_t hash = xxh3_64(value);
-    return row_at(hash, lower_bound(hash, second_guess(hash, first_guess(hash))), value);
+  // The same within four of a guess, without a branch that nobody can foresee.
+  std::uint64_t locate(std::uint64_t hash, std::uint64_t guess) const {
+    constexpr std::uint64_t kWindow = 8;
+    if (count < kWindow) return lower_bound(hash, guess);
+    const std::uint64_t first = std::min(guess < kWindow / 2 ? 0 : guess - kWindow / 2, count - kWindow);
+    std::uint64_t below = 0;
+    for (std::uint64_t i = 0; i < kWindow; ++i) below += key(first + i) < hash ? 1 : 0;
+    const bool inside = (below > 0 || first == 0) && (below < kWindow || first + kWindow == count);
+    return inside ? first + below : lower_bound(hash, guess);
+  }
+};
+
+// A value on its way to its row. Many are looked up together: every step of all before the next one, so that their
+// cache misses overlap.
+struct Lookup {
+  const Vocabulary* vocabulary = nullptr;
+  std::string_view value;
+  std::uint64_t hash = 0, place = 0;
+  std::int32_t row = 0;  // the result; 0: unseen
+
+  static constexpr std::size_t kTogether = 32;
+
+  void start(const Vocabulary& where, std::string_view what) {
+    vocabulary = &where;
+    value = what;
+    if (where.count == 0) return;
+    hash = xxh3_64(value);
+    place = where.first_guess(hash);
+    prefetch(where.keys + 8 * place);
+  }
+  static void finish(Lookup* all, std::size_t n) {
+    for (int round = 0; round < 2; ++round)
+      for (std::size_t i = 0; i < n; ++i) all[i].approach();
+    for (std::size_t i = 0; i < n; ++i) all[i].locate();
+    for (std::size_t i = 0; i < n; ++i)
+      if (all[i].vocabulary->count > 0) prefetch(all[i].vocabulary->text + all[i].vocabulary->offset(all[i].place));
+    for (std::size_t i = 0; i < n; ++i) {
+      const Vocabulary& v = *all[i].vocabulary;
+      all[i].row = v.count == 0 ? 0 : v.row_at(all[i].hash, all[i].place, all[i].value);
+    }
   }
 
-  // The same for a list: every step of all values before the next one, so that the cache misses overlap.
-  static constexpr std::size_t kTogether = 32;
-  void find(const std::string_view* values, std::size_t n, std::int32_t* out) const {
-    if (count == 0) return std::fill_n(out, n, 0), void();
-    std::uint64_t hashes[kTogether], places[kTogether];
-    for (std::size_t i = 0; i < n; ++i) {
-      hashes[i] = xxh3_64(values[i]);
-      places[i] = first_guess(hashes[i]);
-      prefetch(keys + 8 * places[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      places[i] = second_guess(hashes[i], places[i]);
-      prefetch(keys + 8 * places[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      places[i] = std::min(count - 1, lower_bound(hashes[i], places[i]));
-      prefetch(offsets + 8 * places[i]);
-      prefetch(rows + 4 * places[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) prefetch(text + offset(places[i]));
-    for (std::size_t i = 0; i < n; ++i) out[i] = row_at(hashes[i], places[i], values[i]);
+ private:
+  void approach() {
+    const Vocabulary& v = *vocabulary;
+    if (v.count == 0) return;
+    place = v.better_guess(hash, place);
+    prefetch(v.keys + 8 * (place < 4 ? 0 : place - 4));
+    prefetch(v.keys + 8 * std::min(v.count - 1, place + 3));
+  }
+  void locate() {
+    const Vocabulary& v = *vocabulary;
+    if (v.count == 0) return;
+    place = std::min(v.count - 1, v.locate(hash, place));
+    prefetch(v.offsets + 8 * place);
+    prefetch(v.rows + 4 * place);
   }
 };
 
@@ -95,15 +124,11 @@ struct Table {
     if (type == Type::f32) {
       std::memcpy(out, from, dim * sizeof(float));
     } else if (type == Type::bf16) {
-      for (std::size_t i = 0; i < dim; ++i) out[i] = from_bf16(load_as<std::uint16_t>(from + 2 * i));
+      for (std::size_t i = 0; i < dim; ++i) out[i] = widened(load_as<std::uint16_t>(from + 2 * i));
     } else {
       const float factor = scale[index];
       for (std::size_t i = 0; i < dim; ++i) out[i] = factor * static_cast<float>(static_cast<signed char>(from[i]));
     }
-  }
-  static float from_bf16(std::uint16_t bits) {
-    const std::uint32_t wide = std::uint32_t{bits} << 16;
-    return load_as<float>(&wide);
   }
 };
 
@@ -143,9 +168,8 @@ struct State {
   std::vector<MultiHeadWeights> multi_head;
   std::vector<std::vector<float>> tiers;  // one a part of the trunk: [tiers, width] of SimTier embeddings
   std::vector<float> tier_weights;        // of n scores in a tier: n, log(1 + n) or log2(1 + n)
-  std::vector<float> gamma, beta;         // of LayerNorm
-  // Only linear layers read z: LayerNorm's γ and β are in their weights, and the user's share of them is computed once
-  // a request.
+  std::vector<float> gamma, beta;         // of LayerNorm; without one, ones and zeros
+  // Only linear layers read z: LayerNorm's β is in their bias, and the user's share of them is computed once a request.
   bool split = false;
   std::vector<bool> for_primary;   // steps that the primary's logit needs
   std::vector<std::string> views;  // heads beside the primary, with one logit
