@@ -22,6 +22,19 @@ std::vector<float> first_values(const std::string& name, const std::vector<std::
   return values;
 }
 
+// Before the memory is asked for: a width with a digit too many would end the process, or the machine's patience.
+void check_size(const std::string& name, const std::vector<std::int64_t>& shape) {
+  constexpr double kMost = 1 << 28, kBytes = 4 * sizeof(float),
+                   kGiB = 1 << 30;  // value, gradient, two of the optimiser
+  double count = 1;
+  for (const std::int64_t n : shape) count *= static_cast<double>(n);
+  if (count > kMost)
+    fail_usage(
+        "model: {} would have {:.0f} weights, {:.0f} GiB with gradient and optimiser state; the limit is {:.0f}: "
+        "choose narrower layers",
+        name, count, count * kBytes / kGiB, kMost);
+}
+
 }  // namespace
 
 Parameters::Parameters(std::uint64_t seed, std::function<std::int32_t(std::int32_t)> state_width, Memory memory)
@@ -33,6 +46,7 @@ Parameter& Parameters::dense(const std::string& name, const std::vector<std::int
     if (parameter.value.shape() != shape) fail("parameter {} is asked for with two different shapes", name);
     return parameter;
   }
+  check_size(name, shape);
   Parameter& parameter =
       dense_.emplace_back(Parameter{name, Tensor(memory_, shape, kPurpose), Tensor(memory_, shape, kPurpose), {}, {}});
   parameter.value.write(first_values(name, shape, parameter.value.size(), initialiser, seed_));

@@ -42,7 +42,7 @@ void activation_forward(const float* x, std::int64_t ldx, float* y, std::int64_t
     for (std::int64_t r = first; r < last; ++r)
       for (std::int64_t c = 0; c < width; ++c) {
         const float value = x[r * ldx + c];
-        y[r * ldy + c] = activation == Activation::relu && !(value > 0) ? 0.0F : value;
+        y[r * ldy + c] = activation == Activation::relu && value < 0 ? 0.0F : value;  // NaN stays
       }
   });
 }

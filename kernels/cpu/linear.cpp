@@ -42,8 +42,9 @@ void bias_and_activation(float* y, std::int64_t ldy, const float* b, std::int64_
     float* row = y + r * ldy;
     if (b != nullptr)
       for (std::int64_t n = 0; n < outputs; ++n) row[n] += b[n];
+    // Written so that NaN stays NaN: a spoilt weight must show up in the loss, not hide behind a unit that is off.
     if (activation == Activation::relu)
-      for (std::int64_t n = 0; n < outputs; ++n) row[n] = row[n] > 0 ? row[n] : 0.0F;
+      for (std::int64_t n = 0; n < outputs; ++n) row[n] = row[n] < 0 ? 0.0F : row[n];
   }
 }
 

@@ -27,7 +27,7 @@ struct Identity {
   __device__ float operator()(float a, float) const { return a; }
 };
 struct Relu {
-  __device__ float operator()(float a, float) const { return a > 0 ? a : 0.0F; }
+  __device__ float operator()(float a, float) const { return a < 0 ? 0.0F : a; }
 };
 struct ReluGradient {  // a = y, b = dy
   __device__ float operator()(float a, float b) const { return a > 0 ? b : 0.0F; }

@@ -123,6 +123,13 @@ TEST_CASE("steps lower the loss of a batch", "[model]") {
   CHECK(m.run() < 0.7 * before);
 }
 
+TEST_CASE("a layer of an absurd size is refused before its memory is asked for", "[model]") {
+  ModelConfig config = small_config("base");
+  config.tower = {65'536, 65'536};
+  CHECK_THROWS_WITH(SmallModel(config),
+                    Catch::Contains("tower/1/weight") && Catch::Contains("4294967296 weights, 64 GiB"));
+}
+
 TEST_CASE("wrong configurations of a model are named", "[model]") {
   ModelConfig config = small_config("mall");
   CHECK_THROWS_WITH(SmallModel(config),

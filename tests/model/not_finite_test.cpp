@@ -82,6 +82,21 @@ TEST_CASE("a gradient that is not finite, of any layer or table, changes no bit"
   }
 }
 
+TEST_CASE("a weight that is NaN, of any layer, is noticed", "[not_finite]") {
+  for (const char* type : {"base", "mal", "home", "natal"}) {
+    Trained trained(type);
+    for (Parameter& parameter : trained.small.parameters.all_dense()) {
+      CAPTURE(type, parameter.name);
+      float& weight = parameter.value.data()[0];
+      const float good = weight;
+      weight = kBad[0];
+      CHECK(!std::isfinite(trained.small.run()));
+      trained.refuses_step();
+      weight = good;
+    }
+  }
+}
+
 TEST_CASE("a weight that is infinite spoils the step, and nothing else", "[not_finite]") {
   for (const char* type : {"base", "mal"}) {
     Trained trained(type);
