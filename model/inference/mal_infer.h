@@ -233,9 +233,9 @@ struct LineAllocator {
   LineAllocator(const LineAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
 
   T* allocate(std::size_t n) {  // the container has checked that n elements are no absurd number
-    void* whole = ::operator new(n * sizeof(T) + kCacheLine);
-    const auto address = reinterpret_cast<std::uintptr_t>(whole);
-    const std::uintptr_t aligned = (address + kCacheLine) / kCacheLine * kCacheLine;  // at least 8 bytes further
+    char* whole = static_cast<char*>(::operator new(n * sizeof(T) + kCacheLine));
+    char* aligned =
+        whole + kCacheLine - reinterpret_cast<std::uintptr_t>(whole) % kCacheLine;  // 8 bytes further or more
     reinterpret_cast<void**>(aligned)[-1] = whole;
     return reinterpret_cast<T*>(aligned);
   }
@@ -740,10 +740,9 @@ class Bytes {
   // Look-ups go all over tables and vocabularies: with pages of 4 KiB each would wait for its address too.
   void ask_for_huge_pages() {
 #if defined(MADV_HUGEPAGE)
-    constexpr std::uintptr_t kPage = 4096, kWorthIt = std::uintptr_t{4} << 20;
-    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data_) + kPage - 1) / kPage * kPage;
-    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data_) + size_) / kPage * kPage;
-    if (size_ >= kWorthIt) static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+    constexpr std::size_t kPage = 4096, kWorthIt = std::size_t{4} << 20;
+    const std::size_t before = (kPage - reinterpret_cast<std::uintptr_t>(bytes_) % kPage) % kPage;
+    if (size_ >= kWorthIt) static_cast<void>(madvise(bytes_ + before, (size_ - before) / kPage * kPage, MADV_HUGEPAGE));
 #endif
   }
 
@@ -1298,7 +1297,7 @@ inline void softmax(float* values, std::size_t n) {
 }
 
 inline float activated(float value, Activation activation) {
-  if (activation == Activation::relu) return value > 0 ? value : 0.0F;
+  if (activation == Activation::relu) return value < 0 ? 0.0F : value;  // NaN stays NaN
   if (activation == Activation::swish) return value / (1.0F + std::exp(-value));
   return value;
 }
@@ -1426,8 +1425,8 @@ MAL_INFER_AVX2 void store(const Product& p, std::size_t row, std::size_t column,
       high = _mm256_add_ps(high, _mm256_loadu_ps(add + 8));
     }
     if (p.activation == Activation::relu) {
-      low = _mm256_max_ps(low, _mm256_setzero_ps());
-      high = _mm256_max_ps(high, _mm256_setzero_ps());
+      low = _mm256_max_ps(_mm256_setzero_ps(), low);  // the second of the two, where one is NaN
+      high = _mm256_max_ps(_mm256_setzero_ps(), high);
     }
     _mm256_storeu_ps(p.y + row * p.ldy + column, low);
     _mm256_storeu_ps(p.y + row * p.ldy + column + 8, high);
@@ -3023,7 +3022,8 @@ inline bool Loader::bind_multi_head(const std::string& column, MultiHeadWeights&
       !dense(name + "/value/bias", {d}, value_bias) || !dense(name + "/output/weight", {d, d}, output) ||
       !dense(name + "/output/bias", {d}, output_bias))
     return false;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(d / state_.trunk.heads));
+  const std::size_t of_head = d / state_.trunk.heads;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(of_head));
   std::vector<float> both(2 * d * d), both_bias(2 * d);
   for (std::size_t i = 0; i < d; ++i)
     for (std::size_t k = 0; k < d; ++k) {

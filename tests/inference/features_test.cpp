@@ -1,6 +1,7 @@
 // What set() does with every kind of value, good and bad: an error that names the column, or a count. Never silent.
 #include <catch2/catch.hpp>
 #include <limits>
+#include <string>
 
 #include "tests/inference/exported_model.h"
 
@@ -127,6 +128,41 @@ TEST_CASE("texts, whole numbers, lists and rows give the same features") {
   CHECK(scorer.predict(by_list) == expected);
   by_list.set("item_seq", "item_4|item_3");
   CHECK(scorer.predict(by_list) != expected);
+}
+
+// Single ids wait to be looked up together: whoever looks sees the last value all the same.
+TEST_CASE("of several values of a column the last one counts, however each was given") {
+  infer::Features row = small_model().features();
+  infer::Scorer scorer = small_model().scorer();
+  small_mal().fill(row, 0, {}, true);
+  const float third = predict({{"item", "item_3"}}), unseen = predict({{"item", ""}});
+  REQUIRE(third != unseen);
+  const std::int32_t rows[] = {3};
+  const std::string longer(100, 'x');
+  for (int i = 0; i < 40; ++i) row.set(i % 2 == 0 ? "item" : "user", fmt::format("item_{}", i % 7));  // more than wait
+  small_mal().fill(row, 0, {}, true);
+  row.set("item", "item_1");
+  row.set("item", "item_3");
+  CHECK(scorer.predict(row) == third);
+  row.set("item", "item_1");
+  CHECK(row.try_set_rows(row.find("item"), rows, 1).ok());
+  CHECK(scorer.predict(row) == third);
+  row.set("item", "item_3");
+  row.set("item", longer);
+  CHECK(scorer.predict(row) == unseen);
+  row.set("item", longer);
+  row.set("item", "item_3");
+  CHECK(scorer.predict(row) == third);
+  row.set("item", "item_3");
+  row.set("item", "");
+  CHECK(scorer.predict(row) == unseen);
+  row.set("item", "item_3");
+  const infer::Features copy = row;
+  row.clear();
+  CHECK(scorer.predict(copy) == third);
+  CHECK(row.counts().unseen == 0);
+  row.set("item", "no such item");
+  CHECK(row.counts().unseen == 1);
 }
 
 TEST_CASE("what a scorer cannot score is refused") {

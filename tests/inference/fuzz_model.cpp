@@ -1,5 +1,6 @@
 // libFuzzer target: any bytes as a model file, then a prediction. Checksums would stop nearly every mutation at the
-// door, so the input is signed first, as an attacker would. Built by scripts/fuzz.sh with clang.
+// door, so the input is signed first, as an attacker would. And mutations know the layout: a header that grows keeps
+// its length, numbers of it become others that are wrong by one or by far. Built by scripts/fuzz.sh with clang.
 #include <cstring>
 
 #include "model/inference/mal_infer.h"
@@ -63,7 +64,52 @@ void predict(const mal::infer::Model& model) {
   if (scorer->try_set_user(*user).ok()) static_cast<void>(scorer->try_predict(ads, 3, out).ok());
 }
 
+// The header with one number replaced.
+void change_number(std::string& header, unsigned seed) {
+  std::vector<std::pair<std::size_t, std::size_t>> numbers;  // begin, size
+  for (std::size_t at = 0; at < header.size();) {
+    const std::size_t begin = header.find_first_of("0123456789", at);
+    if (begin == std::string::npos) break;
+    at = std::min(header.size(), header.find_first_not_of("0123456789", begin));
+    numbers.emplace_back(begin, at - begin);
+  }
+  if (numbers.empty()) return;
+  const auto [begin, size] = numbers[seed / 8 % numbers.size()];
+  const unsigned long long old = std::strtoull(header.substr(begin, size).c_str(), nullptr, 10);
+  const unsigned long long choices[] = {old + 1,    old - 1,    0,     1,         2 * old,
+                                        1ULL << 31, 1ULL << 32, ~0ULL, ~0ULL / 4, 65536};
+  header.replace(begin, size, std::to_string(choices[seed / 65536 % std::size(choices)]));
+}
+
 }  // namespace
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most, unsigned seed) {
+  std::uint64_t length = 0;
+  if (size >= 8) std::memcpy(&length, data, sizeof(length));
+  if (seed % 8 == 0 || size < 16 || length > size - 8) return LLVMFuzzerMutate(data, size, most);
+  const auto head = 8 + static_cast<std::size_t>(length);
+  if (seed % 8 == 1) return head + LLVMFuzzerMutate(data + head, size - head, size - head);  // weights, keys
+  std::string header(data + 8, data + head);
+  const std::string tensors(data + head, data + size);
+  header.erase(header.find_last_not_of(' ') + 1);
+  if (seed % 8 < 5) {
+    change_number(header, seed);
+  } else {
+    std::vector<std::uint8_t> room(header.begin(), header.end());
+    room.resize(header.size() + 64);
+    room.resize(LLVMFuzzerMutate(room.data(), header.size(), room.size()));
+    header.assign(room.begin(), room.end());
+  }
+  while ((header.size() + 8) % 64 != 0) header += ' ';
+  length = header.size();
+  std::string file(reinterpret_cast<const char*>(&length), sizeof(length));
+  file += header + tensors;
+  if (file.size() > most) return LLVMFuzzerMutate(data, size, most);
+  std::memcpy(data, file.data(), file.size());
+  return file.size();
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string file(reinterpret_cast<const char*>(data), size);

@@ -2,6 +2,7 @@
 // the inputs, everything that can be added, whole and half-wide weights.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "engine/random.h"
 #include "model/inference/mal_infer.h"
@@ -101,6 +102,21 @@ TEST_CASE("products with every set of kernels") {
           check(*kernels, {rows, 9, outputs, false, false, true, halves, d::Activation::swish, {{0, 9}}});
           check(*kernels, {rows, 3, outputs, false, true, false, halves, d::Activation::none, {}});
         }
+}
+
+TEST_CASE("ReLU lets NaN through, with every set of kernels") {
+  for (const d::Kernels* kernels : all_kernels())
+    for (const std::size_t rows : {1, 2, 6}) {
+      const float x[6] = {1, 1, 1, 1, 1, 1};
+      std::vector<float> panels(16, -1.0F), y(6 * 16);
+      panels[3] = std::numeric_limits<float>::quiet_NaN();
+      const d::Segment all = {0, 1};
+      d::Product p;
+      p.x = x, p.ldx = 1, p.inputs = 1, p.panels = panels.data(), p.segments = &all, p.segment_count = 1;
+      p.y = y.data(), p.ldy = 16, p.rows = rows, p.outputs = 16, p.activation = d::Activation::relu;
+      kernels->product(p);
+      for (std::size_t r = 0; r < rows; ++r) CHECK((std::isnan(y[16 * r + 3]) && y[16 * r] == 0));
+    }
 }
 
 TEST_CASE("sums and norms with every set of kernels") {

@@ -80,10 +80,9 @@ class Bytes {
   // Look-ups go all over tables and vocabularies: with pages of 4 KiB each would wait for its address too.
   void ask_for_huge_pages() {
 #if defined(MADV_HUGEPAGE)
-    constexpr std::uintptr_t kPage = 4096, kWorthIt = std::uintptr_t{4} << 20;
-    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data_) + kPage - 1) / kPage * kPage;
-    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data_) + size_) / kPage * kPage;
-    if (size_ >= kWorthIt) static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+    constexpr std::size_t kPage = 4096, kWorthIt = std::size_t{4} << 20;
+    const std::size_t before = (kPage - reinterpret_cast<std::uintptr_t>(bytes_) % kPage) % kPage;
+    if (size_ >= kWorthIt) static_cast<void>(madvise(bytes_ + before, (size_ - before) / kPage * kPage, MADV_HUGEPAGE));
 #endif
   }
 

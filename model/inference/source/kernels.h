@@ -81,7 +81,7 @@ inline void softmax(float* values, std::size_t n) {
 }
 
 inline float activated(float value, Activation activation) {
-  if (activation == Activation::relu) return value > 0 ? value : 0.0F;
+  if (activation == Activation::relu) return value < 0 ? 0.0F : value;  // NaN stays NaN
   if (activation == Activation::swish) return value / (1.0F + std::exp(-value));
   return value;
 }

@@ -24,8 +24,8 @@ MAL_INFER_AVX2 void store(const Product& p, std::size_t row, std::size_t column,
       high = _mm256_add_ps(high, _mm256_loadu_ps(add + 8));
     }
     if (p.activation == Activation::relu) {
-      low = _mm256_max_ps(low, _mm256_setzero_ps());
-      high = _mm256_max_ps(high, _mm256_setzero_ps());
+      low = _mm256_max_ps(_mm256_setzero_ps(), low);  // the second of the two, where one is NaN
+      high = _mm256_max_ps(_mm256_setzero_ps(), high);
     }
     _mm256_storeu_ps(p.y + row * p.ldy + column, low);
     _mm256_storeu_ps(p.y + row * p.ldy + column + 8, high);

@@ -73,7 +73,8 @@ inline bool Loader::bind_multi_head(const std::string& column, MultiHeadWeights&
       !dense(name + "/value/bias", {d}, value_bias) || !dense(name + "/output/weight", {d, d}, output) ||
       !dense(name + "/output/bias", {d}, output_bias))
     return false;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(d / state_.trunk.heads));
+  const std::size_t of_head = d / state_.trunk.heads;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(of_head));
   std::vector<float> both(2 * d * d), both_bias(2 * d);
   for (std::size_t i = 0; i < d; ++i)
     for (std::size_t k = 0; k < d; ++k) {

@@ -145,9 +145,9 @@ struct LineAllocator {
   LineAllocator(const LineAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
 
   T* allocate(std::size_t n) {  // the container has checked that n elements are no absurd number
-    void* whole = ::operator new(n * sizeof(T) + kCacheLine);
-    const auto address = reinterpret_cast<std::uintptr_t>(whole);
-    const std::uintptr_t aligned = (address + kCacheLine) / kCacheLine * kCacheLine;  // at least 8 bytes further
+    char* whole = static_cast<char*>(::operator new(n * sizeof(T) + kCacheLine));
+    char* aligned =
+        whole + kCacheLine - reinterpret_cast<std::uintptr_t>(whole) % kCacheLine;  // 8 bytes further or more
     reinterpret_cast<void**>(aligned)[-1] = whole;
     return reinterpret_cast<T*>(aligned);
   }
