@@ -90,7 +90,7 @@ double percentile(std::vector<double>& values, double share) {
 }
 
 struct RunOptions {
-  std::string model = "natal.mal", samples;
+  std::string model = "natal.mal", samples, label = "ours";
   std::vector<std::size_t> batches = {1, 8, 64, 200};
   double seconds = 1;
   bool parts = false;
@@ -121,7 +121,7 @@ void measure(const infer::Model& model, std::size_t ads_count, const RunOptions&
     encode.push_back(microseconds(a, b));
     set_user.push_back(microseconds(b, c));
     predict.push_back(microseconds(c, d));
-    samples << "ours " << ads_count << ' ' << whole.back() << '\n';
+    samples << options.label << ' ' << ads_count << ' ' << whole.back() << '\n';
   }
   const double sum = std::accumulate(whole.begin(), whole.end(), 0.0);
   const double rows = static_cast<double>(ads_count * whole.size()) / sum * 1e6;
@@ -164,6 +164,7 @@ int main(int argc, char** argv) {
   run_command->add_option("--batch", options.batches)->delimiter(',');
   run_command->add_option("--seconds", options.seconds, "A batch size");
   run_command->add_option("--samples", options.samples, "Append every latency to this file");
+  run_command->add_option("--label", options.label, "The name of this engine in that file");
   run_command->add_flag("--parts", options.parts);
   run_command->callback([&] { run(options); });
   try {

@@ -242,10 +242,11 @@ def summary(options):
             print(f"{ads:>5} {engine:<12} {p10:>10.1f} {p50:>10.1f} {p99:>10.1f} {rows:>10.0f} {ads / p10 * 1e6:>10.0f} "
                   f"{count:>9}")
             entry.update({f"{engine}_p10_us": p10, f"{engine}_p50_us": p50, f"{engine}_p99_us": p99, f"{engine}_rows_per_s": rows})
-        if "ours" in table[ads] and "onnxruntime" in table[ads]:
-            ratios = [table[ads]["onnxruntime"][i] / table[ads]["ours"][i] for i in (0, 1)]
-            entry["ratio"] = ratios[1]
-            print(f"      ONNX Runtime / ours: {ratios[0]:.1f} at p10, {ratios[1]:.1f} at p50")
+        for ours, key in (("ours", "ratio"), ("ours_bf16", "ratio_bf16")):
+            if ours in table[ads] and "onnxruntime" in table[ads]:
+                ratios = [table[ads]["onnxruntime"][i] / table[ads][ours][i] for i in (0, 1)]
+                entry[key] = ratios[1]
+                print(f"      ONNX Runtime / {ours}: {ratios[0]:.1f} at p10, {ratios[1]:.1f} at p50")
     if options.json:
         with open(options.json, "w") as file:
             json.dump({"inference": {"mal": result}}, file, indent=1)
