@@ -77,6 +77,21 @@ done
 refuses 1 "neither" ./minimal mal.mal user=u1
 refuses 1 "'nothing'" ./minimal mal.mal nothing=1
 
+# docs/serving.md alone: its program, its commands.
+mkdir five && cp mal_infer.h mal.mal five
+(
+  cd five
+  mv mal.mal model.mal
+  awk '/^```cpp$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$source/docs/serving.md" >score.cpp
+  g++ -std=c++17 -O1 score.cpp -o score
+  mapfile -t values < <(cd .. && row 7)
+  unknown=$(./score model.mal $(./score model.mal)) known=$(./score model.mal "${values[@]}")
+  grep -q '^last 0\.[0-9]' <<<"$unknown" || die "docs/serving.md: '$unknown' of an unknown row"
+  within "$(awk -v a="${known#last }" -v b="$(cd .. && ./minimal mal.mal "${values[@]}" | sed -n 's/^last //p')" \
+    'BEGIN { d = a - b; print d < 0 ? -d : d }')" 1e-6 || die "docs/serving.md: '$known'"
+  echo "ok: docs/serving.md: $unknown, then $known"
+)
+
 # Threads and hot swap; under ThreadSanitizer, which ends with a report of any race.
 g++ -std=c++17 -O1 -g -fsanitize=thread -pthread -I. server_threads.cpp -o server_threads
 same_addresses=()  # some kernels spread addresses wider than ThreadSanitizer knows
