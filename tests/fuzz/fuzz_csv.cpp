@@ -1,0 +1,46 @@
+// libFuzzer target: any bytes as a text table, plain or gzip. Every field of every row is looked at as text, number and
+// integer; what is wrong must be a mal::Error. Built by scripts/fuzz.sh with clang.
+#include "engine/error.h"
+#include "tests/fuzz/memory_file.h"
+#include "train/data/sample_values.h"
+#include "train/data/text_table.h"
+
+namespace {
+
+template <typename Work>
+void may_fail(const Work& work) {
+  try {
+    work();
+  } catch (const mal::Error&) {
+  }
+}
+
+void read(mal::TextTable& table) {
+  std::vector<std::string_view> items;
+  const int columns = static_cast<int>(table.columns().size());
+  while (table.next())
+    for (int c = 0; c < columns; ++c) {
+      may_fail([&] { static_cast<void>(table.number(c)); });
+      may_fail([&] { static_cast<void>(table.integer(c)); });
+      mal::split_list(table.field(c), items);
+      static_cast<void>(mal::group_key(table.field(c)));
+      static_cast<void>(mal::is_utf8(table.field(c)));
+      static_cast<void>(table.unquoted(0, c));
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const mal::fuzz::MemoryFile file;
+  file.set(data, size);
+  may_fail([] {
+    mal::TextTable table(file.path());
+    read(table);
+  });
+  may_fail([] {
+    mal::TextTable table(file.path(), {.delimiter = '\t', .columns = {"a", "b"}});
+    read(table);
+  });
+  return 0;
+}
