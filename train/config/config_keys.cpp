@@ -294,6 +294,7 @@ void visit_config(RunConfig& config, ConfigVisitor& visitor) {
   visitor.section("data", [&](ConfigVisitor& v) {
     v.text("path", config.data.path);
     v.integer("prefetch", config.data.prefetch, 1, 64);
+    v.integer("shuffle_window", config.data.shuffle_window, 0, std::int64_t{1} << 40);
     v.flag("on_device", config.data.on_device);
   });
   visitor.section("model", [&](ConfigVisitor& v) { visit_model(v, config.model); });

@@ -15,9 +15,10 @@
 namespace mal {
 
 struct DataConfig {
-  std::string path;           // a dataset of `mal_data prepare`
-  std::int64_t prefetch = 3;  // batches prepared ahead
-  bool on_device = false;     // from the second epoch on the batches come from the device's own memory
+  std::string path;                 // a dataset of `mal_data prepare`
+  std::int64_t prefetch = 3;        // batches prepared ahead
+  std::int64_t shuffle_window = 0;  // rows; 0: time order
+  bool on_device = false;           // from the second epoch on the batches come from the device's own memory
 };
 
 struct TrainConfig {

@@ -101,8 +101,9 @@ class Trainer {
     seen_ = first_epoch * rows_ + first_row;
     const std::int64_t resumed = seen_;
     count_rows(baseline, std::min(seen_, rows_));
-    const bool keep =
-        setup_.config.data.on_device && config.epochs > first_epoch + 1 && setup_.network.stage.keep(an_epoch);
+    // What is kept comes in the order of the first epoch.
+    const bool keep = setup_.config.data.on_device && setup_.config.data.shuffle_window == 0 &&
+                      config.epochs > first_epoch + 1 && setup_.network.stage.keep(an_epoch);
     bool kept = false;
     for (std::int64_t epoch = first_epoch; epoch < config.epochs; ++epoch) {
       const std::int64_t first = epoch == first_epoch ? first_row : 0;
@@ -128,10 +129,14 @@ class Trainer {
     return schedule;
   }
 
+  ShuffleOptions shuffle(std::int64_t epoch) const {
+    return {.window = setup_.config.data.shuffle_window, .seed = setup_.config.seed, .round = epoch};
+  }
+
   // The rows that were trained before the checkpoint.
   void count_rows(RateCounter& baseline, std::int64_t rows) const {
     if (rows == 0 || !baseline.active()) return;
-    BatchReader reader(setup_.dataset, Split::train, setup_.config.train.batch_size);
+    BatchReader reader(setup_.dataset, Split::train, setup_.config.train.batch_size, 0, 3, shuffle(0));
     for (std::int64_t counted = 0; counted < rows;) {
       const Batch* batch = reader.next();
       baseline.count(*batch);
@@ -142,7 +147,7 @@ class Trainer {
   void read_epoch(std::int64_t epoch, std::int64_t first_row, bool keep, RateCounter& baseline) {
     const std::int64_t batch_size = setup_.config.train.batch_size;
     BatchReader reader(setup_.dataset, Split::train, batch_size, first_row,
-                       static_cast<int>(setup_.config.data.prefetch));
+                       static_cast<int>(setup_.config.data.prefetch), shuffle(epoch));
     while (const Batch* batch = reader.next()) {
       if (epoch == 0) baseline.count(*batch);
       if (keep)
