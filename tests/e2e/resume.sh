@@ -52,6 +52,7 @@ check mal mal --set train.clip_norm=1 --set train.warmup_steps=20
 check home home --set optimizer.dense.type=adamw
 check pcgrad shared_bottom --set train.multi_task=pcgrad --set optimizer.dense.type=sgd --set optimizer.dense.momentum=0.9
 check ftrl natal --set optimizer.sparse.type=ftrl --set optimizer.dense.type=adagrad
+check shuffled base --set data.shuffle_window=300
 check adam_dense mmoe --set optimizer.sparse.type=adam_dense
 check rowwise ple --set optimizer.sparse.type=rowwise_adagrad
 

@@ -35,6 +35,7 @@ std::string run_key(const RunConfig& config, const std::string& data_fingerprint
   same.name = "run";
   same.output = "run";
   same.data = DataConfig();
+  same.data.shuffle_window = config.data.shuffle_window;
   same.eval = EvalConfig();
   same.train.threads = TrainConfig().threads;
   same.train.log_every = TrainConfig().log_every;
