@@ -66,7 +66,7 @@ kernels=kernels/cpu
 mutate "a parameter has another name" model/trunk.cpp '"input_norm")' '"norm")'
 
 # ---- layers
-mutate "hidden layers drop their bias" $kernels/linear.cpp 'const float value = row[n] + b[n];' 'const float value = row[n];'
+mutate "hidden layers drop their bias" $kernels/linear.cpp 'row[n] += b[n];' 'row[n] += 0 * b[n];'
 mutate "logits drop their bias" $kernels/linear.cpp 'y[r * ldy] = sum + bias;' 'y[r * ldy] = sum + 0 * bias;'
 mutate "LayerNorm: eps outside the root" $kernels/norm.cpp '1.0F / std::sqrt(square / n + eps)' \
   '1.0F / (std::sqrt(square / n) + eps)'
@@ -126,8 +126,8 @@ mutate "Adam: no bias correction of the first moment" $kernels/optimizer.cpp \
 mutate "Adam: eps is bias-corrected too" $kernels/optimizer.cpp 'std::sqrt(v[i]) / factors.root + step.eps' \
   '(std::sqrt(v[i]) + step.eps) / factors.root'
 mutate "AdamW: the decay enters the moments" $kernels/optimizer.cpp 'decoupled ? 0.0F : step.l2' 'step.l2'
-mutate "momentum is dampened" $kernels/optimizer.cpp 'step.momentum * velocity[i] + g[i] * step.gradient_scale' \
-  'step.momentum * velocity[i] + (1 - step.momentum) * g[i] * step.gradient_scale'
+mutate "momentum is dampened" $kernels/optimizer.cpp 'step.momentum * velocity[i] + g[i] * scale' \
+  'step.momentum * velocity[i] + (1 - step.momentum) * g[i] * scale'
 mutate "rowwise_adagrad: the sum in place of the mean" $kernels/optimizer.cpp '*s += square / static_cast<float>(size);' \
   '*s += square;'
 mutate "FTRL: z forgets the weight" $kernels/optimizer.cpp '(std::sqrt(next) - std::sqrt(n[i])) / step.rate * w[i]' \
@@ -139,19 +139,18 @@ mutate "adam_dense: rows outside the batch stay" $kernels/optimizer.cpp \
       adam_dense_table' 'if (false)
       adam_dense_table'
 mutate "clipping forgets the embeddings" engine/optimizer.cpp \
-  'spans_.push_back({gradient->values, gradient->count * gradient->table->width()});' \
-  'spans_.push_back({gradient->values, 0 * gradient->table->width()});'
+  'gradient->capacity * table.width(), table.width()' '0 * gradient->capacity * table.width(), table.width()'
 mutate "the warm-up begins at 0" engine/optimizer.cpp 'return at / warmup;' 'return (at - 0.999) / warmup;'
 mutate "the cosine is a step early" engine/optimizer.cpp '(at - 1.0 - warmup) / length' '(at - warmup) / length'
 
 # ---- MAL
 mutate "MAL: the last layer from knowledge to v_a is not linear" model/zoo/mal.cpp '{config.activation, true}' \
   '{config.activation, false}'
-mutate "MAL: CAT has the views' lambda" model/zoo/mal.cpp 'labels, config.mal.lambda_cat}' 'labels, config.mal.lambda_view}'
+mutate "MAL: CAT has the views' lambda" model/zoo/mal.cpp 'cat.scale = config.mal.lambda_cat;' 'cat.scale = config.mal.lambda_view;'
 mutate "MAL: detach_knowledge does nothing" model/zoo/mal.cpp 'if (config.mal.detach_knowledge)' \
   'if (config.mal.detach_knowledge && config.mal.ptp.empty())'
-mutate "MAL: view_labels: primary is ignored" model/zoo/mal.cpp 'labels.push_back(config.mal.view_labels == ViewLabels::primary ? context.primary : view);' \
-  'labels.push_back(view);'
+mutate "MAL: view_labels: primary is ignored" model/zoo/mal.cpp \
+  'labels.push_back(config.mal.view_labels == ViewLabels::primary ? context.primary : views[k]);' 'labels.push_back(views[k]);'
 
 # ---- ways of sharing
 mutate "gates: the softmax's gradient without its mean" $kernels/gate.cpp 'weights[k] * (dweights[k] - mean)' \
