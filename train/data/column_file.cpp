@@ -68,8 +68,9 @@ ColumnReader::ColumnReader(const std::string& path, ColumnType type, std::uint64
   if (header.type != static_cast<std::uint32_t>(type) || header.width != width)
     fail("{}: it holds type {} × {}, the schema says {} × {}; prepare again", path, header.type, header.width,
          static_cast<std::uint32_t>(type), width);
-  std::uint64_t bytes = 0;
-  if (__builtin_mul_overflow(header.rows, width * size_of(type), &bytes) || bytes != map_.size() - sizeof(header))
+  std::uint64_t row_bytes = 0, bytes = 0;
+  if (width == 0 || __builtin_mul_overflow(width, size_of(type), &row_bytes) ||
+      __builtin_mul_overflow(header.rows, row_bytes, &bytes) || bytes != map_.size() - sizeof(header))
     fail("{}: {} rows do not fit its {} bytes; the file is cut short or damaged, prepare again", path, header.rows,
          map_.size());
   rows_ = static_cast<std::int64_t>(header.rows);
