@@ -1,4 +1,6 @@
 // A build without Apache Arrow: Parquet files are recognised, and refused.
+#include <utility>
+
 #include "engine/error.h"
 #include "train/data/parquet/export_parquet.h"
 #include "train/data/parquet/parquet_file.h"
@@ -15,8 +17,8 @@ static constexpr const char* kHowTo = "run scripts/setup.sh (or install Apache A
   fail("{}: it is Parquet, and this build reads text alone; {}", path, kHowTo);
 }
 
-ParquetFile::ParquetFile(std::string path) {
-  refuse(path);
+ParquetFile::ParquetFile(std::string path) : path_(std::move(path)) {
+  refuse(path_);
 }
 std::int64_t ParquetFile::rows() const {
   return 0;
