@@ -109,4 +109,15 @@ RunConfig parse_run_config_text(std::string_view text, const std::string& name,
   return read_config(parse_yaml_text(text, name), overrides);
 }
 
+RunConfig without_particulars(RunConfig config) {
+  const TrainConfig usual;
+  config.name = config.output = "run";
+  config.data = {.path = {}, .shuffle_window = config.data.shuffle_window};
+  config.eval = {};
+  config.train.threads = usual.threads;
+  config.train.checkpoint_every = usual.checkpoint_every;
+  config.train.checkpoint_minutes = usual.checkpoint_minutes;
+  return config;
+}
+
 }  // namespace mal

@@ -61,6 +61,10 @@ RunConfig parse_run_config(const std::string& path, const std::vector<std::strin
 RunConfig parse_run_config_text(std::string_view text, const std::string& name,
                                 const std::vector<std::string>& overrides);
 
+// With the default in place of everything that cannot change what is trained: name, output and data set (others see to
+// that one), what is evaluated, threads, how batches are read, checkpoints.
+RunConfig without_particulars(RunConfig config);
+
 // Every key with its value; parse_run_config of it gives the same configuration.
 std::string to_yaml(const RunConfig& config);
 

@@ -31,16 +31,8 @@ std::string row_name(const Study& study, const StudyRow& row, const std::string&
 }  // namespace
 
 std::string run_key(const RunConfig& config, const std::string& data_fingerprint) {
-  RunConfig same = config;
-  same.name = "run";
-  same.output = "run";
-  same.data = DataConfig();
-  same.data.shuffle_window = config.data.shuffle_window;
-  same.eval = EvalConfig();
-  same.train.threads = TrainConfig().threads;
+  RunConfig same = without_particulars(config);
   same.train.log_every = TrainConfig().log_every;
-  same.train.checkpoint_every = TrainConfig().checkpoint_every;
-  same.train.checkpoint_minutes = TrainConfig().checkpoint_minutes;
   const std::string text = fmt::format("{}\n{}\n{}", kRunVersion, data_fingerprint, to_yaml(same));
   return fmt::format("{:016x}", chained(text.data(), text.size(), 0));
 }

@@ -37,16 +37,14 @@ bool holds_only_ours(const std::string& path) {
 
 // A run goes on only as it began; what cannot change its numbers may be another.
 void check_same(const std::string& path, const RunConfig& config) {
-  RunConfig earlier = parse_run_config(path + kConfig, {});
-  earlier.name = config.name;
-  earlier.output = config.output;
-  earlier.data.prefetch = config.data.prefetch;
-  earlier.train.threads = config.train.threads;
-  earlier.train.eval_batch_size = config.train.eval_batch_size;
-  earlier.train.checkpoint_every = config.train.checkpoint_every;
-  earlier.train.checkpoint_minutes = config.train.checkpoint_minutes;
-  earlier.eval = config.eval;
-  std::istringstream then(to_yaml(earlier)), now(to_yaml(config));
+  const auto compared = [](const RunConfig& whole) {
+    RunConfig same = without_particulars(whole);
+    same.data.path = whole.data.path;
+    same.data.on_device = whole.data.on_device;
+    same.train.eval_batch_size = TrainConfig().eval_batch_size;
+    return to_yaml(same);
+  };
+  std::istringstream then(compared(parse_run_config(path + kConfig, {}))), now(compared(config));
   std::string before, after;
   while (std::getline(now, after)) {
     if (std::getline(then, before) && before == after) continue;
@@ -55,8 +53,7 @@ void check_same(const std::string& path, const RunConfig& config) {
     };
     fail_usage(
         "{} was begun with '{}', and the configuration now says '{}': a run goes on only as it began; use --overwrite "
-        "to "
-        "begin anew, or --set output=FOLDER",
+        "to begin anew, or --set output=FOLDER",
         path, trimmed(before), trimmed(after));
   }
 }

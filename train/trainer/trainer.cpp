@@ -54,11 +54,6 @@ struct Setup {
     if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
   }
 
-  std::string data_fingerprint() const {
-    return fmt::format("{} rows, vocabularies {}", dataset.rows(Split::train),
-                       vocabulary_fingerprint(config.data.path));
-  }
-
   RunConfig config;
   Device device;
   Dataset dataset;
@@ -68,10 +63,12 @@ struct Setup {
 
 class Trainer {
  public:
-  Trainer(Setup& setup, RunDirectory& directory)
+  // vocabularies: the data set's vocabulary_fingerprint(), which has read them whole.
+  Trainer(Setup& setup, RunDirectory& directory, const std::string& vocabularies)
       : setup_(setup),
         directory_(directory),
         rows_(setup.dataset.rows(Split::train)),
+        data_identity_(fmt::format("{} rows, vocabularies {}", rows_, vocabularies)),
         optimizer_(setup.device, setup.parameters, setup.config.dense, setup.config.sparse, schedule()),
         pipeline_(setup.network, optimizer_),
         meter_(setup.network.model.heads.size()),
@@ -83,7 +80,7 @@ class Trainer {
   void resume() {
     if (directory_.checkpoint().empty()) return;
     const TrainingPosition position =
-        load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), setup_.data_fingerprint());
+        load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), data_identity_);
     directory_.rewind_log(position.steps);
     optimizer_.resume(position.steps);
     meter_ = position.meter;
@@ -129,14 +126,20 @@ class Trainer {
     return schedule;
   }
 
-  ShuffleOptions shuffle(std::int64_t epoch) const {
-    return {.window = setup_.config.data.shuffle_window, .seed = setup_.config.seed, .round = epoch};
+  BatchReader read(std::int64_t epoch, std::int64_t first_row) const {
+    const DataConfig& data = setup_.config.data;
+    return {setup_.dataset,
+            Split::train,
+            setup_.config.train.batch_size,
+            first_row,
+            static_cast<int>(data.prefetch),
+            {.window = data.shuffle_window, .seed = setup_.config.seed, .round = epoch}};
   }
 
   // The rows that were trained before the checkpoint.
   void count_rows(RateCounter& baseline, std::int64_t rows) const {
     if (rows == 0 || !baseline.active()) return;
-    BatchReader reader(setup_.dataset, Split::train, setup_.config.train.batch_size, 0, 3, shuffle(0));
+    BatchReader reader = read(0, 0);
     for (std::int64_t counted = 0; counted < rows;) {
       const Batch* batch = reader.next();
       baseline.count(*batch);
@@ -146,8 +149,7 @@ class Trainer {
 
   void read_epoch(std::int64_t epoch, std::int64_t first_row, bool keep, RateCounter& baseline) {
     const std::int64_t batch_size = setup_.config.train.batch_size;
-    BatchReader reader(setup_.dataset, Split::train, batch_size, first_row,
-                       static_cast<int>(setup_.config.data.prefetch), shuffle(epoch));
+    BatchReader reader = read(epoch, first_row);
     while (const Batch* batch = reader.next()) {
       if (epoch == 0) baseline.count(*batch);
       if (keep)
@@ -207,8 +209,7 @@ class Trainer {
   }
 
   void save() {
-    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_},
-                    setup_.data_fingerprint());
+    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_}, data_identity_);
     saved_at_ = Clock::now();
   }
 
@@ -233,6 +234,7 @@ class Trainer {
   Setup& setup_;
   RunDirectory& directory_;
   std::int64_t rows_;
+  std::string data_identity_;  // of checkpoints
   Optimizer optimizer_;
   StepPipeline pipeline_;
   LossMeter meter_;
@@ -278,11 +280,12 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
     directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train),
                              setup.dataset.rows(Split::test),
                              setup.parameters.dense_count() + setup.parameters.table_count()));
-  Trainer trainer(setup, directory);
+  const std::string vocabularies = vocabulary_fingerprint(config.data.path);
+  Trainer trainer(setup, directory, vocabularies);
   trainer.resume();
   const std::int64_t steps = trainer.run(baseline);
   check_weights(setup.parameters, steps);
-  directory.save(setup.parameters, config, vocabulary_fingerprint(config.data.path), steps);
+  directory.save(setup.parameters, config, vocabularies, steps);
 
   const ScoredSplit test = score_split(setup.device, setup.parameters, config.model, setup.dataset, Split::test,
                                        config.train.eval_batch_size, config.eval.slices);
