@@ -56,7 +56,7 @@ benches=()
 for source in bench/*_bench.cpp; do benches+=("$(basename "$source" .cpp)"); done
 
 run configure cmake -S . -B $build "${options[@]}"
-run build cmake --build $build -j "$(nproc)" --target kernels_tests device_tests mal_data mal_gpu_train "${benches[@]}"
+run build cmake --build $build -j "$(nproc)" --target kernels_tests device_tests mal_data mal_gpu_train inference_bench "${benches[@]}"
 
 run kernels env MAL_TEST_DEVICE=cuda $build/kernels_tests "~*number of threads*"
 run device env MAL_TEST_DEVICE=cuda $build/device_tests
@@ -92,8 +92,9 @@ for bench in "${benches[@]}"; do
     --benchmark_out="$out/$bench.json" --benchmark_out_format=json
 done
 for precision in fp32 tf32; do
-  run "torch_$precision" "$python" bench/peers/gpu_step.py --precision $precision
-  run "torch_compile_$precision" "$python" bench/peers/gpu_step.py --precision $precision --compile
+  run "train_beside_torch_$precision" env MAL_BUILD=$build PEERS_PYTHON="$python" bench/compare.sh train --device cuda \
+    --precision $precision --models mal --batches 4096 --engines eager:sparse,compile:sparse --rounds 1 --seconds 3 \
+    --rows 200000 --json "$out/beside_torch_$precision.json"
 done
 
 run report "$python" scripts/gpu_report.py report "$out"

@@ -50,7 +50,7 @@ def report(folder):
     smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
                          capture_output=True, text=True, check=False).stdout.strip()
     result = {"date": datetime.date.today().isoformat(), "gpu": smi, "steps": {}, "benchmarks": [], "training": {},
-              "torch": [], "losses": last_json(out / "losses.log")}
+              "beside_torch": [], "losses": last_json(out / "losses.log")}
     for line in (out / "steps.txt").read_text().splitlines():
         name, state, seconds = line.split()
         result["steps"][name] = {"state": state, "seconds": int(seconds)}
@@ -64,7 +64,13 @@ def report(folder):
                                          "flops_per_second": b.get("flop/s"), "of_ceiling": b.get("of_ceiling")})
     for run in sorted(out.glob("runs/*")):
         result["training"][run.name] = speed(run)
-    result["torch"] = [r for r in map(last_json, sorted(out.glob("torch_*.log"))) if r]
+    for path in sorted(out.glob("beside_torch_*.json")):
+        precision = path.stem.rsplit("_", 1)[1]
+        for model, batches in json.loads(path.read_text())["train"].items():
+            for batch, speeds in batches.items():
+                result["beside_torch"] += [{"model": model, "what": what, "precision": precision, "batch": int(batch),
+                                            "samples_per_second": speed} for what, speed in speeds.items()
+                                           if what == "ours" or what.startswith("torch")]
     (out / "report.json").write_text(json.dumps(result, indent=1) + "\n")
 
     shown = lambda x, unit: "n/a" if x is None else f"{x / unit:.2f}"
@@ -72,8 +78,8 @@ def report(folder):
     text += [f"| {name} | {s['state']} | {s['seconds']} |" for name, s in result["steps"].items()]
     text += ["", "| training step of mal | samples/s |", "|---|---|"]
     text += [f"| MAL, {name} | {shown(rate, 1)} |" for name, rate in result["training"].items()]
-    text += [f"| {r['what']}, {r['precision']}, batch {r['batch']} | {shown(r['samples_per_second'], 1)} |"
-             for r in result["torch"]]
+    text += [f"| {r['model']} of natal size, {r['what']}, {r['precision']}, batch {r['batch']} | "
+             f"{shown(r['samples_per_second'], 1)} |" for r in result["beside_torch"]]
     text += ["", "| kernel | GB/s | TFLOP/s | of the ceiling |", "|---|---|---|---|"]
     text += [f"| {b['name']} | {shown(b['bytes_per_second'], 1e9)} | {shown(b['flops_per_second'], 1e12)} | "
              f"{shown(b['of_ceiling'], 1)} |" for b in result["benchmarks"]]

@@ -84,7 +84,7 @@ def make_network(schema, model, tensors, train=False):
 
         def simtier(self, scores, name):
             table = self.tensor(name + "/tiers")
-            tiers = tensors[name + "/tiers"].shape[0]
+            tiers = table.shape[0]
             place = ((scores.clamp(-1, 1) + 1) * (tiers / 2)).long().clamp(max=tiers - 1)
             counts = torch.zeros(scores.shape[0], tiers, device=scores.device)
             counts = counts.scatter_add(1, place, torch.ones_like(scores))
@@ -93,28 +93,29 @@ def make_network(schema, model, tensors, train=False):
         def embed(self, rows, table):
             return F.embedding(rows, self.tensor("embedding/" + table), sparse=train)
 
-        def trunk(self, inputs):
-            parts, attended, tiers, embedded = [], [], [], {}
-            for column in self.columns:
-                x = inputs[column["name"]]
-                if column["kind"] == "id":
-                    embedded[column["name"]] = self.embed(x, column["table"])
-                    parts.append(embedded[column["name"]])
-            for column in self.columns:
-                x = inputs[column["name"]]
-                name = column["name"]
-                if column["kind"] == "sequence":
-                    e = self.embed(x, column["table"])
-                    attended.append(self.din(e, embedded[column["table"]], "attention/" + name))
-                elif column["kind"] == "scores":
-                    tiers.append(self.simtier(x, "simtier/" + name))
-            z = torch.cat(parts + attended + tiers, 1)
-            return F.layer_norm(z, tensors["input_norm/gamma"].shape, self.tensor("input_norm/gamma"), self.tensor("input_norm/beta"),
-                                model["layer_norm_eps"])
+        def look_up(self, *inputs):
+            """Ids become their embeddings. Apart, since torch.compile has no sparse gradients."""
+            return [x if column["kind"] == "scores" else self.embed(x, column["table"])
+                    for column, x in zip(self.columns, inputs)]
 
-        def heads(self, *inputs):
+        def trunk(self, *looked_up):
+            parts, attended, tiers, embedded = [], [], [], {}
+            for column, x in zip(self.columns, looked_up):
+                if column["kind"] == "id":
+                    embedded[column["name"]] = x
+                    parts.append(x)
+            for column, x in zip(self.columns, looked_up):
+                if column["kind"] == "sequence":
+                    attended.append(self.din(x, embedded[column["table"]], "attention/" + column["name"]))
+                elif column["kind"] == "scores":
+                    tiers.append(self.simtier(x, "simtier/" + column["name"]))
+            z = torch.cat(parts + attended + tiers, 1)
+            gamma = self.tensor("input_norm/gamma")
+            return F.layer_norm(z, gamma.shape, gamma, self.tensor("input_norm/beta"), model["layer_norm_eps"])
+
+        def heads(self, *looked_up):
             """Logits: the primary view's first, then (mal) one a task, CAT's last."""
-            z = self.trunk({column["name"]: x for column, x in zip(self.columns, inputs)})
+            z = self.trunk(*looked_up)
             depth = len(model["tower"])
             if model["type"] == "base":
                 bottom = self.mlp(z, "bottom", len(model["bottom"]))
@@ -131,7 +132,7 @@ def make_network(schema, model, tensors, train=False):
             return [primary] + [self.linear(h, f"aka/{task}/logit") for h, task in zip(hidden, tasks)]
 
         def forward(self, *inputs):
-            return torch.sigmoid(self.heads(*inputs)[0])[:, 0]
+            return torch.sigmoid(self.heads(*self.look_up(*inputs))[0])[:, 0]
 
     return Network().eval()
 

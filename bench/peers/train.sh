@@ -3,7 +3,7 @@
 #   bench/compare.sh train [--json FILE] [--rounds N] [--seconds S] [--models mal,base] [--batches 4096,1024]
 #     [--engines eager:sparse,compile:sparse,eager:dense] [--device cpu|cuda] [--precision fp32|tf32] [--rows N]
 # Ours reads its data set from disk; the peer's batches are in memory before its clock starts. PyTorch is the python3's
-# that PEERS_PYTHON names, or comes from PyPI into build/peers-venv (about 4 GB: PyPI's torch brings CUDA's libraries).
+# that PEERS_PYTHON names (and MAL_BUILD our binaries), or comes from PyPI into build/peers-venv (about 4 GB: PyPI's torch brings CUDA's libraries).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 json=() rounds=3 seconds=5 models=mal,base batches=4096,1024 engines=eager:sparse,eager:dense device=cpu precision=fp32 rows=100000
@@ -49,7 +49,8 @@ for ((round = 1; round <= rounds; ++round)); do
       run() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }; }
       run "$build/mal_gpu_train" train/configs/"$model".yaml --device "$device" --overwrite --set data.path="$work/dataset" \
         --set output="$work/run" --set train.batch_size="$batch" --set train.log_every=4 --set train.schedule=constant \
-        --set train.checkpoint_minutes=0 --set eval.slices=[] ${MAL_TRAIN_OPTIONS:-}
+        --set train.checkpoint_minutes=0 --set eval.slices=[]\
+        --set train.precision="$precision"
       run "${peers[@]}" ours "$work/run" --type "$model" --batch "$batch" --samples "$work/speeds"
       for engine in "${engines[@]}"; do
         run "${peers[@]}" run "$work/$model.mal" --engine "${engine%:*}" --optimizer "${engine#*:}" --device "$device" \

@@ -106,15 +106,15 @@ def measure(options):
         batches.append(([torch.from_numpy(columns[c["name"]]).to(options.device) for c in schema["columns"]],
                         {v: torch.from_numpy(c).to(options.device) for v, c in credits.items()}))
 
-    def loss_of(inputs, credits):
-        return losses_of(F, network.heads(*inputs), credits, schema["views"])
+    def loss_of(looked_up, credits):
+        return losses_of(F, network.heads(*looked_up), credits, schema["views"])
 
     evaluate = torch.compile(loss_of) if options.engine == "compile" else loss_of
 
     def step(inputs, credits):
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss = evaluate(inputs, credits)
+        loss = evaluate(network.look_up(*inputs), credits)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
