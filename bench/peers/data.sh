@@ -19,15 +19,10 @@ while (($#)); do
   shift 2
 done
 
-venv=build/peers-data-venv
-if ! cmp -s bench/peers/data_requirements.txt $venv/installed.txt; then
-  echo "data: installing pandas into $venv"
-  python3 -m venv $venv
-  $venv/bin/pip install --quiet --disable-pip-version-check -r bench/peers/data_requirements.txt
-  cp bench/peers/data_requirements.txt $venv/installed.txt
-fi
+source bench/python_of.sh
 { cmake --preset release && cmake --build --preset release --target mal_data loader_bench; } >/dev/null
-python=$venv/bin/python peers=bench/peers/data_peers.py work=build/peers-data
+python=$(python_of build/peers-data-venv bench/peers/data_requirements.txt)
+peers=bench/peers/data_peers.py work=build/peers-data
 trap 'rm -rf "$work"' EXIT
 mkdir -p $work
 $python $peers make --rows "$rows" --ids "$ids" --out $work/mac

@@ -19,16 +19,11 @@ while (($#)); do
 done
 
 cmake --preset release >/dev/null && cmake --build --preset release --target inference_bench mal_infer_c >/dev/null
-venv=build/peers-venv requirements=bench/peers/inference_requirements.txt
-if ! cmp -s $requirements $venv/installed.txt; then
-  echo "inference: installing the peers into $venv"
-  python3 -m venv $venv
-  $venv/bin/pip install --quiet --disable-pip-version-check -r $requirements
-  cp $requirements $venv/installed.txt
-fi
+source bench/python_of.sh
+python=$(python_of build/peers-venv bench/peers/inference_requirements.txt)
 
 unset OPENBLAS_CORETYPE
-peers="$venv/bin/python -W ignore bench/peers/inference_peers.py"
+peers="$python -W ignore bench/peers/inference_peers.py"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build/release/inference_bench make --out "$work/natal.mal"

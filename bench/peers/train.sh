@@ -25,14 +25,8 @@ if [[ -z ${MAL_BUILD:-} ]]; then
 fi
 python=${PEERS_PYTHON:-}
 if [[ -z $python ]]; then
-  venv=build/peers-venv requirements=bench/peers/inference_requirements.txt
-  if ! cmp -s $requirements $venv/installed.txt; then
-    echo "train: installing the peers into $venv"
-    python3 -m venv $venv
-    $venv/bin/pip install --quiet --disable-pip-version-check -r $requirements
-    cp $requirements $venv/installed.txt
-  fi
-  python=$venv/bin/python
+  source bench/python_of.sh
+  python=$(python_of build/peers-venv bench/peers/inference_requirements.txt)
 fi
 unset OPENBLAS_CORETYPE
 peers=("$python" -W ignore bench/peers/train_peers.py)
