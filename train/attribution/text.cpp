@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "engine/error.h"
+#include "train/data/text_table.h"
 
 namespace mal {
 
@@ -64,12 +65,7 @@ void append_field(std::string& row, std::string_view field) {
     row += field;
     return;
   }
-  row += '"';
-  for (const char c : field) {
-    if (c == '"') row += '"';
-    row += c;
-  }
-  row += '"';
+  append_quoted(row, field);
 }
 
 void append_number(std::string& row, float number) {

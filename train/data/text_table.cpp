@@ -276,4 +276,13 @@ std::int64_t TextTable::integer(int column) const {
   return value;
 }
 
+void append_quoted(std::string& row, std::string_view field) {
+  row += '"';
+  for (const char c : field) {
+    if (c == '"') row += '"';
+    row += c;
+  }
+  row += '"';
+}
+
 }  // namespace mal

@@ -54,4 +54,7 @@ class TextTable {
   std::unique_ptr<State> state_;
 };
 
+// The field in quotes, as next() reads it, at the end of a row of CSV.
+void append_quoted(std::string& row, std::string_view field);
+
 }  // namespace mal

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "train/data/text_table.h"
 
 namespace mal {
 
@@ -88,16 +89,10 @@ void ParquetText::add_field(const std::string& field, std::int64_t row, std::siz
     fail("{}: the text holds a line break, which a row of text cannot have; take it out",
          block_.where(row, names_[column]));
   const bool quoted = field.find_first_of(",\"\r\t") != std::string::npos;
-  if (!quoted) {
+  if (quoted)
+    append_quoted(text_, field);
+  else
     text_ += field;
-    return;
-  }
-  text_ += '"';
-  for (const char c : field) {
-    if (c == '"') text_ += '"';
-    text_ += c;
-  }
-  text_ += '"';
 }
 
 }  // namespace mal
