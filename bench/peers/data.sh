@@ -49,9 +49,9 @@ done
 $python $peers check --dataset $work/dataset --arrays $work/arrays --pickles $work/pickles
 rm -rf $work/dataset $work/arrays $work/pickles
 if ((users > 0)); then
-  build/release/mal_data simulate --out $work/journeys --users "$users" >$work/log 2>&1
+  build/release/mal_data simulate --out $work/journeys --users "$users" >$work/simulated 2>$work/log
   measure attribute build/release/mal_data attribute --in $work/journeys/clicks.csv --conversions $work/journeys/conversions.csv \
     --mechanisms last,first,linear,mta --test-days 1 --out $work/credited
-  echo "clicks $(head -n 1 $work/log | grep -o '^[0-9]*')" >>$work/samples
+  echo "clicks $(head -n 1 $work/simulated | grep -o '^[0-9]*')" >>$work/samples
 fi
 $python $peers summary --samples $work/samples --rows "$rows" --ids "$ids" --mac $work/mac ${json:+--json "$json"}
