@@ -139,7 +139,7 @@ mutate "adam_dense: rows outside the batch stay" $kernels/optimizer.cpp \
       adam_dense_table' 'if (false)
       adam_dense_table'
 mutate "clipping forgets the embeddings" engine/optimizer.cpp \
-  'gradient->capacity * table.width(), table.width()' '0 * gradient->capacity * table.width(), table.width()'
+  'table.width(), gradient->count}' '0 * table.width(), gradient->count}'
 mutate "the warm-up begins at 0" engine/optimizer.cpp 'return at / warmup;' 'return (at - 0.999) / warmup;'
 mutate "the cosine is a step early" engine/optimizer.cpp '(at - 1.0 - warmup) / length' '(at - warmup) / length'
 
