@@ -9,7 +9,11 @@ CudaDevices probe_cuda_runtime() {
   devices.compiled = true;
   int count = 0;
   if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
-    devices.reason = cudaGetErrorString(status);
+    // CUDA says of a machine without any driver that its driver is too old.
+    int driver = 0;
+    const bool none =
+        status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0;
+    devices.reason = none ? "no NVIDIA driver is loaded" : cudaGetErrorString(status);
     return devices;
   }
   for (int device = 0; device < count; ++device) {
