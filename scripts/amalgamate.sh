@@ -4,7 +4,7 @@
 #   scripts/amalgamate.sh --check    fails if it is not what the sources give
 set -euo pipefail
 cd "$(dirname "$0")/../model/inference"
-parts=(preamble result hash json file container config kernels kernels_avx2 kernel_table plan trunk zoo state
+parts=(preamble result hash json file container config kernels vector kernels_vector kernel_table plan trunk zoo state
   loader loader_network features scorer scorer_input scorer_steps model)
 
 join() {

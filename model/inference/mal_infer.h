@@ -1219,12 +1219,14 @@ inline bool Schema::check(Problem& problem) {
 
 // The arithmetic. Weights lie in panels of 16 outputs, [outputs / 16][inputs][16], padded with zeros: a panel is read
 // from front to back, and stays in the nearest caches while all rows of a tile pass through it. Weights that a file
-// holds as bf16 stay so in memory and are widened in registers: one ad is bound by how fast weights come in.
-// Each kernel exists in plain C++ and, on x86, with AVX2 and FMA; kernels() picks once, by asking the processor.
+// holds as bf16 stay so in memory and are widened in registers: one ad is bound by how fast weights come in. For a
+// single row they lie in strips of 64 outputs too, [outputs / 64][inputs][64], the last strip as narrow as its outputs:
+// the weights of an input that is zero, as half of what ReLU gives is, are whole lines then, and are not read.
+// Each kernel exists in plain C++ and with vectors; kernels() picks once, by asking the processor.
 
 namespace mal::infer::detail {
 
-inline constexpr std::size_t kLanes = 16;
+inline constexpr std::size_t kLanes = 16, kStrip = 64;
 
 inline std::size_t padded(std::size_t n, std::size_t unit = kLanes) {
   return (n + unit - 1) / unit * unit;
@@ -1243,7 +1245,9 @@ struct Product {
   const float* x = nullptr;
   std::size_t ldx = 0, inputs = 0;
   const float* panels = nullptr;
+  const float* strips = nullptr;          // with panels
   const std::uint16_t* halves = nullptr;  // bf16 in place of panels
+  const std::uint16_t* half_strips = nullptr;
   const float* bias = nullptr;
   const Segment* segments = nullptr;
   std::size_t segment_count = 0;
@@ -1257,12 +1261,21 @@ struct Product {
   Activation activation = Activation::none;
 };
 
-// Weights of a linear layer, in panels.
+// Weights of a linear layer, in panels and in strips; either as floats or as bf16.
 struct Weights {
-  Lines<float> panels;
-  Lines<std::uint16_t> halves;  // bf16, in place of panels
+  Lines<float> panels, strips;
+  Lines<std::uint16_t> halves, half_strips;
   Lines<float> bias;
 };
+
+// Where the 16 weights of input k and the outputs from `column` on begin; column: a multiple of 16.
+inline std::size_t panel_place(std::size_t inputs, std::size_t k, std::size_t column) {
+  return column * inputs + k * kLanes;
+}
+inline std::size_t strip_place(std::size_t inputs, std::size_t outputs, std::size_t k, std::size_t column) {
+  const std::size_t first = column / kStrip * kStrip, width = std::min(kStrip, padded(outputs) - first);
+  return first * inputs + k * width + (column - first);
+}
 
 // Where in the 16 halves of a row of a panel output n lies: 32 bits hold outputs i and i + 8, so that a shift gives the
 // first eight outputs as floats and a mask the others.
@@ -1402,78 +1415,206 @@ inline void din(const DinWeights& w, const float* sequence, std::size_t valid, c
 
 }  // namespace mal::infer::detail
 
-// The same with AVX2 and FMA. Functions with a target attribute: they are there whatever the compiler was told.
-
-namespace mal::infer::detail {
+// Eight floats in registers, chosen when the header is compiled: AVX2 with FMA on x86, two NEON registers on 64-bit
+// ARM. kernels_vector.h is written in these functions alone.
 
 #if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
-
-#define MAL_INFER_AVX2 __attribute__((target("avx2,fma"))) inline
-#if defined(__clang__)
-#define MAL_INFER_UNROLL _Pragma("unroll")
+#define MAL_INFER_VECTOR 1
+// A target attribute: they are there whatever the compiler was told, and the processor is asked at run time.
+#define MAL_INFER_VECTORED __attribute__((target("avx2,fma"))) inline
+#elif MAL_INFER_NEON && !defined(MAL_INFER_PORTABLE)
+#define MAL_INFER_VECTOR 1
+#define MAL_INFER_VECTORED inline
 #else
-#define MAL_INFER_UNROLL _Pragma("GCC unroll 8")
+#define MAL_INFER_VECTOR 0
 #endif
 
-namespace avx2 {
+#if MAL_INFER_VECTOR
+namespace mal::infer::detail::vectored {
 
-MAL_INFER_AVX2 void store(const Product& p, std::size_t row, std::size_t column, __m256 low, __m256 high) {
-  if (p.outputs - column >= kLanes && p.activation != Activation::swish) {
-    if (p.add != nullptr) {
-      const float* add = p.add + row * p.ldadd + column;
-      low = _mm256_add_ps(low, _mm256_loadu_ps(add));
-      high = _mm256_add_ps(high, _mm256_loadu_ps(add + 8));
-    }
-    if (p.activation == Activation::relu) {
-      low = _mm256_max_ps(_mm256_setzero_ps(), low);  // the second of the two, where one is NaN
-      high = _mm256_max_ps(_mm256_setzero_ps(), high);
-    }
-    _mm256_storeu_ps(p.y + row * p.ldy + column, low);
-    _mm256_storeu_ps(p.y + row * p.ldy + column + 8, high);
-    return;
-  }
-  alignas(32) float sums[kLanes];
-  _mm256_store_ps(sums, low);
-  _mm256_store_ps(sums + 8, high);
-  portable::finish(p, row, column, sums);
+#if MAL_INFER_X86
+
+inline constexpr const char* kName = "avx2";
+using Eight = __m256;
+
+MAL_INFER_VECTORED Eight zeros() {
+  return _mm256_setzero_ps();
+}
+MAL_INFER_VECTORED Eight spread(float value) {
+  return _mm256_set1_ps(value);
+}
+MAL_INFER_VECTORED Eight spread(const float* value) {
+  return _mm256_broadcast_ss(value);
+}
+MAL_INFER_VECTORED Eight load(const float* from) {
+  return _mm256_loadu_ps(from);
+}
+MAL_INFER_VECTORED void store(float* to, Eight x) {
+  _mm256_storeu_ps(to, x);
+}
+MAL_INFER_VECTORED Eight add(Eight a, Eight b) {
+  return _mm256_add_ps(a, b);
+}
+MAL_INFER_VECTORED Eight subtract(Eight a, Eight b) {
+  return _mm256_sub_ps(a, b);
+}
+MAL_INFER_VECTORED Eight multiply(Eight a, Eight b) {
+  return _mm256_mul_ps(a, b);
+}
+MAL_INFER_VECTORED Eight fused(Eight a, Eight b, Eight sum) {  // a b + sum
+  return _mm256_fmadd_ps(a, b, sum);
+}
+MAL_INFER_VECTORED Eight relu(Eight x) {
+  return _mm256_max_ps(_mm256_setzero_ps(), x);  // the second of the two, where one is NaN
+}
+MAL_INFER_VECTORED Eight where_positive(Eight x, Eight yes, Eight no) {
+  return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
+}
+MAL_INFER_VECTORED unsigned not_zero(Eight x) {  // a bit each; NaN is not zero
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)));
+}
+MAL_INFER_VECTORED float total(Eight x) {
+  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
 }
 
 // 16 weights of one input, as floats.
-MAL_INFER_AVX2 void load(const float* w, __m256& low, __m256& high) {
+MAL_INFER_VECTORED void load_weights(const float* w, Eight& low, Eight& high) {
   low = _mm256_loadu_ps(w);
   high = _mm256_loadu_ps(w + 8);
 }
-MAL_INFER_AVX2 void load(const std::uint16_t* w, __m256& low, __m256& high) {
+MAL_INFER_VECTORED void load_weights(const std::uint16_t* w, Eight& low, Eight& high) {
   __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
   __asm__("" : "+x"(pairs));  // else compilers read memory twice, and reading is what one ad waits for
   low = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
   high = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-0x10000)));
 }
 
+#else
+
+inline constexpr const char* kName = "neon";
+struct Eight {
+  float32x4_t a, b;
+};
+
+inline Eight zeros() {
+  return {vdupq_n_f32(0), vdupq_n_f32(0)};
+}
+inline Eight spread(float value) {
+  const float32x4_t four = vdupq_n_f32(value);
+  return {four, four};
+}
+inline Eight spread(const float* value) {
+  return spread(*value);
+}
+inline Eight load(const float* from) {
+  return {vld1q_f32(from), vld1q_f32(from + 4)};
+}
+inline void store(float* to, Eight x) {
+  vst1q_f32(to, x.a);
+  vst1q_f32(to + 4, x.b);
+}
+inline Eight add(Eight x, Eight y) {
+  return {vaddq_f32(x.a, y.a), vaddq_f32(x.b, y.b)};
+}
+inline Eight subtract(Eight x, Eight y) {
+  return {vsubq_f32(x.a, y.a), vsubq_f32(x.b, y.b)};
+}
+inline Eight multiply(Eight x, Eight y) {
+  return {vmulq_f32(x.a, y.a), vmulq_f32(x.b, y.b)};
+}
+inline Eight fused(Eight x, Eight y, Eight sum) {  // x y + sum
+  return {vfmaq_f32(sum.a, x.a, y.a), vfmaq_f32(sum.b, x.b, y.b)};
+}
+inline Eight relu(Eight x) {  // NaN where x is
+  return {vmaxq_f32(vdupq_n_f32(0), x.a), vmaxq_f32(vdupq_n_f32(0), x.b)};
+}
+inline Eight where_positive(Eight x, Eight yes, Eight no) {
+  return {vbslq_f32(vcgtzq_f32(x.a), yes.a, no.a), vbslq_f32(vcgtzq_f32(x.b), yes.b, no.b)};
+}
+inline unsigned not_zero(Eight x) {  // a bit each; NaN is not zero
+  static constexpr std::uint32_t kLow[4] = {1, 2, 4, 8}, kHigh[4] = {16, 32, 64, 128};
+  return vaddvq_u32(vbicq_u32(vld1q_u32(kLow), vceqzq_f32(x.a))) +
+         vaddvq_u32(vbicq_u32(vld1q_u32(kHigh), vceqzq_f32(x.b)));
+}
+inline float total(Eight x) {
+  return vaddvq_f32(vaddq_f32(x.a, x.b));
+}
+
+// 16 weights of one input, as floats.
+inline void load_weights(const float* w, Eight& low, Eight& high) {
+  low = load(w);
+  high = load(w + 8);
+}
+inline void load_weights(const std::uint16_t* w, Eight& low, Eight& high) {
+  const uint32x4_t a = vreinterpretq_u32_u16(vld1q_u16(w)), b = vreinterpretq_u32_u16(vld1q_u16(w + 8));
+  const uint32x4_t mask = vdupq_n_u32(0xFFFF0000U);
+  low = {vreinterpretq_f32_u32(vshlq_n_u32(a, 16)), vreinterpretq_f32_u32(vshlq_n_u32(b, 16))};
+  high = {vreinterpretq_f32_u32(vandq_u32(a, mask)), vreinterpretq_f32_u32(vandq_u32(b, mask))};
+}
+
+#endif
+
+}  // namespace mal::infer::detail::vectored
+#endif
+
+// The kernels with vectors: AVX2 and FMA, or NEON.
+
+#if MAL_INFER_VECTOR
+#if defined(__clang__)
+#define MAL_INFER_UNROLL _Pragma("unroll")
+#else
+#define MAL_INFER_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+namespace mal::infer::detail::vectored {
+
+MAL_INFER_VECTORED void finish(const Product& p, std::size_t row, std::size_t column, Eight low, Eight high) {
+  if (p.outputs - column >= kLanes && p.activation != Activation::swish) {
+    if (p.add != nullptr) {
+      const float* other = p.add + row * p.ldadd + column;
+      low = add(low, load(other));
+      high = add(high, load(other + 8));
+    }
+    if (p.activation == Activation::relu) {
+      low = relu(low);
+      high = relu(high);
+    }
+    store(p.y + row * p.ldy + column, low);
+    store(p.y + row * p.ldy + column + 8, high);
+    return;
+  }
+  alignas(32) float sums[kLanes];
+  store(sums, low);
+  store(sums + 8, high);
+  portable::finish(p, row, column, sums);
+}
+
 // One step of K: R rows by 16 outputs.
 template <int R, typename W>
-MAL_INFER_AVX2 void step(const float* x, std::size_t ldx, const W* w, __m256* low, __m256* high) {
-  __m256 first, second;
-  load(w, first, second);
+MAL_INFER_VECTORED void step(const float* x, std::size_t ldx, const W* w, Eight* low, Eight* high) {
+  Eight first, second;
+  load_weights(w, first, second);
   MAL_INFER_UNROLL
   for (int r = 0; r < R; ++r) {
-    const __m256 value = _mm256_broadcast_ss(x + static_cast<std::size_t>(r) * ldx);
-    low[r] = _mm256_fmadd_ps(value, first, low[r]);
-    high[r] = _mm256_fmadd_ps(value, second, high[r]);
+    const Eight value = spread(x + static_cast<std::size_t>(r) * ldx);
+    low[r] = fused(value, first, low[r]);
+    high[r] = fused(value, second, high[r]);
   }
 }
 
 // R rows by 16 outputs, U steps of K at once, each with accumulators of its own: with few rows, that hides the latency
 // of the additions. 2 R U accumulators, at most 12 of the 16 registers.
 template <int R, int U, typename W>
-MAL_INFER_AVX2 void block(const Product& p, const W* panels, std::size_t row, std::size_t column) {
+MAL_INFER_VECTORED void block(const Product& p, const W* panels, std::size_t row, std::size_t column) {
   const W* panel = panels + column * p.inputs;
-  __m256 low[U][R], high[U][R];
+  Eight low[U][R], high[U][R];
   MAL_INFER_UNROLL
   for (int r = 0; r < R; ++r) {
     MAL_INFER_UNROLL
-    for (int u = 0; u < U; ++u) low[u][r] = high[u][r] = _mm256_setzero_ps();
-    if (p.bias != nullptr) load(p.bias + column, low[0][r], high[0][r]);
+    for (int u = 0; u < U; ++u) low[u][r] = high[u][r] = zeros();
+    if (p.bias != nullptr) load_weights(p.bias + column, low[0][r], high[0][r]);
   }
   if (p.extra != nullptr)
     for (std::size_t e = 0; e < 2; ++e)
@@ -1492,64 +1633,74 @@ MAL_INFER_AVX2 void block(const Product& p, const W* panels, std::size_t row, st
   for (int r = 0; r < R; ++r) {
     MAL_INFER_UNROLL
     for (int u = 1; u < U; ++u) {
-      low[0][r] = _mm256_add_ps(low[0][r], low[u][r]);
-      high[0][r] = _mm256_add_ps(high[0][r], high[u][r]);
+      low[0][r] = add(low[0][r], low[u][r]);
+      high[0][r] = add(high[0][r], high[u][r]);
     }
-    store(p, row + static_cast<std::size_t>(r), column, low[0][r], high[0][r]);
+    finish(p, row + static_cast<std::size_t>(r), column, low[0][r], high[0][r]);
   }
 }
 
-// One row by two panels: they share the row's values, so that fewer loads go beside those of the weights.
-template <int U, typename W>
-MAL_INFER_AVX2 void pair(const Product& p, const W* panels, std::size_t row, std::size_t column) {
-  const W* panel = panels + column * p.inputs;
-  const std::size_t next = p.inputs * kLanes;
-  __m256 low[U][2], high[U][2];
+// Which of at most 64 values are not zero, a bit each. NaN is not.
+MAL_INFER_VECTORED std::uint64_t not_zeros(const float* x, std::size_t n) {
+  std::uint64_t bits = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) bits |= std::uint64_t{not_zero(load(x + i))} << i;
+  for (; i < n; ++i) bits |= std::uint64_t{x[i] != 0 ? 1U : 0U} << i;
+  return bits;
+}
+
+// One row by 16 V outputs: passes over the inputs that are zero.
+template <int V, typename W>
+MAL_INFER_VECTORED void strip(const Product& p, const W* strips, std::size_t column) {
+  constexpr std::size_t kWidth = V * kLanes;
+  const W* first = strips + column * p.inputs;
+  Eight low[V], high[V];
   MAL_INFER_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    MAL_INFER_UNROLL
-    for (int u = 0; u < U; ++u) low[u][i] = high[u][i] = _mm256_setzero_ps();
-    if (p.bias != nullptr) load(p.bias + column + static_cast<std::size_t>(i) * kLanes, low[0][i], high[0][i]);
+  for (int v = 0; v < V; ++v) {
+    const std::size_t at = column + static_cast<std::size_t>(v) * kLanes;
+    low[v] = high[v] = zeros();
+    if (p.bias != nullptr) load_weights(p.bias + at, low[v], high[v]);
+    if (p.extra == nullptr) continue;
+    step<1>(p.coefficients, 0, p.extra + at, &low[v], &high[v]);
+    step<1>(p.coefficients + 1, 0, p.extra + p.ldextra + at, &low[v], &high[v]);
   }
-  if (p.extra != nullptr)
-    for (std::size_t e = 0; e < 2; ++e) {
-      const float *value = p.coefficients + 2 * row + e, *w = p.extra + e * p.ldextra + column;
-      step<1>(value, 0, w, &low[0][0], &high[0][0]);
-      step<1>(value, 0, w + kLanes, &low[0][1], &high[0][1]);
-    }
   for (std::size_t s = 0; s < p.segment_count; ++s) {
-    const float* x = p.x + row * p.ldx + p.segments[s].first;
-    const W* w = panel + p.segments[s].first * kLanes;
-    std::size_t left = p.segments[s].count;
-    for (; left >= U; left -= U, x += U, w += U * kLanes) {
-      MAL_INFER_UNROLL
-      for (int u = 0; u < U; ++u) {
-        step<1>(x + u, 0, w + static_cast<std::size_t>(u) * kLanes, &low[u][0], &high[u][0]);
-        step<1>(x + u, 0, w + next + static_cast<std::size_t>(u) * kLanes, &low[u][1], &high[u][1]);
+    const Segment& segment = p.segments[s];
+    for (std::size_t k = 0; k < segment.count; k += 64) {
+      const float* x = p.x + segment.first + k;
+      const W* w = first + (segment.first + k) * kWidth;
+      for (std::uint64_t bits = not_zeros(x, std::min<std::size_t>(64, segment.count - k)); bits != 0;
+           bits &= bits - 1) {
+        const auto i = static_cast<std::size_t>(__builtin_ctzll(bits));
+        MAL_INFER_UNROLL
+        for (int v = 0; v < V; ++v)
+          step<1>(x + i, 0, w + i * kWidth + static_cast<std::size_t>(v) * kLanes, &low[v], &high[v]);
       }
     }
-    for (; left > 0; --left, ++x, w += kLanes) {
-      step<1>(x, 0, w, &low[0][0], &high[0][0]);
-      step<1>(x, 0, w + next, &low[0][1], &high[0][1]);
-    }
   }
   MAL_INFER_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    MAL_INFER_UNROLL
-    for (int u = 1; u < U; ++u) {
-      low[0][i] = _mm256_add_ps(low[0][i], low[u][i]);
-      high[0][i] = _mm256_add_ps(high[0][i], high[u][i]);
-    }
-    store(p, row, column + static_cast<std::size_t>(i) * kLanes, low[0][i], high[0][i]);
+  for (int v = 0; v < V; ++v) finish(p, 0, column + static_cast<std::size_t>(v) * kLanes, low[v], high[v]);
+}
+
+template <typename W>
+MAL_INFER_VECTORED void one_row(const Product& p, const W* strips) {
+  std::size_t column = 0;
+  for (; column + 3 * kLanes < p.outputs; column += kStrip) strip<4>(p, strips, column);
+  switch (column < p.outputs ? padded(p.outputs - column) / kLanes : 0) {
+    case 3:
+      return strip<3>(p, strips, column);
+    case 2:
+      return strip<2>(p, strips, column);
+    case 1:
+      return strip<1>(p, strips, column);
+    default:
+      return;
   }
 }
 
 template <typename W>
-MAL_INFER_AVX2 void product_of(const Product& p, const W* panels) {
-  std::size_t column = 0;
-  if (p.rows == 1 && sizeof(W) < sizeof(float))  // fp32 weights come in no faster so
-    for (; column + kLanes < p.outputs; column += 2 * kLanes) pair<3>(p, panels, 0, column);
-  for (; column < p.outputs; column += kLanes) {
+MAL_INFER_VECTORED void product_of(const Product& p, const W* panels) {
+  for (std::size_t column = 0; column < p.outputs; column += kLanes) {
     std::size_t row = 0;
     for (; row + 6 <= p.rows; row += 6) block<6, 1>(p, panels, row, column);
     switch (p.rows - row) {
@@ -1574,117 +1725,108 @@ MAL_INFER_AVX2 void product_of(const Product& p, const W* panels) {
   }
 }
 
-MAL_INFER_AVX2 void product(const Product& p) {
+MAL_INFER_VECTORED void product(const Product& p) {
   if (p.halves != nullptr)
-    product_of(p, p.halves);
+    p.rows == 1 ? one_row(p, p.half_strips) : product_of(p, p.halves);
   else
-    product_of(p, p.panels);
+    p.rows == 1 ? one_row(p, p.strips) : product_of(p, p.panels);
 }
 
-MAL_INFER_AVX2 float total(__m256 x) {
-  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-  const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
-}
-
-MAL_INFER_AVX2 float sum(const float* x, std::size_t n) {
-  __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+MAL_INFER_VECTORED float sum(const float* x, std::size_t n) {
+  Eight sums[2] = {zeros(), zeros()};
   std::size_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    sums[0] = _mm256_add_ps(sums[0], _mm256_loadu_ps(x + i));
-    sums[1] = _mm256_add_ps(sums[1], _mm256_loadu_ps(x + i + 8));
+    sums[0] = add(sums[0], load(x + i));
+    sums[1] = add(sums[1], load(x + i + 8));
   }
-  return total(_mm256_add_ps(sums[0], sums[1])) + portable::sum(x + i, n - i);
+  return total(add(sums[0], sums[1])) + portable::sum(x + i, n - i);
 }
 
-MAL_INFER_AVX2 float squares(const float* x, std::size_t n, float mean) {
-  const __m256 center = _mm256_set1_ps(mean);
-  __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+MAL_INFER_VECTORED float squares(const float* x, std::size_t n, float mean) {
+  const Eight center = spread(mean);
+  Eight sums[2] = {zeros(), zeros()};
   std::size_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    const __m256 a = _mm256_sub_ps(_mm256_loadu_ps(x + i), center);
-    const __m256 b = _mm256_sub_ps(_mm256_loadu_ps(x + i + 8), center);
-    sums[0] = _mm256_fmadd_ps(a, a, sums[0]);
-    sums[1] = _mm256_fmadd_ps(b, b, sums[1]);
+    const Eight a = subtract(load(x + i), center);
+    const Eight b = subtract(load(x + i + 8), center);
+    sums[0] = fused(a, a, sums[0]);
+    sums[1] = fused(b, b, sums[1]);
   }
-  return total(_mm256_add_ps(sums[0], sums[1])) + portable::squares(x + i, n - i, mean);
+  return total(add(sums[0], sums[1])) + portable::squares(x + i, n - i, mean);
 }
 
-MAL_INFER_AVX2 void normalise(float* x, std::size_t n, float mean, float scale, const float* gamma) {
-  const __m256 center = _mm256_set1_ps(mean), factor = _mm256_set1_ps(scale);
+MAL_INFER_VECTORED void normalise(float* x, std::size_t n, float mean, float scale, const float* gamma) {
+  const Eight center = spread(mean), factor = spread(scale);
   std::size_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), center), factor),
-                                          _mm256_loadu_ps(gamma + i)));
+  for (; i + 8 <= n; i += 8) store(x + i, multiply(multiply(subtract(load(x + i), center), factor), load(gamma + i)));
   portable::normalise(x + i, n - i, mean, scale, gamma + i);
 }
 
-MAL_INFER_AVX2 void fold(const DinWeights& w, const float* target, float* m, float* c) {
+MAL_INFER_VECTORED void fold(const DinWeights& w, const float* target, float* m, float* c) {
   const std::size_t h = w.padded_hidden;
   std::copy(w.b1.begin(), w.b1.end(), c);
   for (std::size_t i = 0; i < w.width; ++i) {
-    const __m256 t = _mm256_broadcast_ss(target + i);
+    const Eight t = spread(target + i);
     for (std::size_t k = 0; k < h; k += 8) {
       const std::size_t at = i * h + k;
-      const __m256 d = _mm256_loadu_ps(w.d.data() + at), a = _mm256_loadu_ps(w.a.data() + at);
-      _mm256_storeu_ps(m + at, _mm256_fmadd_ps(t, d, a));
-      _mm256_storeu_ps(c + k, _mm256_fmadd_ps(t, _mm256_loadu_ps(w.c.data() + at), _mm256_loadu_ps(c + k)));
+      const Eight d = load(w.d.data() + at), a = load(w.a.data() + at);
+      store(m + at, fused(t, d, a));
+      store(c + k, fused(t, load(w.c.data() + at), load(c + k)));
     }
   }
 }
 
 // Adds to the scores of P positions what V vectors of hidden units, from `first` on, give.
 template <int P, int V>
-MAL_INFER_AVX2 void score(const DinWeights& w, const float* m, const float* c, const float* e, std::size_t first,
-                          float* scores) {
-  __m256 h[P][V];
+MAL_INFER_VECTORED void score(const DinWeights& w, const float* m, const float* c, const float* e, std::size_t first,
+                              float* scores) {
+  Eight h[P][V];
   MAL_INFER_UNROLL
   for (int v = 0; v < V; ++v) {
-    const __m256 start = _mm256_loadu_ps(c + first + static_cast<std::size_t>(8 * v));
+    const Eight start = load(c + first + static_cast<std::size_t>(8 * v));
     MAL_INFER_UNROLL
     for (int p = 0; p < P; ++p) h[p][v] = start;
   }
   const float* at = m + first;
   for (std::size_t i = 0; i < w.width; ++i, at += w.padded_hidden) {
-    __m256 x[P];
+    Eight x[P];
     MAL_INFER_UNROLL
-    for (int p = 0; p < P; ++p) x[p] = _mm256_broadcast_ss(e + static_cast<std::size_t>(p) * w.width + i);
+    for (int p = 0; p < P; ++p) x[p] = spread(e + static_cast<std::size_t>(p) * w.width + i);
     MAL_INFER_UNROLL
     for (int v = 0; v < V; ++v) {
-      const __m256 weight = _mm256_loadu_ps(at + 8 * v);
+      const Eight weight = load(at + 8 * v);
       MAL_INFER_UNROLL
-      for (int p = 0; p < P; ++p) h[p][v] = _mm256_fmadd_ps(x[p], weight, h[p][v]);
+      for (int p = 0; p < P; ++p) h[p][v] = fused(x[p], weight, h[p][v]);
     }
   }
   MAL_INFER_UNROLL
   for (int p = 0; p < P; ++p) {
-    __m256 sum = _mm256_setzero_ps();
+    Eight sum = zeros();
     MAL_INFER_UNROLL
     for (int v = 0; v < V; ++v) {
       const std::size_t k = first + static_cast<std::size_t>(8 * v);
-      const __m256 negative = _mm256_mul_ps(h[p][v], _mm256_loadu_ps(w.alpha.data() + k));
-      const __m256 positive = _mm256_cmp_ps(h[p][v], _mm256_setzero_ps(), _CMP_GT_OQ);
-      sum = _mm256_fmadd_ps(_mm256_blendv_ps(negative, h[p][v], positive), _mm256_loadu_ps(w.w2.data() + k), sum);
+      const Eight negative = multiply(h[p][v], load(w.alpha.data() + k));
+      sum = fused(where_positive(h[p][v], h[p][v], negative), load(w.w2.data() + k), sum);
     }
     scores[p] += total(sum);
   }
 }
 
 template <int V>
-MAL_INFER_AVX2 void score_all(const DinWeights& w, const float* m, const float* c, const float* e, std::size_t valid,
-                              std::size_t first, float* scores) {
+MAL_INFER_VECTORED void score_all(const DinWeights& w, const float* m, const float* c, const float* e,
+                                  std::size_t valid, std::size_t first, float* scores) {
   std::size_t j = 0;
   for (; j + 2 <= valid; j += 2) score<2, V>(w, m, c, e + j * w.width, first, scores + j);
   if (j < valid) score<1, V>(w, m, c, e + j * w.width, first, scores + j);
 }
 
-MAL_INFER_AVX2 void pool(const float* sequence, const float* scores, std::size_t valid, std::size_t width, float* out) {
+MAL_INFER_VECTORED void pool(const float* sequence, const float* scores, std::size_t valid, std::size_t width,
+                             float* out) {
   std::size_t i = 0;
   for (; i + 8 <= width; i += 8) {
-    __m256 sum = _mm256_setzero_ps();
-    for (std::size_t j = 0; j < valid; ++j)
-      sum = _mm256_fmadd_ps(_mm256_broadcast_ss(scores + j), _mm256_loadu_ps(sequence + j * width + i), sum);
-    _mm256_storeu_ps(out + i, sum);
+    Eight sum = zeros();
+    for (std::size_t j = 0; j < valid; ++j) sum = fused(spread(scores + j), load(sequence + j * width + i), sum);
+    store(out + i, sum);
   }
   for (; i < width; ++i) {
     out[i] = 0;
@@ -1692,8 +1834,8 @@ MAL_INFER_AVX2 void pool(const float* sequence, const float* scores, std::size_t
   }
 }
 
-MAL_INFER_AVX2 void din(const DinWeights& w, const float* sequence, std::size_t valid, const float* target, float* out,
-                        float* scratch) {
+MAL_INFER_VECTORED void din(const DinWeights& w, const float* sequence, std::size_t valid, const float* target,
+                            float* out, float* scratch) {
   const std::size_t h = w.padded_hidden;
   float *m = scratch, *c = m + w.width * h, *scores = c + 2 * h;
   fold(w, target, m, c);
@@ -1706,10 +1848,8 @@ MAL_INFER_AVX2 void din(const DinWeights& w, const float* sequence, std::size_t 
   pool(sequence, scores, valid, w.width, out);
 }
 
-}  // namespace avx2
+}  // namespace mal::infer::detail::vectored
 #endif
-
-}  // namespace mal::infer::detail
 
 // Which kernels this processor runs: asked once, when a model is loaded.
 
@@ -1726,13 +1866,16 @@ struct Kernels {
 
 inline constexpr Kernels kPortable = {"portable",        portable::product,   portable::sum,
                                       portable::squares, portable::normalise, portable::din};
-#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
-inline constexpr Kernels kAvx2 = {"avx2", avx2::product, avx2::sum, avx2::squares, avx2::normalise, avx2::din};
+#if MAL_INFER_VECTOR
+inline constexpr Kernels kVectored = {vectored::kName,   vectored::product,   vectored::sum,
+                                      vectored::squares, vectored::normalise, vectored::din};
 #endif
 
 inline const Kernels& kernels() {
-#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
-  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) return kAvx2;
+#if MAL_INFER_VECTOR && MAL_INFER_X86
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) return kVectored;
+#elif MAL_INFER_VECTOR
+  return kVectored;
 #endif
   return kPortable;
 }
@@ -3067,17 +3210,23 @@ inline bool Loader::bind_linear(Step& step) {
 
 inline void Loader::pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in,
                          std::size_t out, bool halves, Weights& packed) {
-  (halves ? packed.halves.resize(padded(out) * in) : packed.panels.resize(padded(out) * in));
+  const std::size_t size = padded(out) * in;
+  if (halves)
+    packed.halves.resize(size), packed.half_strips.resize(size);
+  else
+    packed.panels.resize(size), packed.strips.resize(size);
   packed.bias.assign(padded(out), 0.0F);
   std::copy(bias.begin(), bias.end(), packed.bias.begin());
-  for (std::size_t n = 0; n < out; ++n)
-    for (std::size_t k = 0; k < in; ++k) {
-      const std::size_t row = n / kLanes * kLanes * in + k * kLanes;
+  for (std::size_t k = 0; k < in; ++k)
+    for (std::size_t n = 0; n < out; ++n) {
+      const float value = weight[k * out + n];
+      const std::size_t lane = n % kLanes, panel = panel_place(in, k, n - lane);
+      const std::size_t strip = strip_place(in, out, k, n - lane);
       if (halves)
-        packed.halves[row + half_place(n % kLanes)] =
-            static_cast<std::uint16_t>(load_as<std::uint32_t>(&weight[k * out + n]) >> 16);
+        packed.halves[panel + half_place(lane)] = packed.half_strips[strip + half_place(lane)] =
+            static_cast<std::uint16_t>(load_as<std::uint32_t>(&value) >> 16);
       else
-        packed.panels[row + n % kLanes] = weight[k * out + n];
+        packed.panels[panel + lane] = packed.strips[strip + lane] = value;
     }
 }
 
@@ -3555,7 +3704,9 @@ class Scorer {
   static detail::Product product(const detail::Weights& weights) {
     detail::Product product;
     product.panels = weights.panels.data();
+    product.strips = weights.strips.data();
     product.halves = weights.halves.empty() ? nullptr : weights.halves.data();
+    product.half_strips = weights.half_strips.data();
     product.bias = weights.bias.data();
     return product;
   }
@@ -4149,7 +4300,7 @@ class Model {
   }
   const char* instructions() const noexcept {
     return state_->kernels->name;
-  }  // "avx2", "portable"
+  }  // "avx2", "neon", "portable"
 
   std::vector<ColumnInfo> columns() const {
     std::vector<ColumnInfo> list;

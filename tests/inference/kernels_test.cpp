@@ -14,8 +14,8 @@ namespace d = infer::detail;
 
 std::vector<const d::Kernels*> all_kernels() {
   std::vector<const d::Kernels*> list = {&d::kPortable};
-#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
-  if (&d::kernels() != &d::kPortable) list.push_back(&d::kAvx2);
+#if MAL_INFER_VECTOR
+  if (&d::kernels() != &d::kPortable) list.push_back(&d::kVectored);
 #endif
   return list;
 }
@@ -50,26 +50,29 @@ void check(const d::Kernels& kernels, const Case& c) {
   INFO(kernels.name << ", " << c.rows << " rows, " << c.inputs << " to " << c.outputs << ", halves " << c.halves);
   Numbers numbers;
   const std::size_t wide = d::padded(c.outputs), ldx = c.inputs + 3, ldy = c.outputs + 1;
-  const std::vector<float> x = numbers.list(c.rows * ldx), bias = numbers.list(wide), extra = numbers.list(2 * wide),
+  std::vector<float> x = numbers.list(c.rows * ldx);
+  for (std::size_t i = 0; i < x.size(); i += 3) x[i] = 0;  // as ReLU leaves them
+  const std::vector<float> bias = numbers.list(wide), extra = numbers.list(2 * wide),
                            coefficients = numbers.list(2 * c.rows), add = numbers.list(c.rows * ldy);
-  std::vector<float> weight = numbers.list(c.inputs * c.outputs), panels(wide * c.inputs);
-  std::vector<std::uint16_t> halves(panels.size());
+  std::vector<float> weight = numbers.list(c.inputs * c.outputs), panels(wide * c.inputs), strips(panels.size());
+  std::vector<std::uint16_t> halves(panels.size()), half_strips(panels.size());
   for (std::size_t k = 0; k < c.inputs; ++k)
     for (std::size_t n = 0; n < c.outputs; ++n) {
       float& w = weight[k * c.outputs + n];
       const auto bits = static_cast<std::uint16_t>(d::load_as<std::uint32_t>(&w) >> 16);
       if (c.halves) w = d::widened(bits);
-      const std::size_t row = (n / d::kLanes * c.inputs + k) * d::kLanes;
-      panels[row + n % d::kLanes] = w;
-      halves[row + d::half_place(n % d::kLanes)] = bits;
+      const std::size_t lane = n % d::kLanes, panel = d::panel_place(c.inputs, k, n - lane);
+      const std::size_t strip = d::strip_place(c.inputs, c.outputs, k, n - lane);
+      panels[panel + lane] = strips[strip + lane] = w;
+      halves[panel + d::half_place(lane)] = half_strips[strip + d::half_place(lane)] = bits;
     }
   std::vector<float> y(c.rows * ldy, 77.0F);
   d::Product p;
   p.x = x.data(), p.ldx = ldx, p.inputs = c.inputs;
   if (c.halves)
-    p.halves = halves.data();
+    p.halves = halves.data(), p.half_strips = half_strips.data();
   else
-    p.panels = panels.data();
+    p.panels = panels.data(), p.strips = strips.data();
   if (c.bias) p.bias = bias.data();
   if (c.extra) p.extra = extra.data(), p.ldextra = wide, p.coefficients = coefficients.data();
   if (c.add) p.add = add.data(), p.ldadd = ldy;
@@ -96,11 +99,12 @@ TEST_CASE("products with every set of kernels") {
   for (const d::Kernels* kernels : all_kernels())
     for (const bool halves : {false, true})
       for (const std::size_t rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25})
-        for (const std::size_t outputs : {1, 8, 15, 16, 17, 33, 64}) {
+        for (const std::size_t outputs : {1, 8, 15, 16, 17, 33, 48, 64, 70, 128}) {
           check(*kernels, {rows, 37, outputs, true, false, false, halves, d::Activation::relu, {{0, 37}}});
           check(*kernels, {rows, 37, outputs, true, true, true, halves, d::Activation::none, {{1, 5}, {9, 20}}});
           check(*kernels, {rows, 9, outputs, false, false, true, halves, d::Activation::swish, {{0, 9}}});
           check(*kernels, {rows, 3, outputs, false, true, false, halves, d::Activation::none, {}});
+          check(*kernels, {rows, 150, outputs, true, false, false, halves, d::Activation::relu, {{2, 131}, {140, 9}}});
         }
 }
 
@@ -112,7 +116,7 @@ TEST_CASE("ReLU lets NaN through, with every set of kernels") {
       panels[3] = std::numeric_limits<float>::quiet_NaN();
       const d::Segment all = {0, 1};
       d::Product p;
-      p.x = x, p.ldx = 1, p.inputs = 1, p.panels = panels.data(), p.segments = &all, p.segment_count = 1;
+      p.x = x, p.ldx = 1, p.inputs = 1, p.panels = p.strips = panels.data(), p.segments = &all, p.segment_count = 1;
       p.y = y.data(), p.ldy = 16, p.rows = rows, p.outputs = 16, p.activation = d::Activation::relu;
       kernels->product(p);
       for (std::size_t r = 0; r < rows; ++r) CHECK((std::isnan(y[16 * r + 3]) && y[16 * r] == 0));

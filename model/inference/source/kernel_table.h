@@ -1,7 +1,7 @@
 // Which kernels this processor runs: asked once, when a model is loaded.
 #pragma once
 
-#include "model/inference/source/kernels_avx2.h"
+#include "model/inference/source/kernels_vector.h"
 
 namespace mal::infer::detail {
 
@@ -16,13 +16,16 @@ struct Kernels {
 
 inline constexpr Kernels kPortable = {"portable",        portable::product,   portable::sum,
                                       portable::squares, portable::normalise, portable::din};
-#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
-inline constexpr Kernels kAvx2 = {"avx2", avx2::product, avx2::sum, avx2::squares, avx2::normalise, avx2::din};
+#if MAL_INFER_VECTOR
+inline constexpr Kernels kVectored = {vectored::kName,   vectored::product,   vectored::sum,
+                                      vectored::squares, vectored::normalise, vectored::din};
 #endif
 
 inline const Kernels& kernels() {
-#if MAL_INFER_X86 && !defined(MAL_INFER_PORTABLE)
-  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) return kAvx2;
+#if MAL_INFER_VECTOR && MAL_INFER_X86
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) return kVectored;
+#elif MAL_INFER_VECTOR
+  return kVectored;
 #endif
   return kPortable;
 }

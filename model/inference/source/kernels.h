@@ -1,14 +1,16 @@
 // The arithmetic. Weights lie in panels of 16 outputs, [outputs / 16][inputs][16], padded with zeros: a panel is read
 // from front to back, and stays in the nearest caches while all rows of a tile pass through it. Weights that a file
-// holds as bf16 stay so in memory and are widened in registers: one ad is bound by how fast weights come in.
-// Each kernel exists in plain C++ and, on x86, with AVX2 and FMA; kernels() picks once, by asking the processor.
+// holds as bf16 stay so in memory and are widened in registers: one ad is bound by how fast weights come in. For a
+// single row they lie in strips of 64 outputs too, [outputs / 64][inputs][64], the last strip as narrow as its outputs:
+// the weights of an input that is zero, as half of what ReLU gives is, are whole lines then, and are not read.
+// Each kernel exists in plain C++ and with vectors; kernels() picks once, by asking the processor.
 #pragma once
 
 #include "model/inference/source/result.h"
 
 namespace mal::infer::detail {
 
-inline constexpr std::size_t kLanes = 16;
+inline constexpr std::size_t kLanes = 16, kStrip = 64;
 
 inline std::size_t padded(std::size_t n, std::size_t unit = kLanes) {
   return (n + unit - 1) / unit * unit;
@@ -27,7 +29,9 @@ struct Product {
   const float* x = nullptr;
   std::size_t ldx = 0, inputs = 0;
   const float* panels = nullptr;
+  const float* strips = nullptr;          // with panels
   const std::uint16_t* halves = nullptr;  // bf16 in place of panels
+  const std::uint16_t* half_strips = nullptr;
   const float* bias = nullptr;
   const Segment* segments = nullptr;
   std::size_t segment_count = 0;
@@ -41,12 +45,21 @@ struct Product {
   Activation activation = Activation::none;
 };
 
-// Weights of a linear layer, in panels.
+// Weights of a linear layer, in panels and in strips; either as floats or as bf16.
 struct Weights {
-  Lines<float> panels;
-  Lines<std::uint16_t> halves;  // bf16, in place of panels
+  Lines<float> panels, strips;
+  Lines<std::uint16_t> halves, half_strips;
   Lines<float> bias;
 };
+
+// Where the 16 weights of input k and the outputs from `column` on begin; column: a multiple of 16.
+inline std::size_t panel_place(std::size_t inputs, std::size_t k, std::size_t column) {
+  return column * inputs + k * kLanes;
+}
+inline std::size_t strip_place(std::size_t inputs, std::size_t outputs, std::size_t k, std::size_t column) {
+  const std::size_t first = column / kStrip * kStrip, width = std::min(kStrip, padded(outputs) - first);
+  return first * inputs + k * width + (column - first);
+}
 
 // Where in the 16 halves of a row of a panel output n lies: 32 bits hold outputs i and i + 8, so that a shift gives the
 // first eight outputs as floats and a mask the others.

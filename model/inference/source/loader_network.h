@@ -118,17 +118,23 @@ inline bool Loader::bind_linear(Step& step) {
 
 inline void Loader::pack(const std::vector<float>& weight, const std::vector<float>& bias, std::size_t in,
                          std::size_t out, bool halves, Weights& packed) {
-  (halves ? packed.halves.resize(padded(out) * in) : packed.panels.resize(padded(out) * in));
+  const std::size_t size = padded(out) * in;
+  if (halves)
+    packed.halves.resize(size), packed.half_strips.resize(size);
+  else
+    packed.panels.resize(size), packed.strips.resize(size);
   packed.bias.assign(padded(out), 0.0F);
   std::copy(bias.begin(), bias.end(), packed.bias.begin());
-  for (std::size_t n = 0; n < out; ++n)
-    for (std::size_t k = 0; k < in; ++k) {
-      const std::size_t row = n / kLanes * kLanes * in + k * kLanes;
+  for (std::size_t k = 0; k < in; ++k)
+    for (std::size_t n = 0; n < out; ++n) {
+      const float value = weight[k * out + n];
+      const std::size_t lane = n % kLanes, panel = panel_place(in, k, n - lane);
+      const std::size_t strip = strip_place(in, out, k, n - lane);
       if (halves)
-        packed.halves[row + half_place(n % kLanes)] =
-            static_cast<std::uint16_t>(load_as<std::uint32_t>(&weight[k * out + n]) >> 16);
+        packed.halves[panel + half_place(lane)] = packed.half_strips[strip + half_place(lane)] =
+            static_cast<std::uint16_t>(load_as<std::uint32_t>(&value) >> 16);
       else
-        packed.panels[row + n % kLanes] = weight[k * out + n];
+        packed.panels[panel + lane] = packed.strips[strip + lane] = value;
     }
 }
 

@@ -72,7 +72,7 @@ class Model {
   }
   const char* instructions() const noexcept {
     return state_->kernels->name;
-  }  // "avx2", "portable"
+  }  // "avx2", "neon", "portable"
 
   std::vector<ColumnInfo> columns() const {
     std::vector<ColumnInfo> list;

@@ -79,7 +79,9 @@ class Scorer {
   static detail::Product product(const detail::Weights& weights) {
     detail::Product product;
     product.panels = weights.panels.data();
+    product.strips = weights.strips.data();
     product.halves = weights.halves.empty() ? nullptr : weights.halves.data();
+    product.half_strips = weights.half_strips.data();
     product.bias = weights.bias.data();
     return product;
   }
