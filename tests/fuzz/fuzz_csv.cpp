@@ -7,21 +7,27 @@
 
 namespace {
 
+// False where `work` failed.
 template <typename Work>
-void may_fail(const Work& work) {
+bool succeeds(const Work& work) {
   try {
     work();
   } catch (const mal::Error&) {
+    return false;
   }
+  return true;
 }
 
 void read(mal::TextTable& table) {
   std::vector<std::string_view> items;
   const int columns = static_cast<int>(table.columns().size());
+  int refusals = 4;  // the next ones would be the same two throws, and nearly all of the time
   while (table.next())
     for (int c = 0; c < columns; ++c) {
-      may_fail([&] { static_cast<void>(table.number(c)); });
-      may_fail([&] { static_cast<void>(table.integer(c)); });
+      if (refusals > 0) {
+        refusals -= succeeds([&] { static_cast<void>(table.number(c)); }) ? 0 : 1;
+        refusals -= succeeds([&] { static_cast<void>(table.integer(c)); }) ? 0 : 1;
+      }
       mal::split_list(table.field(c), items);
       static_cast<void>(mal::group_key(table.field(c)));
       static_cast<void>(mal::is_utf8(table.field(c)));
@@ -34,13 +40,11 @@ void read(mal::TextTable& table) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const mal::fuzz::MemoryFile file;
   file.set(data, size);
-  may_fail([] {
-    mal::TextTable table(file.path());
+  static_cast<void>(succeeds([&] {
+    mal::TextTableOptions options;
+    if (size % 2 == 1) options = {.delimiter = '\t', .columns = {"a", "b"}};
+    mal::TextTable table(file.path(), options);
     read(table);
-  });
-  may_fail([] {
-    mal::TextTable table(file.path(), {.delimiter = '\t', .columns = {"a", "b"}});
-    read(table);
-  });
+  }));
   return 0;
 }

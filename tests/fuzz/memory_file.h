@@ -17,8 +17,8 @@ class MemoryFile {
   }
   const std::string& path() const { return path_; }
   void set(const void* data, std::size_t bytes) const {
-    if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, data, bytes, 0) != static_cast<ssize_t>(bytes))
-      std::abort();
+    const auto size = static_cast<off_t>(bytes);  // written before it is cut: its pages stay
+    if (::pwrite(descriptor_, data, bytes, 0) != size || ::ftruncate(descriptor_, size) != 0) std::abort();
   }
 
  private:
