@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -28,19 +29,21 @@ const char* name_of(Contents contents) {
   return contents == Contents::weights ? "weights" : "training";
 }
 
-// A tensor seen as `rows` pieces of `width` floats, `stride` floats apart.
+// A tensor seen as `rows` pieces of `width` floats, `stride` floats apart: the first ones in the buffer.
 struct Entry {
   std::string name;
   std::vector<std::int64_t> shape;
   std::int64_t rows, width, stride;
   Buffer* buffer;
+  bool table = false;
 
   // Every row's floats, where the host can read them.
   template <typename Body>
   void for_each_row(const Body& body) const {
     buffer->read(static_cast<std::size_t>(stride) * sizeof(float),
-                 [&](std::int64_t, std::int64_t count, const std::byte* data) {
-                   for (std::int64_t r = 0; r < count; ++r) body(reinterpret_cast<const float*>(data) + r * stride);
+                 [&](std::int64_t first, std::int64_t count, const std::byte* data) {
+                   for (std::int64_t r = 0; r < std::min(count, rows - first); ++r)
+                     body(reinterpret_cast<const float*>(data) + r * stride);
                  });
   }
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows * width) * sizeof(float); }
@@ -63,7 +66,8 @@ std::vector<Entry> entries_of(const Parameters& parameters, Contents contents) {
   for (State& state : writable.all_states()) add(state.name, state.value);
   for (EmbeddingTable& table : writable.all_tables()) {
     const std::int64_t width = table.width() + (training ? table.state_width() : 0);
-    entries.push_back({table.name(), {table.rows(), width}, table.rows(), width, table.row_stride(), &table.buffer()});
+    entries.push_back(
+        {table.name(), {table.rows(), width}, table.rows(), width, table.row_stride(), &table.buffer(), true});
   }
   return entries;
 }
@@ -148,6 +152,24 @@ Metadata metadata_of(const std::string& path, const Json& header, Contents conte
   return metadata;
 }
 
+// The rows that the file has of a table, where they may be fewer; find_tensor sees to whatever else is there.
+void fit_rows(const View& view, Entry& entry) {
+  const auto found = view.header.find(entry.name);
+  if (!entry.table || found == view.header.end() || !found->is_object()) return;
+  const Json shape = found->value("shape", Json());
+  if (!shape.is_array() || shape.size() != 2 || !shape[0].is_number_unsigned()) return;
+  const auto rows = shape[0].get<std::uint64_t>();
+  if (rows >= 1 && rows <= static_cast<std::uint64_t>(entry.rows))
+    entry.rows = entry.shape[0] = static_cast<std::int64_t>(rows);
+}
+
+// A member of a tensor's description, for messages.
+std::string text_of(const Json& item, const char* key) {
+  const Json member = item.is_object() ? item.value(key, Json()) : Json();
+  const std::string text = member.is_string() ? member.get<std::string>() : member.dump();
+  return text.size() <= 40 ? text : "something else";
+}
+
 // The bytes of one tensor after checking its description against what the model expects and what the file holds.
 const std::byte* find_tensor(const std::string& path, const View& view, const Entry& entry) {
   const auto found = view.header.find(entry.name);
@@ -155,7 +177,8 @@ const std::byte* find_tensor(const std::string& path, const View& view, const En
   const Json& item = *found;
   const Json expected_shape = entry.shape;
   if (!item.is_object() || item.value("dtype", Json()) != "F32" || item.value("shape", Json()) != expected_shape)
-    fail("{}: tensor {} is not F32 {}; was another model or dataset used?", path, entry.name, expected_shape.dump());
+    fail("{}: tensor {} is not F32 {} but {} {}; was another model or dataset used?", path, entry.name,
+         expected_shape.dump(), text_of(item, "dtype"), text_of(item, "shape"));
   const Json offsets = item.value("data_offsets", Json());
   if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
       !offsets[1].is_number_unsigned())
@@ -183,21 +206,22 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
   file.commit();
 }
 
-Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents) {
+Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents, TableRows rows) {
   const MappedFile file(path);
   const View view = parse(path, file);
   Metadata metadata = metadata_of(path, view.header, contents);
-  const std::vector<Entry> entries = entries_of(parameters, contents);
+  std::vector<Entry> entries = entries_of(parameters, contents);
   if (view.header.size() != entries.size() + 1)
     fail("{}: it holds {} tensors, the model has {}", path, view.header.size() - 1, entries.size());
   std::uint64_t bytes = 0;
-  for (const Entry& entry : entries) {
+  for (Entry& entry : entries) {
+    if (rows == TableRows::grown) fit_rows(view, entry);
     const std::byte* source = find_tensor(path, view, entry);
     bytes += entry.bytes();
     const std::size_t row_bytes = static_cast<std::size_t>(entry.width) * sizeof(float);
     const std::size_t stride = static_cast<std::size_t>(entry.stride) * sizeof(float);
     entry.buffer->edit(stride, [&](std::int64_t first, std::int64_t count, std::byte* data) {
-      for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t r = 0; r < std::min(count, entry.rows - first); ++r)
         std::memcpy(data + static_cast<std::size_t>(r) * stride,
                     source + static_cast<std::size_t>(first + r) * row_bytes, row_bytes);
     });

@@ -15,6 +15,11 @@ enum class Contents {
   training,  // and the optimiser's state of each, so that training can go on with the same bits
 };
 
+enum class TableRows {
+  same,   // the file's tables have as many rows as the model's
+  grown,  // or fewer: they are the model's first ones, and those that follow stay as they are
+};
+
 // Written to a temporary file, synced and renamed. The metadata also gets the format version and a checksum of header
 // and data.
 void save_weights(const std::string& path, const Parameters& parameters, const Metadata& metadata,
@@ -23,6 +28,7 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
 // Into `parameters`, whose names and shapes must be the file's. Trusts nothing: every offset, shape and size is checked
 // before use, then the checksum, so that no flipped bit of the file goes unnoticed. Error names the file and what is
 // wrong. Returns the metadata.
-Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents = Contents::weights);
+Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents = Contents::weights,
+                      TableRows rows = TableRows::same);
 
 }  // namespace mal

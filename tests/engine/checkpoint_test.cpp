@@ -13,11 +13,11 @@ namespace {
 
 using namespace mal;
 
-void declare(Parameters& parameters) {
+void declare(Parameters& parameters, std::int64_t items = 7) {
   parameters.dense("layer/weight", {3, 4}, Initialiser::xavier_uniform());
   parameters.dense("layer/bias", {4}, Initialiser::constant(0.5F));
   parameters.state("norm/mean", {4}, 0.25F);
-  parameters.table("embedding/item", 7, 5, 0.01F);
+  parameters.table("embedding/item", items, 5, 0.01F);
 }
 
 void write_bytes(const std::string& path, const std::string& bytes) {
@@ -27,11 +27,11 @@ void write_bytes(const std::string& path, const std::string& bytes) {
 }
 
 // The message of the Error that loading gives, or "" if it loads.
-std::string refusal(const std::string& path) {
+std::string refusal(const std::string& path, std::int64_t items = 7, TableRows rows = TableRows::same) {
   Parameters parameters(2);
-  declare(parameters);
+  declare(parameters, items);
   try {
-    load_weights(path, parameters);
+    load_weights(path, parameters, Contents::weights, rows);
   } catch (const Error& error) {
     return error.what();
   }
@@ -89,6 +89,7 @@ TEST_CASE("every flipped bit and every truncation of a weights file is refused",
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
     write_bytes(broken, bytes);
     if (refusal(broken).empty()) ++accepted;
+    if (refusal(broken, 9, TableRows::grown).empty()) ++accepted;
   }
   CHECK(accepted == 0);
   for (std::size_t size = 0; size < good.size(); ++size) {
@@ -133,4 +134,58 @@ TEST_CASE("the optimiser's state comes back to the bit with the weights", "[chec
   Parameters other(1, [](std::int32_t width) { return width; });
   declare(other);
   CHECK_THROWS_AS(load_weights(path, other, Contents::training), Error);
+}
+
+TEST_CASE("a table that grew keeps its rows to the bit, and the new ones are fresh", "[checkpoint]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "checkpoint.safetensors";
+  const auto make = [](std::uint64_t seed, std::int64_t items) {
+    Parameters parameters(seed, [](std::int32_t width) { return 2 * width; });
+    declare(parameters, items);
+    parameters.all_tables()[0].fill_state(0.5F, 5, 5);
+    return parameters;
+  };
+  constexpr std::size_t kRow = 15 * sizeof(float);
+  Parameters first = make(1, 7);
+  for (std::int64_t r = 0; r < 7; ++r)
+    for (int c = 0; c < 15; ++c) first.all_tables()[0].row(r)[c] = static_cast<float>(100 * r + c);
+  save_weights(path, first, {}, Contents::training);
+
+  const Parameters fresh = make(2, 12);
+  const auto check = [&](const Parameters& grown) {
+    for (std::int64_t r = 0; r < 12; ++r) {
+      INFO(r);
+      const EmbeddingTable& from = r < 7 ? first.all_tables()[0] : fresh.all_tables()[0];
+      CHECK(std::memcmp(grown.all_tables()[0].row(r), from.row(r), kRow) == 0);
+    }
+    CHECK(std::ranges::equal(grown.all_dense()[0].value.span(), first.all_dense()[0].value.span()));
+  };
+  Parameters at_once = make(2, 12);
+  load_weights(path, at_once, Contents::training, TableRows::grown);
+  check(at_once);
+
+  Parameters step = make(2, 9), in_two_steps = make(2, 12);
+  load_weights(path, step, Contents::training, TableRows::grown);
+  save_weights(folder / "step", step, {}, Contents::training);
+  load_weights(folder / "step", in_two_steps, Contents::training, TableRows::grown);
+  check(in_two_steps);
+}
+
+TEST_CASE("a table that shrank, or that grew without leave, is refused by name", "[checkpoint]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors";
+  Parameters saved(1);
+  declare(saved);
+  save_weights(path, saved, {});
+  CHECK(refusal(path, 8, TableRows::grown).empty());
+  CHECK(refusal(path, 7, TableRows::grown).empty());
+  for (const TableRows rows : {TableRows::same, TableRows::grown})
+    CHECK(refusal(path, 6, rows).find("tensor embedding/item is not F32 [6,5] but F32 [7,5]") != std::string::npos);
+  CHECK(refusal(path, 8).find("tensor embedding/item is not F32 [8,5] but F32 [7,5]") != std::string::npos);
+
+  Parameters wider(1);
+  declare(wider);
+  wider.dense("layer/more", {2, 2}, Initialiser::constant(0));
+  CHECK_THROWS_WITH(load_weights(path, wider, Contents::weights, TableRows::grown),
+                    Catch::Matchers::Contains("it holds 4 tensors, the model has 5"));
 }
