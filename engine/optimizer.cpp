@@ -68,7 +68,7 @@ double Optimizer::rate_factor(std::int64_t step) const {
 }
 
 Optimizer::Constants Optimizer::constants(std::int64_t step) const {
-  const double factor = rate_factor(step);
+  const double factor = rate_factor(step - schedule_begin_);
   return {.dense = {.rate = static_cast<float>(dense_.learning_rate * factor),
                     .beta1 = static_cast<float>(dense_.beta1),
                     .beta2 = static_cast<float>(dense_.beta2),

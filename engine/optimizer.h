@@ -35,9 +35,13 @@ class Optimizer {
               kernels::GradientNorm* norm);
 
   std::int64_t steps() const { return steps_; }
-  void resume(std::int64_t steps) { steps_ = steps; }  // of a run whose weights and state were loaded
-  void count_step() { ++steps_; }                      // that the caller took in parts
-  double rate_factor(std::int64_t step) const;         // of the schedule at `step` (from 1): 1 = the configured rates
+  // Of a run whose weights and state were loaded. Its schedule began after step `schedule_begin`.
+  void resume(std::int64_t steps, std::int64_t schedule_begin = 0) {
+    steps_ = steps;
+    schedule_begin_ = schedule_begin;
+  }
+  void count_step() { ++steps_; }               // that the caller took in parts
+  double rate_factor(std::int64_t step) const;  // of the schedule at its `step` (from 1): 1 = the configured rates
 
  private:
   void prepare(const Graph& graph);
@@ -47,7 +51,7 @@ class Optimizer {
   DenseOptimizerConfig dense_;
   SparseOptimizerConfig sparse_;
   ScheduleConfig schedule_;
-  std::int64_t steps_ = 0;
+  std::int64_t steps_ = 0, schedule_begin_ = 0;
   kernels::GradientNorm norm_{};
   std::vector<kernels::DenseTensor> dense_tensors_;
   const Graph* graph_ = nullptr;  // that these are of

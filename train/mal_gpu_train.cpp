@@ -17,6 +17,8 @@ namespace {
 constexpr const char* kDescription =
     "Trains conversion-rate models from several attribution mechanisms.\n"
     "  mal_gpu_train train/configs/mal.yaml --set train.batch_size=512\n"
+    "  mal_gpu_train mal.yaml --set data.path=tuesday --set init_from=runs/monday --set vocab=grow --set "
+    "output=runs/tuesday\n"
     "  mal_gpu_train eval build/demo/runs/mal --data build/demo/dataset\n"
     "  mal_gpu_train export build/demo/runs/mal --out model.mal\n"
     "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html\n"
@@ -39,7 +41,9 @@ struct TrainCommand {
         "Replace an earlier run in the same output folder");
     app.add_flag_callback(
            "--resume", [this] { options.existing = mal::ExistingRun::resume; },
-           "Go on with an interrupted run from its last checkpoint; one that was not begun begins")
+           "Go on with an interrupted run from its last checkpoint; one that was not begun begins. With vocab: grow "
+           "also on "
+           "new data (docs/new-data.md)")
         ->excludes(replace);
     app.add_flag("--scores", options.scores, "Keep the test rows' logits too, in the run's scores.bin");
   }

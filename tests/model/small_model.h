@@ -99,9 +99,10 @@ inline ModelConfig small_config(const std::string& type) {
 }
 
 struct SmallModel {
-  explicit SmallModel(const ModelConfig& config, std::int64_t rows = 6, bool training = true, std::uint64_t seed = 3)
+  explicit SmallModel(const ModelConfig& config, std::int64_t rows = 6, bool training = true, std::uint64_t seed = 3,
+                      const Schema& of = small_schema())
       : device(select_device("cpu", 1)),
-        schema(small_schema()),
+        schema(of),
         batch(small_batch(schema, rows)),
         parameters(seed, [this](std::int32_t width) { return sparse_state_width(device, {}, width); }),
         graph(device, rows, training),

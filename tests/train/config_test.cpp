@@ -58,6 +58,8 @@ std::string mutated(std::string text, const std::function<std::uint64_t(std::uin
 
 constexpr const char* kEveryKey = R"(name: "every key"
 seed: 7
+init_from: runs/earlier
+vocab: grow
 data: {path: data set, prefetch: 5}
 model:
   type: mal
@@ -88,6 +90,7 @@ train:
   reduction: weight_mean
   threads: 3
   log_every: 10
+  keep_checkpoint: true
   clip_norm: 1.5
   warmup_steps: 50
   schedule: constant
@@ -133,6 +136,8 @@ TEST_CASE("every key reaches its place") {
   const RunConfig c = parsed(kEveryKey);
   CHECK(c.name == "every key");
   CHECK(c.seed == 7);
+  CHECK(c.init_from == "runs/earlier");
+  CHECK(c.vocab == Vocab::grow);
   CHECK(c.data.path == "data set");
   CHECK(c.data.prefetch == 5);
   CHECK(c.model.type == "mal");
@@ -165,6 +170,7 @@ TEST_CASE("every key reaches its place") {
   CHECK(c.train.reduction == kernels::Reduction::weight_mean);
   CHECK(c.train.threads == 3);
   CHECK(c.train.log_every == 10);
+  CHECK(c.train.keep_checkpoint);
   CHECK(c.train.eval_batch_size == 4096);
   CHECK(c.schedule.clip_norm == 1.5);
   CHECK(c.schedule.warmup_steps == 50);

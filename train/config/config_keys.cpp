@@ -206,6 +206,7 @@ void visit_train(ConfigVisitor& visitor, TrainConfig& config, ScheduleConfig& sc
   visitor.integer("log_every", config.log_every, 1, kMaxSteps);
   visitor.integer("checkpoint_every", config.checkpoint_every, 0, kMaxSteps);
   visitor.number("checkpoint_minutes", config.checkpoint_minutes, 0, 1e6);
+  visitor.flag("keep_checkpoint", config.keep_checkpoint);
   visitor.number("clip_norm", schedule.clip_norm, 0, 1e6);
   visitor.integer("warmup_steps", schedule.warmup_steps, 0, kMaxSteps);
   visit_enum<Schedule>(visitor, "schedule", schedule.kind,
@@ -291,6 +292,8 @@ void visit_config(RunConfig& config, ConfigVisitor& visitor) {
   auto seed = static_cast<std::int64_t>(config.seed);
   visitor.integer("seed", seed, 0, kMaxInteger);
   config.seed = static_cast<std::uint64_t>(seed);
+  visitor.text("init_from", config.init_from);
+  visit_enum<Vocab>(visitor, "vocab", config.vocab, {{"same", Vocab::same}, {"grow", Vocab::grow}});
   visitor.section("data", [&](ConfigVisitor& v) {
     v.text("path", config.data.path);
     v.integer("prefetch", config.data.prefetch, 1, 64);

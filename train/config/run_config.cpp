@@ -117,6 +117,8 @@ RunConfig without_particulars(RunConfig config) {
   config.train.threads = usual.threads;
   config.train.checkpoint_every = usual.checkpoint_every;
   config.train.checkpoint_minutes = usual.checkpoint_minutes;
+  config.train.keep_checkpoint = usual.keep_checkpoint;
+  config.vocab = Vocab::same;  // says what is refused
   return config;
 }
 

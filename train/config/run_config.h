@@ -14,6 +14,12 @@
 
 namespace mal {
 
+// How the vocabularies of the data set may differ from those that the weights it begins with were trained with.
+enum class Vocab {
+  same,
+  grow,  // new ids after the old ones: tables grow
+};
+
 struct DataConfig {
   std::string path;                 // a dataset of `mal_data prepare`
   std::int64_t prefetch = 3;        // batches prepared ahead
@@ -31,6 +37,7 @@ struct TrainConfig {
   std::int64_t log_every = 100;
   std::int64_t checkpoint_every = 0;  // steps; 0: by time alone
   double checkpoint_minutes = 10;     // 0: by steps alone
+  bool keep_checkpoint = false;       // of a finished run, so that it can go on with new data
   std::int64_t eval_batch_size = 8192;
 };
 
@@ -42,6 +49,8 @@ struct EvalConfig {
 struct RunConfig {
   std::string name;  // shown in reports; the model's type unless given
   std::uint64_t seed = 1;
+  std::string init_from;  // a finished run whose weights are the first ones; empty: random ones
+  Vocab vocab = Vocab::same;
   DataConfig data;
   ModelConfig model;
   TrainConfig train;

@@ -24,6 +24,14 @@ std::uint64_t chained(const void* data, std::size_t bytes, std::uint64_t hash) {
   return XXH3_64bits_withSeed(data, bytes, hash);
 }
 
+// Without the keys that came later where they say nothing: runs from before them are still found.
+std::string key_text(const RunConfig& config) {
+  std::string text = to_yaml(config);
+  for (const std::string_view line : {"init_from: \"\"\n", "vocab: same\n", "  keep_checkpoint: false\n"})
+    if (const std::size_t at = text.find(line); at != std::string::npos) text.erase(at, line.size());
+  return text;
+}
+
 std::string row_name(const Study& study, const StudyRow& row, const std::string& primary) {
   return fmt::format("{}\n{}\n{}", study.id, row.label, primary);
 }
@@ -33,7 +41,7 @@ std::string row_name(const Study& study, const StudyRow& row, const std::string&
 std::string run_key(const RunConfig& config, const std::string& data_fingerprint) {
   RunConfig same = without_particulars(config);
   same.train.log_every = TrainConfig().log_every;
-  const std::string text = fmt::format("{}\n{}\n{}", kRunVersion, data_fingerprint, to_yaml(same));
+  const std::string text = fmt::format("{}\n{}\n{}", kRunVersion, data_fingerprint, key_text(same));
   return fmt::format("{:016x}", chained(text.data(), text.size(), 0));
 }
 

@@ -41,6 +41,9 @@ void read_start(RunLog& log, const Json& object) {
 
 void read_test(RunLog& log, const Json& object) {
   log.test = metrics_of(object);
+  // A run that went on with new data was tested before: the last test counts.
+  log.reliability.clear();
+  log.slices.clear();
   for (const Json& bin : object.value("reliability", Json::array()))
     log.reliability.push_back(
         {bin.at("predicted").get<double>(), bin.at("observed").get<double>(), bin.at("rows").get<double>()});

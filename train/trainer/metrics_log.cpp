@@ -22,11 +22,11 @@ std::string number(double value) {
 }  // namespace
 
 std::string start_line(const RunConfig& config, const std::string& device, std::int64_t train_rows,
-                       std::int64_t test_rows, std::int64_t parameters) {
+                       std::int64_t test_rows, std::int64_t parameters, std::int64_t step) {
   return fmt::format(
-      R"({{"event": "start", "step": 0, "name": {}, "model": {}, "primary": {}, "seed": {}, "device": {}, )"
+      R"({{"event": "start", "step": {}, "name": {}, "model": {}, "primary": {}, "seed": {}, "device": {}, )"
       R"("train_rows": {}, "test_rows": {}, "parameters": {}}})",
-      quoted(config.name), quoted(config.model.type), quoted(config.model.primary), config.seed, quoted(device),
+      step, quoted(config.name), quoted(config.model.type), quoted(config.model.primary), config.seed, quoted(device),
       train_rows, test_rows, parameters);
 }
 
@@ -43,8 +43,9 @@ std::string train_line(const TrainLine& line) {
 std::int64_t step_of_line(std::string_view line) {
   const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
   const auto step = object.is_object() ? object.find("step") : object.end();
-  return step == object.end() || !step->is_number_integer() ? std::numeric_limits<std::int64_t>::max()
-                                                            : step->get<std::int64_t>();
+  if (step == object.end() || !step->is_number_integer()) return std::numeric_limits<std::int64_t>::max();
+  const auto event = object.find("event");
+  return step->get<std::int64_t>() + (event != object.end() && *event == "start" ? 1 : 0);
 }
 
 std::string test_line(const Metrics& metrics, const std::vector<SliceTable>& slices, std::int64_t step) {

@@ -26,10 +26,11 @@ struct SliceTable {
 };
 
 std::string start_line(const RunConfig& config, const std::string& device, std::int64_t train_rows,
-                       std::int64_t test_rows, std::int64_t parameters);
+                       std::int64_t test_rows, std::int64_t parameters, std::int64_t step);
 std::string train_line(const TrainLine& line);
 std::string test_line(const Metrics& metrics, const std::vector<SliceTable>& slices, std::int64_t step);
-// The step of such a line; the largest number if it is no whole line of ours.
+// The step that such a line belongs to, of a start the one that follows; the largest number if it is no whole line of
+// ours.
 std::int64_t step_of_line(std::string_view line);
 std::string baseline_line(const Metrics& metrics, const std::string& column, std::int64_t step);
 

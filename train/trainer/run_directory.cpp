@@ -12,6 +12,7 @@
 #include "engine/file.h"
 #include "train/trainer/metrics_log.h"
 #include "train/trainer/scores.h"
+#include "train/trainer/trained_on.h"
 
 namespace mal {
 
@@ -35,11 +36,11 @@ bool holds_only_ours(const std::string& path) {
   return true;
 }
 
-// A run goes on only as it began; what cannot change its numbers may be another.
+// A run goes on only as it began; what cannot change its numbers may be another, and data that grew.
 void check_same(const std::string& path, const RunConfig& config) {
-  const auto compared = [](const RunConfig& whole) {
+  const auto compared = [&config](const RunConfig& whole) {
     RunConfig same = without_particulars(whole);
-    same.data.path = whole.data.path;
+    if (config.vocab == Vocab::same) same.data.path = whole.data.path;
     same.data.on_device = whole.data.on_device;
     same.train.eval_batch_size = TrainConfig().eval_batch_size;
     return to_yaml(same);
@@ -52,8 +53,8 @@ void check_same(const std::string& path, const RunConfig& config) {
       return line.substr(std::min(line.find_first_not_of(' '), line.size()));
     };
     fail_usage(
-        "{} was begun with '{}', and the configuration now says '{}': a run goes on only as it began; use --overwrite "
-        "to begin anew, or --set output=FOLDER",
+        "{} was begun with '{}', and the configuration now says '{}': a run goes on only as it began, or with vocab: "
+        "grow on new data; use --overwrite to begin anew, or --set output=FOLDER",
         path, trimmed(before), trimmed(after));
   }
 }
@@ -66,8 +67,10 @@ std::string make_room(const RunConfig& config, ExistingRun existing) {
   if (fs::exists(path + kConfig)) {
     if (existing == ExistingRun::resume) {
       if (fs::exists(path + kWeights) && !fs::exists(path + kCheckpoint))
-        fail_usage("{} is finished, there is nothing to resume; use --overwrite to train again, or --set output=FOLDER",
-                   path);
+        fail_usage(
+            "{} is finished, there is nothing to resume: train.keep_checkpoint was false; use --overwrite to train "
+            "again, or --set output=FOLDER with init_from: {}",
+            path, path);
       check_same(path, config);
       return path;
     }
@@ -75,7 +78,8 @@ std::string make_room(const RunConfig& config, ExistingRun existing) {
       fail_usage(
           "{} holds an earlier run; use --resume to go on with it, --overwrite to replace it, or --set output=FOLDER",
           path);
-    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint}) fs::remove(path + file, error);
+    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint, kTrainedOn})
+      fs::remove_all(path + file, error);
   } else if (fs::exists(path) && !holds_only_ours(path)) {
     fail_usage("{} exists and is not a run; choose another output", path);
   }
@@ -93,9 +97,13 @@ RunDirectory::RunDirectory(const RunConfig& config, ExistingRun existing)
     return;
   }
   log_.rewind(0);
+}
+
+void RunDirectory::begin(const RunConfig& config) {
   OutputFile file(path_ + kConfig);
   file.write(to_yaml(config));
   file.commit();
+  keep_trained_on(path_, config.data.path);
 }
 
 std::string RunDirectory::checkpoint_path() const {
@@ -124,6 +132,11 @@ void RunDirectory::save(const Parameters& parameters, const RunConfig& config, c
 void RunDirectory::finish() {
   std::error_code error;
   fs::remove(checkpoint_path(), error);
+}
+
+bool has_checkpoint(const RunConfig& config, ExistingRun existing) {
+  return existing == ExistingRun::resume && fs::exists(config.output + kConfig) &&
+         fs::exists(config.output + kCheckpoint);
 }
 
 SavedRun open_run(const std::string& path) {

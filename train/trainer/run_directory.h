@@ -1,4 +1,4 @@
-// The folder of one training run: config.yaml, metrics.jsonl, checkpoint.safetensors while it trains,
+// The folder of one training run: config.yaml, metrics.jsonl, trained_on/, checkpoint.safetensors while it trains,
 // model.safetensors.
 #pragma once
 
@@ -12,13 +12,15 @@ namespace mal {
 
 // What to do with an earlier run in the same folder: stop with an Error; replace it; go on with it, from its checkpoint
 // or, if it was killed before the first one, from the beginning. Only an unfinished run of the same configuration goes
-// on.
+// on, or with Vocab::grow one that has kept its checkpoint and gets new data.
 enum class ExistingRun { refuse, replace, resume };
 
 class RunDirectory {
  public:
-  // Creates the folder and writes the resolved configuration. A folder that is no run is never touched.
+  // Makes the folder, empty or of the run that goes on. One that is no run is never touched.
   RunDirectory(const RunConfig& config, ExistingRun existing);
+  // All is ready for the first step: the resolved configuration and trained_on/ are written.
+  void begin(const RunConfig& config);
 
   void log(std::string_view json_line) { log_.line(json_line); }
   // Keeps of metrics.jsonl what had happened after that many steps.
@@ -41,6 +43,9 @@ struct SavedRun {
   std::string weights;  // path
 };
 SavedRun open_run(const std::string& path);
+
+// Whether a training run would go on from a checkpoint in its folder.
+bool has_checkpoint(const RunConfig& config, ExistingRun existing);
 
 // Identifies a data set's vocabularies: weights only mean something with the ids that they were trained on.
 std::string vocabulary_fingerprint(const std::string& dataset);

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
+#include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/optimizer.h"
 #include "train/config/progress.h"
@@ -21,6 +23,7 @@
 #include "train/trainer/scores.h"
 #include "train/trainer/step_pipeline.h"
 #include "train/trainer/test_report.h"
+#include "train/trainer/trained_on.h"
 #include "train/trainer/training_checkpoint.h"
 
 namespace mal {
@@ -61,6 +64,20 @@ struct Setup {
   Network network;
 };
 
+// The weights of an earlier run in place of random ones, before anything is written.
+void init_from(Setup& setup) {
+  const RunConfig& config = setup.config;
+  if (config.init_from.empty()) return;
+  std::error_code error;
+  if (std::filesystem::equivalent(config.init_from, config.output, error))
+    fail_usage("init_from: {} is the output, too; choose another output, or go on with it: --resume", config.init_from);
+  const SavedRun run = open_run(config.init_from);
+  const std::string grown = check_goes_on(config.init_from, setup.dataset, config.vocab);
+  load_weights(run.weights, setup.parameters, Contents::weights,
+               config.vocab == Vocab::grow ? TableRows::grown : TableRows::same);
+  fmt::print(stderr, "note: begins with the weights of {}; new ids: {}\n", config.init_from, grown);
+}
+
 class Trainer {
  public:
   // vocabularies: the data set's vocabulary_fingerprint(), which has read them whole.
@@ -68,7 +85,7 @@ class Trainer {
       : setup_(setup),
         directory_(directory),
         rows_(setup.dataset.rows(Split::train)),
-        data_identity_(fmt::format("{} rows, vocabularies {}", rows_, vocabularies)),
+        data_identity_(data_identity(setup.dataset, vocabularies)),
         optimizer_(setup.device, setup.parameters, setup.config.dense, setup.config.sparse, schedule()),
         pipeline_(setup.network, optimizer_),
         meter_(setup.network.model.heads.size()),
@@ -76,16 +93,31 @@ class Trainer {
         logged_at_(Clock::now()),
         saved_at_(Clock::now()) {}
 
-  // Where the run's checkpoint left off, if it has one.
+  // Where the run's checkpoint left off, if it has one. With vocab: grow that may have been on other data: then the
+  // present data are trained on from their first row, with a schedule of their own.
   void resume() {
     if (directory_.checkpoint().empty()) return;
+    const RunConfig& config = setup_.config;
+    const std::string grown =
+        config.vocab == Vocab::grow ? check_goes_on(config.output, setup_.dataset, config.vocab) : "";
     const TrainingPosition position =
-        load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), data_identity_);
+        load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), data_identity_, config.vocab);
+    begin_ = position.begin;
+    if (position.steps >= last_step())
+      fail_usage("{} is finished, there is nothing to resume; to go on with new data set data.path and vocab: grow",
+                 config.output);
     directory_.rewind_log(position.steps);
-    optimizer_.resume(position.steps);
+    optimizer_.resume(position.steps, begin_);
     meter_ = position.meter;
-    fmt::print(stderr, "note: {} goes on after step {} of {}\n", setup_.config.output, position.steps, total_steps());
+    if (new_data())
+      fmt::print(stderr, "note: {} goes on after step {} with new data; new ids: {}\n", config.output, begin_, grown);
+    else
+      fmt::print(stderr, "note: {} goes on after step {} of {}\n", config.output, position.steps, last_step());
   }
+
+  // None of the data's rows has been trained on.
+  bool new_data() const { return steps() == begin_; }
+  std::int64_t steps() const { return optimizer_.steps(); }
 
   // Returns the number of steps.
   std::int64_t run(RateCounter& baseline) {
@@ -93,7 +125,7 @@ class Trainer {
     const Clock::time_point start = Clock::now();
     const TrainConfig& config = setup_.config.train;
     const std::int64_t batch_size = config.batch_size, an_epoch = steps_of(rows_, batch_size);
-    const std::int64_t done = optimizer_.steps(), first_epoch = done / an_epoch,
+    const std::int64_t done = optimizer_.steps() - begin_, first_epoch = done / an_epoch,
                        first_row = done % an_epoch * batch_size;
     seen_ = first_epoch * rows_ + first_row;
     const std::int64_t resumed = seen_;
@@ -116,10 +148,18 @@ class Trainer {
     return optimizer_.steps();
   }
 
+  void save() {
+    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_, begin_},
+                    data_identity_);
+    saved_at_ = Clock::now();
+  }
+
  private:
+  // Of the present data.
   std::int64_t total_steps() const {
     return setup_.config.train.epochs * steps_of(rows_, setup_.config.train.batch_size);
   }
+  std::int64_t last_step() const { return begin_ + total_steps(); }
   ScheduleConfig schedule() const {
     ScheduleConfig schedule = setup_.config.schedule;
     schedule.total_steps = total_steps();
@@ -170,12 +210,12 @@ class Trainer {
 
   void after_step() {
     while (const auto result = pipeline_.next_result(pipeline_.full())) take(*result);
-    if (optimizer_.steps() == total_steps()) return;
+    if (optimizer_.steps() == last_step()) return;
     const bool stop = InterruptGuard::requested();
     if (!stop && !checkpoint_is_due()) return;
     take_all_results();  // what is saved is the state after the last step that was asked for
     save();
-    if (stop) fail("interrupted after step {} of {}; --resume goes on from there", optimizer_.steps(), total_steps());
+    if (stop) fail("interrupted after step {} of {}; --resume goes on from there", optimizer_.steps(), last_step());
   }
 
   void take_all_results() {
@@ -208,11 +248,6 @@ class Trainer {
            (config.checkpoint_minutes > 0 && seconds_since(saved_at_) > 60 * config.checkpoint_minutes);
   }
 
-  void save() {
-    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_}, data_identity_);
-    saved_at_ = Clock::now();
-  }
-
   void log(std::int64_t step, std::int64_t epoch) {
     TrainLine line;
     line.step = step;
@@ -235,6 +270,7 @@ class Trainer {
   RunDirectory& directory_;
   std::int64_t rows_;
   std::string data_identity_;  // of checkpoints
+  std::int64_t begin_ = 0;     // steps that were done on earlier data
   Optimizer optimizer_;
   StepPipeline pipeline_;
   LossMeter meter_;
@@ -275,14 +311,16 @@ double peak_memory_mib() {
 Metrics train(const RunConfig& config, const TrainOptions& options) {
   Setup setup(config, options);
   RateCounter baseline(setup.dataset.schema(), config.model.primary, config.eval.baseline);
+  if (!has_checkpoint(config, options.existing)) init_from(setup);
   RunDirectory directory(config, options.existing);
-  if (directory.checkpoint().empty())
-    directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train),
-                             setup.dataset.rows(Split::test),
-                             setup.parameters.dense_count() + setup.parameters.table_count()));
   const std::string vocabularies = vocabulary_fingerprint(config.data.path);
   Trainer trainer(setup, directory, vocabularies);
   trainer.resume();
+  directory.begin(config);
+  if (trainer.new_data())
+    directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train),
+                             setup.dataset.rows(Split::test),
+                             setup.parameters.dense_count() + setup.parameters.table_count(), trainer.steps()));
   const std::int64_t steps = trainer.run(baseline);
   check_weights(setup.parameters, steps);
   directory.save(setup.parameters, config, vocabularies, steps);
@@ -295,7 +333,10 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
   const std::vector<SliceTable> slices = slice_tables(setup.dataset, test, config.eval.slices);
   directory.log(test_line(metrics, slices, steps));
   if (options.scores) save_scores(config.output, test.scored.logits);
-  directory.finish();
+  if (config.train.keep_checkpoint)
+    trainer.save();
+  else
+    directory.finish();
   print_metrics(config.name, metrics, slices);
   fmt::print("run: {} ({} steps, peak memory {:.0f} MiB with the mapped data)\n", config.output, steps,
              peak_memory_mib());
@@ -303,7 +344,8 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
 }
 
 void dry_run(const RunConfig& config, const TrainOptions& options) {
-  const Setup setup(config, options);
+  Setup setup(config, options);
+  init_from(setup);
   fmt::print("{}\n{}", to_yaml(config), describe(setup.network, setup.parameters, setup.dataset.rows(Split::train)));
 }
 

@@ -15,9 +15,9 @@ struct TrainOptions {
   bool scores = false;  // keep the logits of the test rows (scores.h), as the last thing that is written
 };
 
-// Writes into config.output: config.yaml, metrics.jsonl, model.safetensors, scores.bin if asked for; while it trains
-// checkpoint.safetensors, from which a run that was interrupted goes on to the same bits. Returns the test metrics. A
-// loss or gradient that is not finite stops the run with an Error before any parameter has changed by it.
+// Writes into config.output: config.yaml, metrics.jsonl, trained_on/, model.safetensors, scores.bin if asked for; while
+// it trains checkpoint.safetensors, from which a run that was interrupted goes on to the same bits. Returns the test
+// metrics. A loss or gradient that is not finite stops the run with an Error before any parameter has changed by it.
 Metrics train(const RunConfig& config, const TrainOptions& options);
 
 // The resolved configuration, layers with parameters and flops, tables, memory; nothing is trained or written.

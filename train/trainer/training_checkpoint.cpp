@@ -11,6 +11,7 @@ namespace mal {
 namespace {
 
 constexpr const char* kSteps = "steps";
+constexpr const char* kBegin = "steps_before_dataset";
 constexpr const char* kDataset = "dataset";
 constexpr const char* kMeter = "losses_since_log";
 
@@ -40,18 +41,28 @@ LossMeter to_meter(const std::string& path, const std::string& text, std::size_t
 void save_checkpoint(const std::string& path, const Parameters& parameters, const TrainingPosition& position,
                      const std::string& dataset) {
   save_weights(path, parameters,
-               {{kSteps, std::to_string(position.steps)}, {kMeter, to_text(position.meter)}, {kDataset, dataset}},
+               {{kSteps, std::to_string(position.steps)},
+                {kBegin, std::to_string(position.begin)},
+                {kMeter, to_text(position.meter)},
+                {kDataset, dataset}},
                Contents::training);
 }
 
 TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters, std::size_t heads,
-                                 const std::string& dataset) {
-  Metadata metadata = load_weights(path, parameters, Contents::training);
-  if (metadata[kDataset] != dataset)
-    fail("{}: it belongs to another data set, or the data set was prepared anew; train again with --overwrite", path);
-  TrainingPosition position{std::strtoll(metadata[kSteps].c_str(), nullptr, 10),
-                            to_meter(path, metadata[kMeter], heads)};
-  if (position.steps < 1) fail("{}: it says step '{}'; train again with --overwrite", path, metadata[kSteps]);
+                                 const std::string& dataset, Vocab vocab) {
+  const bool grow = vocab == Vocab::grow;
+  Metadata metadata = load_weights(path, parameters, Contents::training, grow ? TableRows::grown : TableRows::same);
+  const bool same_data = metadata[kDataset] == dataset;
+  if (!same_data && !grow)
+    fail(
+        "{}: it belongs to another data set, or the data set was prepared anew; train again with --overwrite, or set "
+        "vocab: grow to go on with new data",
+        path);
+  const auto number = [&](const char* key) { return std::strtoll(metadata[key].c_str(), nullptr, 10); };
+  TrainingPosition position{number(kSteps), to_meter(path, metadata[kMeter], heads), number(kBegin)};
+  if (position.steps < 1 || position.begin < 0 || position.begin >= position.steps)
+    fail("{}: it says step '{}' after '{}'; train again with --overwrite", path, metadata[kSteps], metadata[kBegin]);
+  if (!same_data) position = {position.steps, LossMeter(heads), position.steps};
   return position;
 }
 

@@ -5,21 +5,24 @@
 #include <string>
 
 #include "engine/parameters.h"
+#include "train/config/run_config.h"
 #include "train/trainer/loss_meter.h"
 
 namespace mal {
 
 struct TrainingPosition {
-  std::int64_t steps = 0;  // done
+  std::int64_t steps = 0;  // done, on all data
   LossMeter meter;         // of the steps since the last line of metrics.jsonl
+  std::int64_t begin = 0;  // of them, before the present data
 };
 
-// dataset: identifies the data (vocabularies and number of rows). Replaces an earlier checkpoint, whole or not at all.
+// dataset: data_identity(). Replaces an earlier checkpoint, whole or not at all.
 void save_checkpoint(const std::string& path, const Parameters& parameters, const TrainingPosition& position,
                      const std::string& dataset);
 
-// Into `parameters`, with the optimiser's state. Error if the file is damaged or of another model or data.
+// Into `parameters`, with the optimiser's state. Error if the file is damaged or of another model; of other data, too,
+// unless with Vocab::grow (check_goes_on): then training begins with the first row, after the steps that were done.
 TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters, std::size_t heads,
-                                 const std::string& dataset);
+                                 const std::string& dataset, Vocab vocab);
 
 }  // namespace mal

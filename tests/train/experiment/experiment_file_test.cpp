@@ -137,6 +137,9 @@ TEST_CASE("a run's key is of what its result depends on") {
   CHECK(with([](RunConfig& c) { c.name = "another name"; }) == key);
   CHECK(with([](RunConfig& c) { c.train.threads = 3; }) == key);
   CHECK(with([](RunConfig& c) { c.eval.slices = {"industry"}; }) == key);
+  CHECK(with([](RunConfig& c) { c.vocab = Vocab::grow; }) == key);
+  CHECK(with([](RunConfig& c) { c.train.keep_checkpoint = true; }) == key);
+  CHECK(with([](RunConfig& c) { c.init_from = "earlier"; }) != key);
   CHECK(with([](RunConfig& c) { c.seed = 2; }) != key);
   CHECK(with([](RunConfig& c) { c.model.primary = "mta"; }) != key);
   CHECK(with([](RunConfig& c) { c.model.tower = {64}; }) != key);

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Days 1 to 5 are trained on, then days 6 to 8 with the ids that are new there, then day 9: from the weights alone
+# (init_from) and in one run with the optimiser's state (--resume, vocab: grow), killed in between. What the model knew
+# stays, what is new is learned, and the file for serving knows both.
+source "$(dirname "$0")/common.sh"
+
+"$bin/mal_data" simulate --out journeys --users 600 --days 10 --seed 9 >/dev/null
+"$bin/mal_data" attribute --in journeys/clicks.csv --conversions journeys/conversions.csv --key advertiser \
+  --channel channel --mechanisms last,first,linear,mta --test-days 1 --out samples >/dev/null
+days() {  # days FIRST LAST: the training samples of these days
+  awk -F, -v first="$1" -v last="$2" '
+    NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "time") at = i; print; next }
+    NR == 2 { start = $at - $at % 86400 - 86400 }
+    { day = ($at - start) / 86400; if (day >= first && day < last + 1) print }' samples/train.csv
+}
+for part in "a 1 5" "a_test 6 6" "b 6 8" "b_test 9 9" "c 9 9"; do
+  read -r name first last <<<"$part"
+  days "$first" "$last" >"$name.csv"
+  (($(wc -l <$name.csv) > 20)) || die "no samples of days $first to $last"
+done
+prepare() {  # prepare OUT TRAIN TEST OPTIONS...
+  "$bin/mal_data" prepare --schema simulated --train "$2" --test "$3" --out "$1" "${@:4}" >/dev/null 2>&1 || die "prepare $1"
+}
+prepare days_a a.csv a_test.csv
+prepare days_b b.csv b_test.csv --base days_a
+prepare days_c c.csv samples/test.csv --base days_b
+
+train=("$bin/mal_gpu_train" "$source/train/configs/mal.yaml" --device cpu --set train.batch_size=64 --set train.log_every=7
+  --set model.embedding_dim=4 --set train.keep_checkpoint=true)
+trains() {  # trains NAME OPTIONS...
+  "${train[@]}" --set output="$1" "${@:2}" >out.txt 2>&1 || die "$1: $(tail -n 1 out.txt)"
+}
+said() { grep -qE -- "$1" out.txt || die "'$1' was not said: $(cat out.txt)"; }
+trains first --set data.path=days_a
+[[ -e first/checkpoint.safetensors ]] || die "keep_checkpoint keeps none"
+
+# ---- What is no continuation.
+on_b=("${train[@]}" --set data.path=days_b --set output=bad --set init_from=first)
+refuses 1 "column 'user': row [0-9]+ of its table is \"[^\"]+\" in days_b, and nothing where first .*vocab: grow" "${on_b[@]}"
+prepare others b.csv b_test.csv
+refuses 1 "column '[a-z_]+': row [0-9]+ of its table is \"[^\"]+\" in others, and \"[^\"]+\" where first" \
+  "${on_b[@]}" --set vocab=grow --set data.path=others
+sed '/hour/d' "$source/train/configs/schemas/simulated.yaml" >narrow.yaml
+"$bin/mal_data" prepare --schema narrow.yaml --train b.csv --test b_test.csv --base days_a --out narrow >/dev/null 2>&1
+refuses 1 "narrow has other columns than first was trained on: .*weekday.* in place of .*hour" \
+  "${on_b[@]}" --set vocab=grow --set data.path=narrow
+refuses 1 "first/model.safetensors: tensor .* is not F32 .* but F32" "${on_b[@]}" --set vocab=grow --set model.embedding_dim=8
+refuses 1 "first/model.safetensors: (tensor .* is (missing|not F32)|it holds [0-9]+ tensors)" \
+  "${on_b[@]}" --set vocab=grow --set model.tower=[16]
+refuses 2 "nothing is not a run" "${on_b[@]}" --set init_from=nothing
+refuses 2 "init_from: first is the output, too" "${on_b[@]}" --set vocab=grow --set output=first --overwrite
+refuses 1 "first/model.safetensors: .*not F32" "${on_b[@]}" --set vocab=grow --set model.embedding_dim=8 --dry-run
+absent bad
+[[ -e first/model.safetensors ]] || die "a refusal harmed the run"
+refuses 2 "first was begun with 'path: days_a'.*vocab: grow on new data" "${train[@]}" --set data.path=days_b \
+  --set output=first --resume
+refuses 2 "first is finished, there is nothing to resume" "${train[@]}" --set data.path=days_a --set output=first --resume
+refuses 1 "row [0-9]+ of its table" "${train[@]}" --set data.path=others --set vocab=grow --set output=first --resume
+
+# ---- From the weights.
+trains second --set data.path=days_b --set init_from=first --set vocab=grow
+said "note: begins with the weights of first; new ids: user [0-9]+, "
+"$bin/mal_gpu_train" eval second --device cpu >out.txt || die "eval of the grown run"
+said "days_b"
+# As it begins: rates that move nothing.
+trains still --set data.path=days_b --set init_from=first --set vocab=grow --set optimizer.dense.lr=1e-12 \
+  --set optimizer.sparse.lr=1e-12
+python3 - <<'CODE'
+import csv, json, struct
+
+def rows(run):
+    with open(run + "/model.safetensors", "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        begin, end = header["embedding/user"]["data_offsets"]
+        file.seek(begin, 1)
+        data = file.read(end - begin)
+    count, width = header["embedding/user"]["shape"]
+    return [struct.unpack_from(f"<{width}f", data, 4 * width * r) for r in range(count)]
+
+def moved(row, other):
+    return max(abs(a - b) for a, b in zip(row, other))
+
+first, still, second = rows("first"), rows("still"), rows("second")
+vocabulary = json.load(open("days_b/vocab/user.json"))
+seen = {vocabulary[row["user"]] for row in csv.DictReader(open("b.csv"))}
+new = set(range(len(first), len(second)))
+assert len(still) == len(second) == len(vocabulary) + 1 and new, (len(first), len(second))
+assert all(moved(a, b) < 1e-8 for a, b in zip(first, still)), "an old row was changed by growing"
+unseen_now = set(range(len(first))) - seen
+assert unseen_now, "every user came again"
+assert all(second[r] == first[r] for r in unseen_now), "a row that nobody asked for was changed"
+assert new <= seen and all(moved(second[r], still[r]) > 1e-8 for r in new), "a new id was not trained"
+assert all(moved(second[r], first[r]) > 1e-8 for r in seen if r < len(first)), "an old id was not trained"
+print(f"{len(first)} rows and {len(new)} new ones, {len(unseen_now)} as they were")
+CODE
+
+# ---- Again, from the run that grew; and with the data set in the place of the one before.
+trains third --set data.path=days_c --set init_from=second --set vocab=grow
+cp -r days_a live
+trains on_live --set data.path=live
+prepare live b.csv b_test.csv --base live
+trains on_live_b --set data.path=live --set init_from=on_live --set vocab=grow
+cmp second/model.safetensors on_live_b/model.safetensors || die "another place of the data set gives other weights"
+
+# ---- One run that goes on, with the optimiser's state; killed, it ends with the same bits.
+steps() { grep '"event": "test"' "$1/metrics.jsonl" | grep -o '"step": [0-9]*' | tr -dc '0-9\n'; }
+cp -r first whole
+cp -r first parts
+before=$(steps first)
+trains whole --set data.path=days_b --set vocab=grow --resume --set train.checkpoint_every=3
+said "note: whole goes on after step $before with new data; new ids: user"
+cmp -s whole/model.safetensors second/model.safetensors && die "the optimiser's state makes no difference"
+mapfile -t tested < <(steps whole)
+[[ ${#tested[@]} == 2 && ${tested[0]} == "$before" && ${tested[1]} -gt $before ]] || die "steps do not go on: ${tested[*]}"
+for kill in 1 2; do
+  inode=$(stat -c %Y.%i parts/checkpoint.safetensors)
+  "${train[@]}" --set output=parts --set data.path=days_b --set vocab=grow --resume --set train.checkpoint_every=3 \
+    >out.txt 2>&1 &
+  job=$!
+  while kill -0 $job 2>/dev/null && [[ $(stat -c %Y.%i parts/checkpoint.safetensors) == "$inode" ]]; do sleep 0.01; done
+  kill -9 $job 2>/dev/null || true
+  wait $job 2>/dev/null || true
+done
+if ! grep -q "is finished" out.txt; then
+  "${train[@]}" --set output=parts --set data.path=days_b --set vocab=grow --resume --set train.checkpoint_every=3 \
+    >out.txt 2>&1 || grep -q "is finished" out.txt || die "parts: $(tail -n 1 out.txt)"
+fi
+cmp whole/model.safetensors parts/model.safetensors || die "killed and resumed on new data: other weights"
+diff <(sed 's/, "samples_per_second": [0-9.]*//' whole/metrics.jsonl) \
+  <(sed 's/, "samples_per_second": [0-9.]*//; s/"parts"/"whole"/' parts/metrics.jsonl) || die "another log"
+"$bin/mal_gpu_train" report whole second >out.txt || die "report"
+trains whole --set data.path=days_c --set vocab=grow --resume
+said "note: whole goes on after step ${tested[1]} with new data"
+
+# ---- Serving: new ids and old ones have rows of their own.
+for run in second third whole; do
+  file=$("$bin/mal_gpu_train" export $run --out $run.mal)
+  difference=$(grep -o 'difference of a probability [0-9.e+-]*' <<<"$file" | grep -o '[^ ]*$')
+  awk -v d="$difference" 'BEGIN { exit !(d <= 1e-6) }' || die "$run: header and trainer differ: $file"
+done
+g++ -std=c++17 -O1 -I"$source/model/inference" "$source/docs/examples/serving/minimal.cpp" -o minimal
+mapfile -t users < <(python3 - <<'CODE'
+import json
+old, new = (json.load(open(f"days_{d}/vocab/user.json")) for d in "ac")
+print(next(iter(old)))
+print(*[user for user in new if user not in old][-2:], sep="\n")
+CODE
+)
+rest=(age= gender= city= spending= ad_item= advertiser= campaign= industry= category= brand= price_bucket= channel= hour=
+  weekday= item_seq= category_seq= brand_seq= image_scores= text_scores=)
+declare -A seen=()
+for user in nobody "${users[@]}"; do
+  answer=$(./minimal third.mal "user=$user" "${rest[@]}")
+  [[ $user == nobody ]] || ! grep -q "1 values were not" <<<"$answer" || die "user $user is unknown to third.mal"
+  seen[$(head -n 1 <<<"$answer")]=1
+done
+((${#seen[@]} == 4)) || die "users share predictions: ${!seen[*]}"
+echo "new ids are trained, kept and served"

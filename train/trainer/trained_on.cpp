@@ -1,0 +1,154 @@
+#include "train/trainer/trained_on.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+#include <string_view>
+
+#include "engine/error.h"
+#include "engine/file.h"
+#include "train/data/dataset_layout.h"
+#include "train/data/dataset_stats.h"
+#include "train/data/schema_yaml.h"
+#include "train/data/vocabulary.h"
+
+namespace mal {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Data sets are replaced by renaming, never changed where they lie: a link keeps what was there.
+void link_or_copy(const std::string& from, const std::string& to) {
+  std::error_code cannot;
+  fs::create_hard_link(from, to, cannot);
+  if (!cannot) return;
+  const MappedFile content(from);
+  OutputFile file(to);
+  file.write(content.data(), content.size());
+  file.commit();
+}
+
+// The columns that a model reads, one a line, without what it does not know of them.
+std::string columns_of_model(Schema schema) {
+  std::erase_if(schema.columns, [](const Column& column) {
+    return column.kind == ColumnKind::group || column.kind == ColumnKind::slice || column.kind == ColumnKind::time;
+  });
+  for (Column& column : schema.columns) column.source = column.name;
+  for (TableSpec& table : schema.tables) {
+    table.rows = 0;
+    table.min_count = 1;
+  }
+  schema.name.clear();
+  return write_schema(schema);
+}
+
+void check_columns(const std::string& run, const Schema& before, const Dataset& dataset) {
+  std::istringstream then(columns_of_model(before)), now(columns_of_model(dataset.schema()));
+  std::string old_line, new_line;
+  for (;;) {
+    const bool old_one = static_cast<bool>(std::getline(then, old_line));
+    const bool new_one = static_cast<bool>(std::getline(now, new_line));
+    if (!old_one && !new_one) return;
+    if (old_one && new_one && old_line == new_line) continue;
+    const auto shown = [](bool there, const std::string& line) {
+      return there ? line.substr(std::min(line.find('{'), line.size())) : "nothing more";
+    };
+    fail("{} has other columns than {} was trained on: {} in place of {}; training goes on with the same schema",
+         dataset.path(), run, shown(new_one, new_line), shown(old_one, old_line));
+  }
+}
+
+void check_scales(const std::string& run, const Schema& before, const DatasetStats& stats, const Dataset& dataset) {
+  for (std::size_t c = 0; c < before.columns.size(); ++c) {
+    const Column& column = before.columns[c];
+    if (!column.standardize) continue;
+    const NumberScale &then = stats.numbers[c], &now = dataset.scale(*dataset.schema().find(column.name));
+    if (then.mean != now.mean || then.deviation != now.deviation)
+      fail(
+          "column '{}' has mean {} and deviation {} in {}, and {} and {} where {} was trained: its numbers mean "
+          "something else; prepare it with --base (the data set of that run)",
+          column.name, now.mean, now.deviation, dataset.path(), then.mean, then.deviation, run);
+  }
+}
+
+// Vocabulary::write has one value a line, {"first": 1,<newline>"second": 2 and so on: whether one goes on from another
+// is a comparison of bytes. Without what stands after the last value.
+std::string_view body_of(const MappedFile& file, const std::string& path) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  if (!text.starts_with('{') || !text.ends_with("}\n")) fail("{}: it is not a vocabulary; prepare again", path);
+  return text.substr(0, text.size() - 2);
+}
+
+// The value of the line that begins there, as JSON has it; "nothing" beyond the end.
+std::string value_at(std::string_view body, std::size_t line) {
+  if (line >= body.size()) return "nothing";
+  const std::string_view entry = body.substr(line, body.find('\n', line) - line);
+  return printable(entry.substr(0, entry.rfind(':')));
+}
+
+void check_vocabulary(const std::string& run, const std::string& column, const Dataset& dataset, Vocab vocab) {
+  const std::string old_path = vocabulary_file(run + kTrainedOn, column),
+                    new_path = vocabulary_file(dataset.path(), column);
+  const MappedFile old_file(old_path), new_file(new_path);
+  const std::string_view then = body_of(old_file, old_path), now = body_of(new_file, new_path);
+  const bool begins =
+      now.starts_with(then) && (then.size() == 1 || now.size() == then.size() || now[then.size()] == ',');
+  if (begins && (vocab == Vocab::grow || now.size() == then.size())) return;
+  auto at = static_cast<std::size_t>(std::ranges::mismatch(then, now).in1 - then.begin());
+  // Where one ends the difference is what follows in the other.
+  const std::string_view longer = then.size() > now.size() ? then : now;
+  if (at == std::min(then.size(), now.size()) && longer[at] == ',') at = longer.find('\n', at) + 1;
+  const std::size_t line_break = longer.rfind('\n', at == 0 ? 0 : at - 1);
+  const std::size_t line = line_break == std::string_view::npos ? 1 : line_break + 1;
+  const auto row = 1 + std::ranges::count(longer.substr(0, line), '\n');
+  const std::string which = fmt::format("column '{}': row {} of its table is {} in {}, and {} where {} was trained",
+                                        column, row, value_at(now, line), dataset.path(), value_at(then, line), run);
+  if (begins) fail("{}: there are new ids; set vocab: grow to go on with them", which);
+  fail("{}: its rows would mean other ids; prepare it with --base (the data set of that run), which keeps them", which);
+}
+
+}  // namespace
+
+void keep_trained_on(const std::string& run, const std::string& dataset) {
+  OutputFolder folder(run + kTrainedOn, kSchemaFile + 1);
+  const std::string& path = folder.path();
+  link_or_copy(dataset + kSchemaFile, path + kSchemaFile);
+  link_or_copy(dataset + kStatsFile, path + kStatsFile);
+  const Schema schema = parse_schema(read_file(path + kSchemaFile), dataset + kSchemaFile);
+  std::error_code error;
+  fs::create_directory(path + "/vocab", error);
+  if (error) fail("cannot create {}/vocab: {}", path, error.message());
+  for (const TableSpec& table : schema.tables)
+    if (table.hash_buckets == 0) link_or_copy(vocabulary_file(dataset, table.name), vocabulary_file(path, table.name));
+  folder.commit();
+}
+
+std::string check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab) {
+  const std::string kept = run + kTrainedOn;
+  if (!fs::exists(kept + kSchemaFile))
+    fail("{} does not say what its ids mean, it has no trained_on/schema.yaml: train it again with this version", run);
+  const Schema before = parse_schema(read_file(kept + kSchemaFile), kept + kSchemaFile);
+  check_columns(run, before, dataset);
+  check_scales(run, before, read_stats(kept + kStatsFile, before), dataset);
+  std::string grown;
+  for (const TableSpec& table : before.tables) {
+    if (table.hash_buckets != 0) continue;
+    check_vocabulary(run, table.name, dataset, vocab);
+    const Schema& schema = dataset.schema();
+    const std::int64_t rows = schema.tables[static_cast<std::size_t>(schema.table_index(table.name))].rows;
+    if (rows != table.rows) grown += fmt::format("{}{} {}", grown.empty() ? "" : ", ", table.name, rows - table.rows);
+  }
+  return grown.empty() ? "none" : grown;
+}
+
+std::string data_identity(const Dataset& dataset, const std::string& vocabularies) {
+  const std::string stats = read_file(dataset.path() + kStatsFile);
+  return fmt::format("{} rows, vocabularies {}, statistics {:016x}", dataset.rows(Split::train), vocabularies,
+                     XXH3_64bits(stats.data(), stats.size()));
+}
+
+}  // namespace mal

@@ -1,0 +1,27 @@
+// What the weights of a run mean: its data set without the rows, kept as trained_on/ in the run's folder. It says
+// whether training can go on with another data set, also when the first one is gone or was replaced by the one that
+// grew from it.
+#pragma once
+
+#include <string>
+
+#include "train/config/run_config.h"
+#include "train/data/dataset.h"
+
+namespace mal {
+
+inline constexpr const char* kTrainedOn = "/trained_on";
+
+// Schema, scales and vocabularies of `dataset` into the run's folder, in place of what was there. Vocabularies are hard
+// links where the file system can, so that they take no room.
+void keep_trained_on(const std::string& run, const std::string& dataset);
+
+// Error unless `dataset` goes on from what `run` was trained on: the same columns, scales and numbers of ids; with
+// Vocab::grow there may be new ids after the old ones. The message names the column and the first value that differs.
+// Returns how many are new, for a message: "user 12, item 3", or "none".
+std::string check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab);
+
+// Identifies a data set: its vocabularies (vocabulary_fingerprint), rows and statistics.
+std::string data_identity(const Dataset& dataset, const std::string& vocabularies);
+
+}  // namespace mal
