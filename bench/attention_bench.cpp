@@ -20,8 +20,10 @@ struct Din {
         lengths(full_lengths(shape.rows, shape.length)) {}
   mal::kernels::DinParameters parameters() const { return {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}; }
   void forward() {
-    device_kernels().din_forward(shape, parameters(), sequence.data(), shape.length * shape.width, target.data(),
-                                 shape.width, lengths.data(), out.data(), shape.width, scores.data());
+    const mal::kernels::DinForward call{parameters(),  sequence.data(), shape.length * shape.width,
+                                        target.data(), shape.width,     lengths.data(),
+                                        out.data(),    shape.width,     scores.data()};
+    device_kernels().din_forward(shape, &call, 1);
   }
   // Multiply-adds of the folded form: M_t and c_t a row, then a product with M_t, w2 and the weighted sum a position.
   double forward_flops() const {
@@ -49,14 +51,17 @@ void din_backward(benchmark::State& state) {
   const Buffer<float> dout = random_floats(std::ssize(d.out));
   Buffer<float> dsequence(d.sequence.size()), dtarget(d.target.size()), w1(d.w1.size()), b1(d.b1.size()),
       alpha(d.b1.size()), w2(d.b1.size()), b2(1);
-  auto workspace = workspace_of<float>(kernels.din_backward_workspace(d.shape));
+  auto workspace = workspace_of<float>(kernels.din_backward_workspace(d.shape, 1));
   const std::int64_t width = d.shape.width, ldsequence = d.shape.length * width;
-  const double seconds = timed(state, [&] {
-    kernels.din_backward(d.shape, d.parameters(), d.sequence.data(), ldsequence, d.target.data(), width,
-                         d.lengths.data(), d.scores.data(), dout.data(), width, dsequence.data(), ldsequence, false,
-                         dtarget.data(), width, false, {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()},
-                         workspace.data());
-  });
+  const mal::kernels::DinBackward call{d.parameters(),  d.sequence.data(),
+                                       ldsequence,      d.target.data(),
+                                       width,           d.lengths.data(),
+                                       d.scores.data(), dout.data(),
+                                       width,           dsequence.data(),
+                                       ldsequence,      false,
+                                       dtarget.data(),  width,
+                                       false,           {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}};
+  const double seconds = timed(state, [&] { kernels.din_backward(d.shape, &call, 1, workspace.data()); });
   const auto floats = static_cast<double>(2 * d.sequence.size() + 3 * d.target.size() + d.scores.size());
   // The recomputation, and two products where forward has one.
   report(state, seconds, {3 * d.forward_flops(), 4 * floats});

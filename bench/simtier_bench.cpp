@@ -36,10 +36,9 @@ void simtier_count_forward(benchmark::State& state) {
 void simtier_embedding_forward(benchmark::State& state) {
   Scores s(state);
   constexpr std::int64_t kStride = kTiers * kWidth;
-  const double seconds = timed(state, [&] {
-    device_kernels().simtier_embedding_forward(s.scores.data(), s.length, s.lengths.data(), s.table.data(),
-                                               s.out.data(), kStride, kRows, kTiers, kWidth);
-  });
+  const mal::kernels::SimTierForward call{s.scores.data(), s.lengths.data(), s.table.data(), s.out.data(), kStride};
+  const double seconds =
+      timed(state, [&] { device_kernels().simtier_embedding_forward(&call, 1, kRows, s.length, kTiers, kWidth); });
   report(state, seconds, {s.flops() + kRows * kStride, 4 * (s.floats() + kRows * kStride)});
 }
 
@@ -47,11 +46,10 @@ void simtier_embedding_backward(benchmark::State& state) {
   const auto& kernels = device_kernels();
   Scores s(state);
   constexpr std::int64_t kStride = kTiers * kWidth;
-  auto workspace = workspace_of<float>(kernels.simtier_embedding_backward_workspace(kRows, kTiers, kWidth));
-  const double seconds = timed(state, [&] {
-    kernels.simtier_embedding_backward(s.scores.data(), s.length, s.lengths.data(), s.out.data(), kStride,
-                                       s.table.data(), kRows, kTiers, kWidth, workspace.data());
-  });
+  auto workspace = workspace_of<float>(kernels.simtier_embedding_backward_workspace(1, kRows, kTiers, kWidth));
+  const mal::kernels::SimTierBackward call{s.scores.data(), s.lengths.data(), s.out.data(), kStride, s.table.data()};
+  const double seconds = timed(
+      state, [&] { kernels.simtier_embedding_backward(&call, 1, kRows, s.length, kTiers, kWidth, workspace.data()); });
   report(state, seconds, {s.flops() + 2 * kRows * kStride, 4 * (s.floats() + kRows * kStride)});
 }
 

@@ -71,6 +71,20 @@ bool Graph::move_into(Value part, Value whole, std::int64_t first_column) {
   return true;
 }
 
+bool Graph::show(Value value, const float* data, std::int64_t stride) {
+  const ValueInfo& info = values_[static_cast<std::size_t>(value.id)];
+  Storage& storage = storages_[static_cast<std::size_t>(info.storage)];
+  if (storage.parent >= 0 || info.width != storage.width || info.kept) return false;
+  storage.shown = {const_cast<float*>(data), stride};  // nobody writes into what it did not make
+  return true;
+}
+
+bool Graph::overlap(Value a, Value b) const {
+  const Place first = resolve(a), second = resolve(b);
+  return first.storage == second.storage && first.column < second.column + width(b) &&
+         second.column < first.column + width(a);
+}
+
 Input Graph::add_input(std::string name) {
   inputs_.emplace_back();
   input_names_.push_back(std::move(name));
@@ -101,6 +115,7 @@ Graph::Place Graph::resolve(Value value) const {
 Matrix Graph::matrix(Value value) const {
   const Place place = resolve(value);
   const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
+  if (storage.shown.data != nullptr) return {storage.shown.data + place.column, storage.shown.stride};
   return {static_cast<float*>(arena_.data()) + storage.value_offset + place.column, storage.stride};
 }
 
@@ -143,7 +158,9 @@ void Graph::forward(std::int64_t rows) {
 void Graph::backward(std::int64_t rows) {
   if (!planned_ || !training_) fail("graph: backward() of a graph that was not planned for training");
   backward_phase_ = true;
+  device_.kernels->begin_sums();
   for (std::size_t c = calls_.size(); c-- > 0;) run_backward_of(calls_[c], rows);
+  device_.kernels->finish_sums();
 }
 
 void Graph::commit(const kernels::GradientNorm* norm) const {

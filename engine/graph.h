@@ -90,7 +90,7 @@ class Op {
   // in the order in which their gradients add up, and their workspace is one, of group_workspace() floats.
   virtual void forward_group(std::span<const Member>) {}
   virtual void backward_group(std::span<const Member>) {}
-  virtual std::int64_t group_workspace(const Graph&, std::int32_t) const { return 0; }
+  virtual std::int64_t group_workspace(const Graph&, std::span<const Op* const>) const { return 0; }
   // The step is taken, if norm says so: what is not learned by gradients moves now.
   virtual void commit(const Run&, const kernels::GradientNorm*) {}
 };
@@ -129,6 +129,9 @@ class Graph {
   Value add_view(Value of, std::int64_t first_column, std::int64_t width, bool needs_gradient, std::string name);
   // Makes `part`, with all that views it, columns first_column.. of `whole`. False if it is part of something already.
   bool move_into(Value part, Value whole, std::int64_t first_column);
+  // The numbers of `value` are those at `data`, whose rows are `stride` apart, until it is shown others (null: its own
+  // again). False, and nothing is done, if it is part of something or kept.
+  bool show(Value value, const float* data, std::int64_t stride);
   Input add_input(std::string name);
   void record(std::unique_ptr<Op> op, OpInfo info);
   void add_sparse_gradient(const SparseGradient* gradient) { sparse_gradients_.push_back(gradient); }
@@ -146,6 +149,7 @@ class Graph {
   void commit(const kernels::GradientNorm* norm) const;
 
   // ---- looking
+  bool overlap(Value a, Value b) const;  // whether they share a column of memory
   // The parameters and tables that a gradient of `value` reaches.
   Flow reached_from(Value value) const;
   std::int64_t width(Value value) const { return values_[static_cast<std::size_t>(value.id)].width; }
@@ -182,6 +186,7 @@ class Graph {
     std::int64_t parent_column = 0;
     std::int64_t value_offset = -1, gradient_offset = -1;  // floats into the arena
     std::int64_t stride = 0;
+    Matrix shown;  // data null: in the arena
   };
   struct InputInfo {
     InputColumn column;

@@ -2,7 +2,8 @@
 // memory.
 //
 // Time is the index of a call: call i of n runs forward at i and backward at 2n − 1 − i. A block of memory lives from
-// the first call that touches it to the last; two blocks may share memory if their lives do not meet.
+// the first call that touches it to the last; two blocks may share memory if their lives do not meet. Where a device
+// finishes its sums over rows at the end, what it needs of a workspace lives until then.
 #include <algorithm>
 #include <utility>
 
@@ -65,14 +66,8 @@ class Graph::Planner {
     for (std::size_t i = 0; i < op; ++i)
       for (const Value written : graph_.infos_[i].outputs)
         for (const Value read : graph_.infos_[op].inputs)
-          if (meet(written, read)) call = std::max(call, call_of_[i] + 1);
+          if (graph_.overlap(written, read)) call = std::max(call, call_of_[i] + 1);
     return call;
-  }
-
-  bool meet(Value a, Value b) const {
-    const Place first = graph_.resolve(a), second = graph_.resolve(b);
-    return first.storage == second.storage && first.column < second.column + graph_.width(b) &&
-           second.column < first.column + graph_.width(a);
   }
 
   void plan_forward() {
@@ -169,10 +164,12 @@ class Graph::Planner {
         add_block(blocks, {time, time}, floats, &graph_.steps_[i].workspace_forward);
     if (members.empty()) return;
     const std::size_t first = members.front();
-    const std::int64_t floats =
-        members.size() == 1 ? graph_.infos_[first].backward_workspace
-                            : graph_.ops_[first]->group_workspace(graph_, static_cast<std::int32_t>(members.size()));
-    if (floats > 0) add_block(blocks, {back, back}, floats, &graph_.steps_[first].workspace_backward);
+    std::vector<const Op*> ops(members.size());
+    std::ranges::transform(members, ops.begin(), [&](std::size_t i) { return graph_.ops_[i].get(); });
+    const std::int64_t floats = members.size() == 1 ? graph_.infos_[first].backward_workspace
+                                                    : graph_.ops_[first]->group_workspace(graph_, ops);
+    const std::int64_t last = graph_.device_.kernels->defers_sums() ? 2 * calls_ : back;
+    if (floats > 0) add_block(blocks, {back, last}, floats, &graph_.steps_[first].workspace_backward);
   }
 
   std::vector<std::size_t> backward_members(std::size_t call) const {

@@ -74,6 +74,7 @@ struct KernelTable {
   decltype(&kernels::multi_view_loss) multi_view_loss;
   decltype(&kernels::multi_view_loss_workspace) multi_view_loss_workspace;
   decltype(&kernels::add_forward) add_forward;
+  decltype(&kernels::add_backward) add_backward;
   decltype(&kernels::activation_forward) activation_forward;
   decltype(&kernels::activation_backward) activation_backward;
   decltype(&kernels::copy) copy;
@@ -83,6 +84,9 @@ struct KernelTable {
   decltype(&kernels::gradient_norm) gradient_norm;
   decltype(&kernels::gradient_norm_workspace) gradient_norm_workspace;
   decltype(&kernels::scale_add) scale_add;
+  decltype(&kernels::defers_sums) defers_sums;
+  decltype(&kernels::begin_sums) begin_sums;
+  decltype(&kernels::finish_sums) finish_sums;
   decltype(&kernels::dense_update) dense_update;
   decltype(&kernels::sparse_update) sparse_update;
   decltype(&kernels::sparse_state_width) sparse_state_width;

@@ -22,24 +22,62 @@ class DinAttention final : public Op {
         tensors_(tensors) {}
 
   void forward(const Run& run) override {
-    const Matrix sequence = run.value(sequence_), target = run.value(target_), out = run.value(output_);
-    run.kernels.din_forward(shape(run), weights(), sequence.data, sequence.stride, target.data, target.stride,
-                            run.input(lengths_).lengths, out.data, out.stride, run.value(scores_).data);
+    const kernels::DinForward call = forward_call(run);
+    run.kernels.din_forward(shape(run), &call, 1);
+  }
+  void backward(const Run& run) override {
+    const kernels::DinBackward call = backward_call(run);
+    run.kernels.din_backward(shape(run), &call, 1, run.workspace());
   }
 
-  void backward(const Run& run) override {
+  void forward_group(std::span<const Member> members) override {
+    forward_calls_.clear();
+    for (const Member& member : members)
+      forward_calls_.push_back(static_cast<const DinAttention&>(*member.op).forward_call(member.run));
+    const Run& run = members.front().run;
+    run.kernels.din_forward(shape(run), forward_calls_.data(), static_cast<std::int32_t>(members.size()));
+  }
+  void backward_group(std::span<const Member> members) override {
+    backward_calls_.clear();
+    for (const Member& member : members)
+      backward_calls_.push_back(static_cast<const DinAttention&>(*member.op).backward_call(member.run));
+    const Run& run = members.front().run;
+    run.kernels.din_backward(shape(run), backward_calls_.data(), static_cast<std::int32_t>(members.size()),
+                             run.workspace());
+  }
+  std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
+    return graph.device().kernels->din_backward_workspace(shape_, static_cast<std::int32_t>(members.size()));
+  }
+
+ private:
+  kernels::DinForward forward_call(const Run& run) const {
+    const Matrix sequence = run.value(sequence_), target = run.value(target_), out = run.value(output_);
+    return {weights(), sequence.data, sequence.stride,        target.data, target.stride, run.input(lengths_).lengths,
+            out.data,  out.stride,    run.value(scores_).data};
+  }
+  kernels::DinBackward backward_call(const Run& run) const {
     const Matrix sequence = run.value(sequence_), target = run.value(target_), dout = run.gradient(output_);
     const GradientTarget dsequence = run.gradient_of_input(0), dtarget = run.gradient_of_input(1);
     const kernels::DinGradients gradients{tensors_.w1.gradient.data(), tensors_.b1.gradient.data(),
                                           tensors_.alpha.gradient.data(), tensors_.w2.gradient.data(),
                                           tensors_.b2.gradient.data()};
-    run.kernels.din_backward(shape(run), weights(), sequence.data, sequence.stride, target.data, target.stride,
-                             run.input(lengths_).lengths, run.value(scores_).data, dout.data, dout.stride,
-                             dsequence.data, dsequence.stride, dsequence.accumulate, dtarget.data, dtarget.stride,
-                             dtarget.accumulate, gradients, run.workspace());
+    return {weights(),
+            sequence.data,
+            sequence.stride,
+            target.data,
+            target.stride,
+            run.input(lengths_).lengths,
+            run.value(scores_).data,
+            dout.data,
+            dout.stride,
+            dsequence.data,
+            dsequence.stride,
+            dsequence.accumulate,
+            dtarget.data,
+            dtarget.stride,
+            dtarget.accumulate,
+            gradients};
   }
-
- private:
   kernels::DinShape shape(const Run& run) const {
     return {run.rows, shape_.length, shape_.width, shape_.hidden, shape_.softmax};
   }
@@ -52,6 +90,8 @@ class DinAttention final : public Op {
   Input lengths_;
   kernels::DinShape shape_;
   Tensors tensors_;
+  std::vector<kernels::DinForward> forward_calls_;  // of the group that this one speaks for
+  std::vector<kernels::DinBackward> backward_calls_;
 };
 
 }  // namespace
@@ -79,8 +119,9 @@ Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value 
   info.inputs = {sequence, target};
   info.outputs = {output, scores};
   info.saved = {sequence, target, scores};
-  info.backward_workspace = graph.device().kernels->din_backward_workspace(shape);
+  info.backward_workspace = graph.device().kernels->din_backward_workspace(shape, 1);
   info.learns = {&tensors.w1, &tensors.b1, &tensors.alpha, &tensors.w2, &tensors.b2};
+  info.group = info.kind;
   info.flops = 2.0 * static_cast<double>(length * (width * hidden + hidden + width) + 3 * width * hidden);
   graph.record(std::make_unique<DinAttention>(sequence, target, output, scores, lengths, shape, tensors),
                std::move(info));

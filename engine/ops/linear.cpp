@@ -41,8 +41,10 @@ class Linear final : public Op {
 
   void backward_group(std::span<const Member> members) override {
     backward_calls_.clear();
+    group_.clear();
     for (const Member& member : members) {
       const auto& layer = static_cast<const Linear&>(*member.op);
+      group_.push_back(&layer);
       const Matrix x = member.run.value(layer.x_), y = member.run.value(layer.y_), dy = member.run.gradient(layer.y_);
       const GradientTarget dx = member.run.gradient_of_input(0);
       backward_calls_.push_back({x.data, x.stride, layer.weight_.value.data(), y.data, y.stride, dy.data, dy.stride,
@@ -51,14 +53,25 @@ class Linear final : public Op {
     }
     const Run& run = members.front().run;
     run.kernels.linear_group_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
-                                      inputs_, outputs_, activation_, run.workspace());
+                                      inputs_, outputs_, activation_, share_input(run.graph, group_), run.workspace());
   }
 
-  std::int64_t group_workspace(const Graph& graph, std::int32_t count) const override {
-    return graph.device().kernels->linear_group_backward_workspace(count, graph.max_rows(), inputs_, outputs_);
+  std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
+    return graph.device().kernels->linear_group_backward_workspace(
+        static_cast<std::int32_t>(members.size()), graph.max_rows(), inputs_, outputs_, share_input(graph, members));
   }
 
  private:
+  // Whether the gradients of two members' inputs meet.
+  static bool share_input(const Graph& graph, std::span<const Op* const> members) {
+    for (std::size_t i = 0; i < members.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j) {
+        const Value a = static_cast<const Linear*>(members[i])->x_, b = static_cast<const Linear*>(members[j])->x_;
+        if (graph.needs_gradient(a) && graph.needs_gradient(b) && graph.overlap(a, b)) return true;
+      }
+    return false;
+  }
+
   Value x_, y_;
   Parameter& weight_;
   Parameter* bias_;
@@ -66,6 +79,7 @@ class Linear final : public Op {
   Activation activation_;
   std::vector<kernels::LinearForward> forward_calls_;  // of the group that this one speaks for
   std::vector<kernels::LinearBackward> backward_calls_;
+  std::vector<const Op*> group_;
 };
 
 Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, bool with_bias,

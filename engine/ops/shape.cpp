@@ -8,9 +8,14 @@ namespace {
 
 class InputValues final : public Op {
  public:
-  InputValues(std::vector<Input> inputs, Value output) : inputs_(std::move(inputs)), output_(output) {}
+  InputValues(Graph& graph, std::vector<Input> inputs, Value output)
+      : graph_(graph), inputs_(std::move(inputs)), output_(output) {}
 
   void forward(const Run& run) override {
+    // What lies there as the value would, in one matrix of its own, need not be copied.
+    const InputColumn& all = run.input(inputs_.front());
+    const bool whole = run.rows > 0 && side_by_side(run, 0) == inputs_.size();
+    if (graph_.show(output_, whole ? all.values : nullptr, all.stride) && whole) return;
     const Matrix out = run.value(output_);
     for (std::size_t i = 0; i < inputs_.size();) {
       const InputColumn& first = run.input(inputs_[i]);
@@ -33,6 +38,7 @@ class InputValues final : public Op {
     return count;
   }
 
+  Graph& graph_;
   std::vector<Input> inputs_;
   Value output_;
 };
@@ -70,11 +76,9 @@ class Add final : public Op {
 
   void backward(const Run& run) override {
     const Matrix dy = run.gradient(output_);
-    for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
-      const GradientTarget target = run.gradient_of_input(i);
-      if (target.data != nullptr)
-        run.kernels.copy(dy.data, dy.stride, target.data, target.stride, run.rows, width_, target.accumulate);
-    }
+    const GradientTarget a = run.gradient_of_input(0), b = run.gradient_of_input(1);
+    run.kernels.add_backward(dy.data, dy.stride, a.data, a.stride, a.accumulate, b.data, b.stride, b.accumulate,
+                             run.rows, width_);
   }
 
  private:
@@ -115,7 +119,7 @@ Value input_values(Graph& graph, const std::vector<Input>& inputs, const std::st
   info.kind = fmt::format("{} numbers of the batch", inputs.size());
   info.outputs = {output};
   info.has_backward = false;
-  graph.record(std::make_unique<InputValues>(inputs, output), std::move(info));
+  graph.record(std::make_unique<InputValues>(graph, inputs, output), std::move(info));
   return output;
 }
 

@@ -39,18 +39,41 @@ class SimTierEmbedding final : public Op {
       : scores_(scores), output_(output), shape_(shape), table_(table) {}
 
   void forward(const Run& run) override {
-    const InputColumn& column = run.input(scores_);
-    const Matrix out = run.value(output_);
-    run.kernels.simtier_embedding_forward(column.values, shape_.length, column.lengths, table_.value.data(), out.data,
-                                          out.stride, run.rows, shape_.tiers, shape_.width);
+    const Member self{this, run};
+    forward_group({&self, 1});
+  }
+  void backward(const Run& run) override {
+    const Member self{this, run};
+    backward_group({&self, 1});
   }
 
-  void backward(const Run& run) override {
-    const InputColumn& column = run.input(scores_);
-    const Matrix dout = run.gradient(output_);
-    run.kernels.simtier_embedding_backward(column.values, shape_.length, column.lengths, dout.data, dout.stride,
-                                           table_.gradient.data(), run.rows, shape_.tiers, shape_.width,
-                                           run.workspace());
+  void forward_group(std::span<const Member> members) override {
+    forward_calls_.clear();
+    for (const Member& member : members) {
+      const auto& column = static_cast<const SimTierEmbedding&>(*member.op);
+      const InputColumn& scores = member.run.input(column.scores_);
+      const Matrix out = member.run.value(column.output_);
+      forward_calls_.push_back({scores.values, scores.lengths, column.table_.value.data(), out.data, out.stride});
+    }
+    const Run& run = members.front().run;
+    run.kernels.simtier_embedding_forward(forward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
+                                          shape_.length, shape_.tiers, shape_.width);
+  }
+  void backward_group(std::span<const Member> members) override {
+    backward_calls_.clear();
+    for (const Member& member : members) {
+      const auto& column = static_cast<const SimTierEmbedding&>(*member.op);
+      const InputColumn& scores = member.run.input(column.scores_);
+      const Matrix dout = member.run.gradient(column.output_);
+      backward_calls_.push_back({scores.values, scores.lengths, dout.data, dout.stride, column.table_.gradient.data()});
+    }
+    const Run& run = members.front().run;
+    run.kernels.simtier_embedding_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
+                                           shape_.length, shape_.tiers, shape_.width, run.workspace());
+  }
+  std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
+    return graph.device().kernels->simtier_embedding_backward_workspace(static_cast<std::int32_t>(members.size()),
+                                                                        graph.max_rows(), shape_.tiers, shape_.width);
   }
 
  private:
@@ -58,6 +81,8 @@ class SimTierEmbedding final : public Op {
   Value output_;
   SimTierShape shape_;
   Parameter& table_;
+  std::vector<kernels::SimTierForward> forward_calls_;  // of the group that this one speaks for
+  std::vector<kernels::SimTierBackward> backward_calls_;
 };
 
 }  // namespace
@@ -87,8 +112,9 @@ Value simtier_embedding(Graph& graph, Parameters& parameters, Input scores, std:
   info.kind = fmt::format("simtier embedding, {} scores in {} tiers × {}", length, tiers, width);
   info.outputs = {output};
   info.backward_workspace =
-      graph.device().kernels->simtier_embedding_backward_workspace(graph.max_rows(), tiers, width);
+      graph.device().kernels->simtier_embedding_backward_workspace(1, graph.max_rows(), tiers, width);
   info.learns = {&table};
+  info.group = info.kind;
   info.flops = static_cast<double>(tiers * width);
   graph.record(std::make_unique<SimTierEmbedding>(scores, output, shape, table), std::move(info));
   return output;

@@ -292,36 +292,28 @@ void finish(const DinShape& s, const float* workspace, const DinGradients& gradi
   gradients.b2[0] = sums.b2[0];
 }
 
-}  // namespace
-
-void din_forward(const DinShape& shape, const DinParameters& parameters, const float* sequence, std::int64_t ldsequence,
-                 const float* target, std::int64_t ldtarget, const std::int32_t* lengths, float* out,
-                 std::int64_t ldout, float* scores) {
-  const Folded folded(shape, parameters, false);
+void forward_of(const DinShape& shape, const DinForward& c) {
+  const Folded folded(shape, c.parameters, false);
   parallel_ranges(shape.rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     Scratch scratch(shape, folded);
     for (std::int64_t r = first; r < last; ++r) {
-      const float* e = sequence + r * ldsequence;
-      float* row_scores = scores + r * shape.length;
-      float* row_out = out + r * ldout;
+      const float* e = c.sequence + r * c.ldsequence;
+      float* row_scores = c.scores + r * shape.length;
+      float* row_out = c.out + r * c.ldout;
       std::fill_n(row_scores, shape.length, 0.0F);
       std::fill_n(row_out, shape.width, 0.0F);
-      if (lengths[r] == 0) continue;
-      fold(shape, folded, target + r * ldtarget, scratch);
-      score(shape, parameters, folded, e, lengths[r], scratch, row_scores);
-      if (shape.softmax) softmax(row_scores, lengths[r]);
-      for (std::int32_t j = 0; j < lengths[r]; ++j)
+      if (c.lengths[r] == 0) continue;
+      fold(shape, folded, c.target + r * c.ldtarget, scratch);
+      score(shape, c.parameters, folded, e, c.lengths[r], scratch, row_scores);
+      if (shape.softmax) softmax(row_scores, c.lengths[r]);
+      for (std::int32_t j = 0; j < c.lengths[r]; ++j)
         for (std::int64_t i = 0; i < shape.width; ++i) row_out[i] += row_scores[j] * e[j * shape.width + i];
     }
   });
 }
 
-void din_backward(const DinShape& shape, const DinParameters& parameters, const float* sequence,
-                  std::int64_t ldsequence, const float* target, std::int64_t ldtarget, const std::int32_t* lengths,
-                  const float* scores, const float* dout, std::int64_t lddout, float* dsequence,
-                  std::int64_t lddsequence, bool accumulate_sequence, float* dtarget, std::int64_t lddtarget,
-                  bool accumulate_target, const DinGradients& gradients, float* workspace) {
-  const Folded folded(shape, parameters, true);
+void backward_of(const DinShape& shape, const DinBackward& c, float* workspace) {
+  const Folded folded(shape, c.parameters, true);
   const std::int64_t partial_size = Partial::size(shape);
   parallel_ranges(shape.rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     Scratch scratch(shape, folded);
@@ -330,32 +322,43 @@ void din_backward(const DinShape& shape, const DinParameters& parameters, const 
     std::fill_n(memory, partial_size, 0.0F);
     const Partial sums(shape, memory);
     for (std::int64_t r = first; r < last; ++r) {
-      const float* e = sequence + r * ldsequence;
-      const float* t = target + r * ldtarget;
-      const float* row_scores = scores + r * shape.length;
-      float* de = dsequence + r * lddsequence;
-      float* dt = dtarget == nullptr ? nullptr : dtarget + r * lddtarget;
-      const std::int32_t valid = lengths[r];
-      if (!accumulate_sequence) std::fill(de + valid * shape.width, de + shape.length * shape.width, 0.0F);
+      const float* e = c.sequence + r * c.ldsequence;
+      const float* t = c.target + r * c.ldtarget;
+      const float* row_scores = c.scores + r * shape.length;
+      const float* dout = c.dout + r * c.lddout;
+      float* de = c.dsequence + r * c.lddsequence;
+      float* dt = c.dtarget == nullptr ? nullptr : c.dtarget + r * c.lddtarget;
+      const std::int32_t valid = c.lengths[r];
+      if (!c.accumulate_sequence) std::fill(de + valid * shape.width, de + shape.length * shape.width, 0.0F);
       if (valid == 0) {
-        if (dt != nullptr && !accumulate_target) std::fill_n(dt, shape.width, 0.0F);
+        if (dt != nullptr && !c.accumulate_target) std::fill_n(dt, shape.width, 0.0F);
         continue;
       }
       fold(shape, folded, t, scratch);
-      score(shape, parameters, folded, e, valid, scratch, raw.data());
-      score_gradients(shape, e, row_scores, dout + r * lddout, valid, scratch.dscores.data());
+      score(shape, c.parameters, folded, e, valid, scratch, raw.data());
+      score_gradients(shape, e, row_scores, dout, valid, scratch.dscores.data());
       hidden_gradients(folded, valid, scratch, sums);
       multiply({e, 1, shape.width}, shape.width, scratch.hidden.data(), folded.hidden, valid, nullptr,
                scratch.dm.data(), folded.hidden, folded.hidden);
       fold_transposed(shape, folded, t, scratch);
-      sequence_gradient(shape, folded, row_scores, dout + r * lddout, valid, scratch, de, accumulate_sequence);
-      unfold(shape, folded, t, scratch, sums, dt, accumulate_target);
+      sequence_gradient(shape, folded, row_scores, dout, valid, scratch, de, c.accumulate_sequence);
+      unfold(shape, folded, t, scratch, sums, dt, c.accumulate_target);
     }
   });
-  finish(shape, workspace, gradients);
+  finish(shape, workspace, c.gradients);
 }
 
-std::int64_t din_backward_workspace(const DinShape& shape) {
+}  // namespace
+
+void din_forward(const DinShape& shape, const DinForward* calls, std::int32_t count) {
+  for (std::int32_t i = 0; i < count; ++i) forward_of(shape, calls[i]);
+}
+
+void din_backward(const DinShape& shape, const DinBackward* calls, std::int32_t count, float* workspace) {
+  for (std::int32_t i = 0; i < count; ++i) backward_of(shape, calls[i], workspace);
+}
+
+std::int64_t din_backward_workspace(const DinShape& shape, std::int32_t) {
   return blocks_of(shape.rows) * Partial::size(shape);
 }
 

@@ -36,6 +36,12 @@ void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t 
   });
 }
 
+void add_backward(const float* dy, std::int64_t lddy, float* da, std::int64_t ldda, bool accumulate_a, float* db,
+                  std::int64_t lddb, bool accumulate_b, std::int64_t rows, std::int64_t width) {
+  if (da != nullptr) copy(dy, lddy, da, ldda, rows, width, accumulate_a);
+  if (db != nullptr) copy(dy, lddy, db, lddb, rows, width, accumulate_b);
+}
+
 void activation_forward(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
                         std::int64_t width, Activation activation) {
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
@@ -111,5 +117,12 @@ void scale_add(const float* x, float scale, float* y, std::int64_t size, bool ac
     for (std::int64_t i = first; i < last; ++i) y[i] += scale * x[i];
   });
 }
+
+// Every call adds up its blocks while it has them in its cache.
+bool defers_sums() {
+  return false;
+}
+void begin_sums() {}
+void finish_sums() {}
 
 }  // namespace mal::kernels

@@ -23,6 +23,45 @@ void count_tiers(const float* scores, std::int64_t length, const std::int32_t* l
   for (std::int64_t j = 0; j < valid; ++j) counts[tier_of(scores[row * length + j], tiers)] += 1.0F;
 }
 
+void forward_of(const SimTierForward& c, std::int64_t rows, std::int64_t length, std::int64_t tiers,
+                std::int64_t width) {
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    std::vector<float> counts(static_cast<std::size_t>(tiers));
+    for (std::int64_t r = first; r < last; ++r) {
+      count_tiers(c.scores, length, c.lengths, r, counts.data(), tiers);
+      float* row = c.out + r * c.ldout;
+      for (std::int64_t t = 0; t < tiers; ++t) {
+        const float count = counts[static_cast<std::size_t>(t)];
+        const float weight = count == 0 ? 0.0F : std::log2(1.0F + count);
+        for (std::int64_t q = 0; q < width; ++q) row[t * width + q] = weight * c.table[t * width + q];
+      }
+    }
+  });
+}
+
+void backward_of(const SimTierBackward& c, std::int64_t rows, std::int64_t length, std::int64_t tiers,
+                 std::int64_t width, float* workspace) {
+  const std::int64_t size = tiers * width;
+  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
+    std::vector<float> counts(static_cast<std::size_t>(tiers));
+    float* partial = workspace + first / kRowBlock * size;
+    std::fill_n(partial, size, 0.0F);
+    for (std::int64_t r = first; r < last; ++r) {
+      count_tiers(c.scores, length, c.lengths, r, counts.data(), tiers);
+      for (std::int64_t t = 0; t < tiers; ++t) {
+        const float count = counts[static_cast<std::size_t>(t)];
+        if (count == 0) continue;
+        const float weight = std::log2(1.0F + count);
+        for (std::int64_t q = 0; q < width; ++q)
+          partial[t * width + q] += weight * c.dout[r * c.lddout + t * width + q];
+      }
+    }
+  });
+  std::fill_n(c.dtable, size, 0.0F);
+  for (std::int64_t block = 0; block < (rows + kRowBlock - 1) / kRowBlock; ++block)
+    for (std::int64_t i = 0; i < size; ++i) c.dtable[i] += workspace[block * size + i];
+}
+
 }  // namespace
 
 void simtier_count_forward(const float* scores, std::int64_t length, const std::int32_t* lengths, float* out,
@@ -37,47 +76,18 @@ void simtier_count_forward(const float* scores, std::int64_t length, const std::
   });
 }
 
-void simtier_embedding_forward(const float* scores, std::int64_t length, const std::int32_t* lengths,
-                               const float* table, float* out, std::int64_t ldout, std::int64_t rows,
+void simtier_embedding_forward(const SimTierForward* calls, std::int32_t count, std::int64_t rows, std::int64_t length,
                                std::int64_t tiers, std::int64_t width) {
-  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> counts(static_cast<std::size_t>(tiers));
-    for (std::int64_t r = first; r < last; ++r) {
-      count_tiers(scores, length, lengths, r, counts.data(), tiers);
-      float* row = out + r * ldout;
-      for (std::int64_t t = 0; t < tiers; ++t) {
-        const float count = counts[static_cast<std::size_t>(t)];
-        const float weight = count == 0 ? 0.0F : std::log2(1.0F + count);
-        for (std::int64_t q = 0; q < width; ++q) row[t * width + q] = weight * table[t * width + q];
-      }
-    }
-  });
+  for (std::int32_t i = 0; i < count; ++i) forward_of(calls[i], rows, length, tiers, width);
 }
 
-void simtier_embedding_backward(const float* scores, std::int64_t length, const std::int32_t* lengths,
-                                const float* dout, std::int64_t lddout, float* dtable, std::int64_t rows,
-                                std::int64_t tiers, std::int64_t width, float* workspace) {
-  const std::int64_t size = tiers * width;
-  parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> counts(static_cast<std::size_t>(tiers));
-    float* partial = workspace + first / kRowBlock * size;
-    std::fill_n(partial, size, 0.0F);
-    for (std::int64_t r = first; r < last; ++r) {
-      count_tiers(scores, length, lengths, r, counts.data(), tiers);
-      for (std::int64_t t = 0; t < tiers; ++t) {
-        const float count = counts[static_cast<std::size_t>(t)];
-        if (count == 0) continue;
-        const float weight = std::log2(1.0F + count);
-        for (std::int64_t q = 0; q < width; ++q) partial[t * width + q] += weight * dout[r * lddout + t * width + q];
-      }
-    }
-  });
-  std::fill_n(dtable, size, 0.0F);
-  for (std::int64_t block = 0; block < (rows + kRowBlock - 1) / kRowBlock; ++block)
-    for (std::int64_t i = 0; i < size; ++i) dtable[i] += workspace[block * size + i];
+void simtier_embedding_backward(const SimTierBackward* calls, std::int32_t count, std::int64_t rows,
+                                std::int64_t length, std::int64_t tiers, std::int64_t width, float* workspace) {
+  for (std::int32_t i = 0; i < count; ++i) backward_of(calls[i], rows, length, tiers, width, workspace);
 }
 
-std::int64_t simtier_embedding_backward_workspace(std::int64_t rows, std::int64_t tiers, std::int64_t width) {
+std::int64_t simtier_embedding_backward_workspace(std::int32_t, std::int64_t rows, std::int64_t tiers,
+                                                  std::int64_t width) {
   return (rows + kRowBlock - 1) / kRowBlock * tiers * width;
 }
 

@@ -1,5 +1,5 @@
-// DIN's target attention, forward (din.h says how): scores, softmax and the weighted sum of a sample in one launch; its
-// sequence comes from memory once.
+// DIN's target attention, forward (din.h says how): scores, softmax and the weighted sum of a sample in one launch, for
+// all sequences of one shape; a sequence comes from memory once.
 #include "kernels/cuda/din.h"
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
@@ -50,7 +50,9 @@ __device__ void raw_scores(const Forward& p, const float* sequence, int valid, i
 
 // Shared memory: alpha and w2 [units], then each warp's M_t, c_t, t and scores.
 template <int kTile>
-__global__ void __launch_bounds__(kWarps* kWarp) din_forward_kernel(const __grid_constant__ Forward p) {
+__global__ void __launch_bounds__(kWarps* kWarp) din_forward_kernel(const __grid_constant__ Chunk<Forward> chunk) {
+  const DinBlock block = din_block(chunk);
+  const Forward& p = chunk.items[block.item];
   const DinSizes& s = p.sizes;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int warps = static_cast<int>(blockDim.x) / kWarp;
@@ -61,8 +63,7 @@ __global__ void __launch_bounds__(kWarps* kWarp) din_forward_kernel(const __grid
   copy_padded(p.layer.w2, s.hidden, s.units, w2);
   __syncthreads();
   const Walk walk = walk_of(lane, s.width);
-  for (std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * warps + warp; row < p.rows;
-       row += static_cast<std::int64_t>(gridDim.x) * warps) {
+  for (std::int64_t row = block.index * warps + warp; row < p.rows; row += block.count * warps) {
     const float* sequence = p.sequence + row * p.ldsequence;
     const int valid = p.lengths[row];
     __syncwarp();  // who still reads t or the scores of the row before
@@ -81,24 +82,29 @@ __global__ void __launch_bounds__(kWarps* kWarp) din_forward_kernel(const __grid
 
 }  // namespace
 
-void din_forward(const DinShape& shape, const DinParameters& parameters, const float* sequence, std::int64_t ldsequence,
-                 const float* target, std::int64_t ldtarget, const std::int32_t* lengths, float* out,
-                 std::int64_t ldout, float* scores) {
+void din_forward(const DinShape& shape, const DinForward* calls, std::int32_t count) {
   const DinPlan plan = din_plan("din_forward", shape, kWarps, [](const DinSizes& s, int warps) {
     return std::int64_t{warps} * forward_floats(s) + 2 * s.units;
   });
-  const Forward p{plan.sizes,    {parameters.w1, parameters.b1, parameters.alpha, parameters.w2},
-                  parameters.b2, sequence,
-                  target,        lengths,
-                  out,           scores,
-                  ldsequence,    ldtarget,
-                  ldout,         shape.rows,
-                  shape.softmax, vectors(sequence, ldsequence) && shape.width % 4 == 0};
   const auto kernel = plan.tile == 16  ? din_forward_kernel<16>
                       : plan.tile == 8 ? din_forward_kernel<8>
                                        : din_forward_kernel<4>;
-  launch("din_forward", kernel, grid_of(shape.rows, plan.warps, kMostBlocks), static_cast<unsigned>(plan.warps * kWarp),
-         plan.shared, p);
+  for_each_chunk<Forward>(
+      count,
+      [&](int i) {
+        const DinForward& c = calls[i];
+        return Forward{plan.sizes,      layer_of(c.parameters),
+                       c.parameters.b2, c.sequence,
+                       c.target,        c.lengths,
+                       c.out,           c.scores,
+                       c.ldsequence,    c.ldtarget,
+                       c.ldout,         shape.rows,
+                       shape.softmax,   vectors(c.sequence, c.ldsequence) && shape.width % 4 == 0};
+      },
+      [&](int) { return std::int64_t{grid_of(shape.rows, plan.warps, kMostBlocks)}; },
+      [&](const Chunk<Forward>& chunk) {
+        launch("din_forward", kernel, chunk.blocks(), static_cast<unsigned>(plan.warps * kWarp), plan.shared, chunk);
+      });
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

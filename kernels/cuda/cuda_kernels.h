@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "kernels/kernels.h"
 
@@ -25,6 +26,8 @@ enum class Precision : std::int32_t { fp32, tf32, bf16 };
 const KernelTable& emulated_kernels();
 // Launches, library calls and copies of this thread since the program began: what would be nodes of a captured graph.
 std::int64_t emulated_launches();
+// Their names are appended to `names` from now on; null: no more.
+void log_emulated_launches(std::vector<std::string>* names);
 void set_emulated_precision(Precision precision);
 
 #ifdef MAL_HAVE_CUDA

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/cuda/positions.h"
+#include "kernels/cuda/support/chunk.h"
 #include "kernels/kernels.h"
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
@@ -23,6 +24,21 @@ struct DinSizes {
 struct DinLayer {
   const float *w1, *b1, *alpha, *w2;
 };
+
+inline DinLayer layer_of(const DinParameters& p) {
+  return {p.w1, p.b1, p.alpha, p.w2};
+}
+
+// Which sequence a block works on, as which of its blocks, and how many it has.
+struct DinBlock {
+  int item;
+  std::int64_t index, count;
+};
+template <typename Item>
+__device__ DinBlock din_block(const Chunk<Item>& chunk) {
+  const int item = item_of(chunk, blockIdx.x);
+  return {item, static_cast<std::int64_t>(blockIdx.x) - chunk.first[item], chunk.first[item + 1] - chunk.first[item]};
+}
 
 // M_t [columns, chunk] and c_t [chunk] of the hidden units from `first`. t has zeros beyond its width.
 __device__ inline void fold(const DinSizes& s, const DinLayer& layer, const float* t, int first, int lane, float* m,

@@ -5,6 +5,8 @@
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
 
+decltype(kernels::copy) copy;
+
 namespace {
 
 constexpr int kThreads = 256;
@@ -77,18 +79,51 @@ Slices flattened(Slices s) {
   return s;
 }
 
+struct Extent {
+  dim3 grid, block;
+};
+Extent extent_of(std::int64_t rows, std::int64_t columns) {
+  unsigned across = 1;
+  while (across < columns && across < kThreads) across *= 2;
+  const unsigned down = kThreads / across;
+  return {dim3(grid_of(columns, across), grid_of(rows, down)), dim3(across, down)};
+}
+
+// One gradient for both terms of a sum.
+struct Fork {
+  const float* from;
+  std::int64_t ldfrom;
+  float* a;
+  std::int64_t lda;
+  float* b;
+  std::int64_t ldb;
+  std::int64_t rows, width;
+  bool accumulate_a, accumulate_b;
+};
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) copy_to_both(Fork f) {
+  constexpr int kLanes = sizeof(T) / sizeof(float);
+  const std::int64_t columns = f.width / kLanes;
+  for (std::int64_t r = std::int64_t{blockIdx.y} * blockDim.y + threadIdx.y; r < f.rows;
+       r += std::int64_t{gridDim.y} * blockDim.y)
+    for (std::int64_t c = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; c < columns;
+         c += std::int64_t{gridDim.x} * blockDim.x) {
+      const T value = load<T>(f.from + r * f.ldfrom + c * kLanes);
+      float *a = f.a + r * f.lda + c * kLanes, *b = f.b + r * f.ldb + c * kLanes;
+      store<T>(a, result_of(Identity{}, value, T{}, f.accumulate_a ? load<T>(a) : T{}, f.accumulate_a));
+      store<T>(b, result_of(Identity{}, value, T{}, f.accumulate_b ? load<T>(b) : T{}, f.accumulate_b));
+    }
+}
+
 template <typename Function>
 void map(const char* name, const Slices& slices, const Function& f, bool accumulate) {
   if (slices.rows == 0 || slices.width == 0) return;
   const Slices s = flattened(slices);
   const bool wide = s.width % 4 == 0 && vectors(s.a, s.lda) && vectors(s.b, s.ldb) && vectors(s.y, s.ldy);
-  const std::int64_t columns = wide ? s.width / 4 : s.width;
-  unsigned across = 1;
-  while (across < columns && across < kThreads) across *= 2;
-  const unsigned down = kThreads / across;
-  const dim3 grid(grid_of(columns, across), grid_of(s.rows, down));
-  launch(name, wide ? map_elements<float4, Function> : map_elements<float, Function>, grid, dim3(across, down), 0, s, f,
-         accumulate);
+  const Extent extent = extent_of(s.rows, wide ? s.width / 4 : s.width);
+  launch(name, wide ? map_elements<float4, Function> : map_elements<float, Function>, extent.grid, extent.block, 0, s,
+         f, accumulate);
 }
 
 }  // namespace
@@ -96,6 +131,21 @@ void map(const char* name, const Slices& slices, const Function& f, bool accumul
 void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* y, std::int64_t ldy,
                  std::int64_t rows, std::int64_t width) {
   map("add_forward", {a, lda, b, ldb, y, ldy, rows, width}, Add{}, false);
+}
+
+void add_backward(const float* dy, std::int64_t lddy, float* da, std::int64_t ldda, bool accumulate_a, float* db,
+                  std::int64_t lddb, bool accumulate_b, std::int64_t rows, std::int64_t width) {
+  const bool tangled = da != db && da < db + width && db < da + width;  // columns of one matrix
+  if (da == nullptr || db == nullptr || tangled) {
+    if (da != nullptr) MAL_CUDA_NAMESPACE::copy(dy, lddy, da, ldda, rows, width, accumulate_a);
+    if (db != nullptr) MAL_CUDA_NAMESPACE::copy(dy, lddy, db, lddb, rows, width, accumulate_b);
+    return;
+  }
+  if (rows == 0 || width == 0) return;
+  const Fork fork{dy, lddy, da, ldda, db, lddb, rows, width, accumulate_a, accumulate_b};
+  const bool wide = width % 4 == 0 && vectors(dy, lddy) && vectors(da, ldda) && vectors(db, lddb);
+  const Extent extent = extent_of(rows, wide ? width / 4 : width);
+  launch("add_backward", wide ? copy_to_both<float4> : copy_to_both<float>, extent.grid, extent.block, 0, fork);
 }
 
 void activation_forward(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,

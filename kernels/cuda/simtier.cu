@@ -3,7 +3,10 @@
 //
 // Backward, every warp adds its rows' part of the table's gradient in registers, 128 columns a block; the warps' sums
 // meet in shared memory at the end.
+#include <vector>
+
 #include "kernels/cuda/sums.h"
+#include "kernels/cuda/support/chunk.h"
 #include "kernels/kernels.h"
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
@@ -57,36 +60,58 @@ __global__ void __launch_bounds__(kThreads) simtier_count_kernel(Scores scores, 
   }
 }
 
+struct Forward {
+  Scores scores;
+  const float* table;
+  float* out;
+  std::int64_t ldout;
+};
+
 __global__ void __launch_bounds__(kThreads)
-    simtier_embedding_forward_kernel(Scores scores, const float* table, float* out, std::int64_t ldout, int width) {
+    simtier_embedding_forward_kernel(const __grid_constant__ Chunk<Forward> chunk, int width) {
+  const int item = item_of(chunk, blockIdx.x);
+  const Forward& f = chunk.items[item];
+  const std::int64_t block = static_cast<std::int64_t>(blockIdx.x) - chunk.first[item],
+                     blocks = chunk.first[item + 1] - chunk.first[item];
+  const Scores& scores = f.scores;
   int* counts = counts_of_warp(scores);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / kWarp;
-       row < scores.rows; row += static_cast<std::int64_t>(gridDim.x) * kWarps) {
+  for (std::int64_t row = block * kWarps + static_cast<int>(threadIdx.x) / kWarp; row < scores.rows;
+       row += blocks * kWarps) {
     count_tiers(scores, row, lane, counts);
     for (int i = lane; i < scores.tiers * width; i += kWarp)
-      out[row * ldout + i] = log2f(1.0F + static_cast<float>(counts[i / width])) * table[i];
+      f.out[row * f.ldout + i] = log2f(1.0F + static_cast<float>(counts[i / width])) * f.table[i];
   }
 }
 
-// blockIdx.y: 128 columns of the table's T · q. partials[gridDim.x, T · q].
+struct Backward {
+  Scores scores;
+  const float* dout;
+  std::int64_t lddout;
+  float* partials;  // [blocks, T · q]
+};
+
+// blockIdx.y: 128 columns of the table's T · q.
 __global__ void __launch_bounds__(kThreads)
-    simtier_embedding_backward_kernel(Scores scores, const float* dout, std::int64_t lddout, float* partials,
-                                      int width) {
+    simtier_embedding_backward_kernel(const __grid_constant__ Chunk<Backward> chunk, int width) {
   MAL_SHARED(float, sums, [kWarps][kColumns * kWarp]);
+  const int item = item_of(chunk, blockIdx.x);
+  const Backward& b = chunk.items[item];
+  const std::int64_t block = static_cast<std::int64_t>(blockIdx.x) - chunk.first[item],
+                     blocks = chunk.first[item + 1] - chunk.first[item];
+  const Scores& scores = b.scores;
   int* counts = counts_of_warp(scores);
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int size = scores.tiers * width, first = static_cast<int>(blockIdx.y) * kColumns * kWarp;
   float sum[kColumns] = {};
-  for (std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + warp; row < scores.rows;
-       row += static_cast<std::int64_t>(gridDim.x) * kWarps) {
+  for (std::int64_t row = block * kWarps + warp; row < scores.rows; row += blocks * kWarps) {
     count_tiers(scores, row, lane, counts);
 #pragma unroll
     for (int k = 0; k < kColumns; ++k) {
       const int i = first + k * kWarp + lane;
       if (i >= size) continue;
       const int count = counts[i / width];
-      if (count > 0) sum[k] += log2f(1.0F + static_cast<float>(count)) * dout[row * lddout + i];
+      if (count > 0) sum[k] += log2f(1.0F + static_cast<float>(count)) * b.dout[row * b.lddout + i];
     }
   }
 #pragma unroll
@@ -96,7 +121,7 @@ __global__ void __launch_bounds__(kThreads)
   if (i >= kColumns * kWarp || first + i >= size) return;
   float total = 0;
   for (int w = 0; w < kWarps; ++w) total += sums[w][i];
-  partials[static_cast<std::int64_t>(blockIdx.x) * size + first + i] = total;
+  b.partials[block * size + first + i] = total;
 }
 
 Scores scores_of(const char* kernel, const float* data, std::int64_t length, const std::int32_t* lengths,
@@ -126,30 +151,47 @@ void simtier_count_forward(const float* scores, std::int64_t length, const std::
          grid_of(rows, kWarps, kMostBlocks), kThreads, shared_of(all), all, out, ldout);
 }
 
-void simtier_embedding_forward(const float* scores, std::int64_t length, const std::int32_t* lengths,
-                               const float* table, float* out, std::int64_t ldout, std::int64_t rows,
+void simtier_embedding_forward(const SimTierForward* calls, std::int32_t count, std::int64_t rows, std::int64_t length,
                                std::int64_t tiers, std::int64_t width) {
-  if (rows == 0) return;
-  const Scores all = scores_of("simtier_embedding_forward", scores, length, lengths, rows, tiers);
-  launch("simtier_embedding_forward", simtier_embedding_forward_kernel, grid_of(rows, kWarps, kMostBlocks), kThreads,
-         shared_of(all), all, table, out, ldout, static_cast<int>(width));
+  for_each_chunk<Forward>(
+      count,
+      [&](int i) {
+        const SimTierForward& c = calls[i];
+        return Forward{scores_of("simtier_embedding_forward", c.scores, length, c.lengths, rows, tiers), c.table, c.out,
+                       c.ldout};
+      },
+      [&](int) { return std::int64_t{grid_of(rows, kWarps, kMostBlocks)}; },
+      [&](const Chunk<Forward>& chunk) {
+        launch("simtier_embedding_forward", simtier_embedding_forward_kernel, chunk.blocks(), kThreads,
+               shared_of(chunk.items[0].scores), chunk, static_cast<int>(width));
+      });
 }
 
-void simtier_embedding_backward(const float* scores, std::int64_t length, const std::int32_t* lengths,
-                                const float* dout, std::int64_t lddout, float* dtable, std::int64_t rows,
-                                std::int64_t tiers, std::int64_t width, float* workspace) {
+void simtier_embedding_backward(const SimTierBackward* calls, std::int32_t count, std::int64_t rows,
+                                std::int64_t length, std::int64_t tiers, std::int64_t width, float* workspace) {
   const std::int64_t blocks = backward_blocks(rows), size = tiers * width;
-  if (rows > 0) {
-    const Scores all = scores_of("simtier_embedding_backward", scores, length, lengths, rows, tiers);
-    launch("simtier_embedding_backward", simtier_embedding_backward_kernel,
-           dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(ceil_div(size, kColumns * kWarp))), kThreads,
-           shared_of(all), all, dout, lddout, workspace, static_cast<int>(width));
-  }
-  sum_partials(workspace, blocks, {{dtable, size}});
+  const auto partials_of = [&](std::int32_t i) { return workspace + i * blocks * size; };
+  for_each_chunk<Backward>(
+      count,
+      [&](int i) {
+        const SimTierBackward& c = calls[i];
+        return Backward{scores_of("simtier_embedding_backward", c.scores, length, c.lengths, rows, tiers), c.dout,
+                        c.lddout, partials_of(i)};
+      },
+      [&](int) { return blocks; },
+      [&](const Chunk<Backward>& chunk) {
+        launch("simtier_embedding_backward", simtier_embedding_backward_kernel,
+               dim3(chunk.blocks(), static_cast<unsigned>(ceil_div(size, kColumns * kWarp))), kThreads,
+               shared_of(chunk.items[0].scores), chunk, static_cast<int>(width));
+      });
+  std::vector<PartialSum> sums;
+  for (std::int32_t i = 0; i < count; ++i) sums.push_back({partials_of(i), blocks, size, calls[i].dtable, size});
+  sum_partials(sums.data(), count);
 }
 
-std::int64_t simtier_embedding_backward_workspace(std::int64_t rows, std::int64_t tiers, std::int64_t width) {
-  return backward_blocks(rows) * tiers * width;
+std::int64_t simtier_embedding_backward_workspace(std::int32_t count, std::int64_t rows, std::int64_t tiers,
+                                                  std::int64_t width) {
+  return count * backward_blocks(rows) * tiers * width;
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -35,7 +35,7 @@ inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 }
 
 // The smallest power of two that is at least n, and no more than a warp: how many lanes share a row of n items.
-inline int lanes_for(std::int64_t n) {
+__device__ __host__ inline int lanes_for(std::int64_t n) {
   int lanes = 1;
   while (lanes < n && lanes < kWarp) lanes *= 2;
   return lanes;
@@ -77,13 +77,23 @@ __device__ inline void store(float* to, const float (&values)[kCount]) {
     *to = values[0];
 }
 
+// out[i] = Σ_b partials[b · stride + i] over the blocks, in a fixed order; zeros of no blocks.
+struct PartialSum {
+  const float* partials;
+  std::int64_t blocks, stride;
+  float* out;
+  std::int64_t size;
+};
+// All of them in one launch: now, or between begin_sums() and finish_sums() there, together with everybody else's. Then
+// the partials must lie where they are until then.
+void sum_partials(const PartialSum* sums, std::int32_t count);
+
 // The next `size` floats of a row of partial sums belong to `out`.
 struct Segment {
   float* out;
   std::int64_t size;
 };
-
-// Sums over partials[blocks, Σ sizes] into the segments, in a fixed order; zeros of no blocks. At most 6 segments.
+// The same over partials[blocks, Σ sizes] into the segments.
 void sum_partials(const float* partials, std::int64_t blocks, std::initializer_list<Segment> segments);
 
 // Throws a KernelError: what cannot be done, and what to change.

@@ -46,6 +46,7 @@ decltype(kernels::simtier_embedding_backward_workspace) simtier_embedding_backwa
 decltype(kernels::multi_view_loss) multi_view_loss;
 decltype(kernels::multi_view_loss_workspace) multi_view_loss_workspace;
 decltype(kernels::add_forward) add_forward;
+decltype(kernels::add_backward) add_backward;
 decltype(kernels::activation_forward) activation_forward;
 decltype(kernels::activation_backward) activation_backward;
 decltype(kernels::copy) copy;
@@ -55,6 +56,9 @@ decltype(kernels::dot_workspace) dot_workspace;
 decltype(kernels::gradient_norm) gradient_norm;
 decltype(kernels::gradient_norm_workspace) gradient_norm_workspace;
 decltype(kernels::scale_add) scale_add;
+decltype(kernels::defers_sums) defers_sums;
+decltype(kernels::begin_sums) begin_sums;
+decltype(kernels::finish_sums) finish_sums;
 decltype(kernels::dense_update) dense_update;
 decltype(kernels::sparse_update) sparse_update;
 decltype(kernels::sparse_state_width) sparse_state_width;
@@ -102,6 +106,7 @@ const KernelTable& kernel_table() {
       .multi_view_loss = multi_view_loss,
       .multi_view_loss_workspace = multi_view_loss_workspace,
       .add_forward = add_forward,
+      .add_backward = add_backward,
       .activation_forward = activation_forward,
       .activation_backward = activation_backward,
       .copy = copy,
@@ -111,6 +116,9 @@ const KernelTable& kernel_table() {
       .gradient_norm = gradient_norm,
       .gradient_norm_workspace = gradient_norm_workspace,
       .scale_add = scale_add,
+      .defers_sums = defers_sums,
+      .begin_sums = begin_sums,
+      .finish_sums = finish_sums,
       .dense_update = dense_update,
       .sparse_update = sparse_update,
       .sparse_state_width = sparse_state_width,

@@ -24,17 +24,42 @@ struct DinGradients {
 };
 
 // sequence[B, L·d] target[B, d] lengths[B] → out[B, d], scores[B, L] (after softmax if any; 0 beyond the length)
-void din_forward(const DinShape& shape, const DinParameters& parameters, const float* sequence, std::int64_t ldsequence,
-                 const float* target, std::int64_t ldtarget, const std::int32_t* lengths, float* out,
-                 std::int64_t ldout, float* scores);
+struct DinForward {
+  DinParameters parameters;
+  const float* sequence;
+  std::int64_t ldsequence;
+  const float* target;
+  std::int64_t ldtarget;
+  const std::int32_t* lengths;
+  float* out;
+  std::int64_t ldout;
+  float* scores;
+};
 // dsequence and dtarget are gradients of sequence and target; dtarget may be null (nobody needs it). Beyond the length
 // dsequence gets 0 (or is left as it is when accumulating). Hidden activations are recomputed.
-void din_backward(const DinShape& shape, const DinParameters& parameters, const float* sequence,
-                  std::int64_t ldsequence, const float* target, std::int64_t ldtarget, const std::int32_t* lengths,
-                  const float* scores, const float* dout, std::int64_t lddout, float* dsequence,
-                  std::int64_t lddsequence, bool accumulate_sequence, float* dtarget, std::int64_t lddtarget,
-                  bool accumulate_target, const DinGradients& gradients, float* workspace);
-std::int64_t din_backward_workspace(const DinShape& shape);
+struct DinBackward {
+  DinParameters parameters;
+  const float* sequence;
+  std::int64_t ldsequence;
+  const float* target;
+  std::int64_t ldtarget;
+  const std::int32_t* lengths;
+  const float* scores;
+  const float* dout;
+  std::int64_t lddout;
+  float* dsequence;
+  std::int64_t lddsequence;
+  bool accumulate_sequence;
+  float* dtarget;
+  std::int64_t lddtarget;
+  bool accumulate_target;
+  DinGradients gradients;
+};
+// Several sequences of one shape, as if one were called after the other. Two may have the same dtarget, of which the
+// second then accumulates; everything else that is written is each one's own.
+void din_forward(const DinShape& shape, const DinForward* calls, std::int32_t count);
+void din_backward(const DinShape& shape, const DinBackward* calls, std::int32_t count, float* workspace);
+std::int64_t din_backward_workspace(const DinShape& shape, std::int32_t count);
 
 // Multi-head attention with one query a row (cpu/multi_head.cpp). Of a head's columns h, with s = 1/√(d/H):
 //   p_j = softmax over the valid positions of s (e_j K_h) · q_h;  o_h = Σ_j p_j (e_j V_h + v_h);  out = o W + w

@@ -11,6 +11,9 @@ namespace mal::kernels {
 // y = a + b.  a[B,N] b[B,N] → y[B,N]
 void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* y, std::int64_t ldy,
                  std::int64_t rows, std::int64_t width);
+// da = dy and db = dy, or added to what is there; either may be null.
+void add_backward(const float* dy, std::int64_t lddy, float* da, std::int64_t ldda, bool accumulate_a, float* db,
+                  std::int64_t lddb, bool accumulate_b, std::int64_t rows, std::int64_t width);
 // y = act(x), and dx = dy act'(x), for an activation that stands alone.  x[B,N] → y[B,N]
 void activation_forward(const float* x, std::int64_t ldx, float* y, std::int64_t ldy, std::int64_t rows,
                         std::int64_t width, Activation activation);
@@ -47,5 +50,12 @@ std::int64_t gradient_norm_workspace(const Span* spans, std::int32_t count);  //
 
 // y = scale · x, or y += scale · x
 void scale_add(const float* x, float scale, float* y, std::int64_t size, bool accumulate);
+
+// Gradients of parameters are sums over rows, and a device may leave the last step of them, small for each layer, to
+// one launch for all: what kernels are asked for between begin_sums() and finish_sums() fills dw, db, dgamma and their
+// like only there, from workspaces that must stay as they are until then. Does it? Alone every call is complete.
+bool defers_sums();
+void begin_sums();
+void finish_sums();
 
 }  // namespace mal::kernels

@@ -1,5 +1,7 @@
 // Whole training steps on the emulated device: the CUDA kernels, uploads and reports as late as they can be, recorded
 // steps.
+#include <algorithm>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -133,6 +135,92 @@ TEST_CASE("a step that is not finite changes nothing on the device, and later on
     training.finish();
     CHECK(training.results.back().finite);
     CHECK(training.weights() != before);
+  }
+}
+
+// Every bit of every weight, NaN or not.
+std::string bits_of(const Training& training) {
+  std::string bits;
+  for (const auto& [name, values] : training.weights())
+    bits.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return bits;
+}
+
+TEST_CASE("a NaN in a weight of any layer, or in a table, stops the step on both devices", "[device]") {
+  TestDevice gpu;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  ModelConfig wide = small_config("base");  // products of the library, whose epilogue is not to hide it either
+  wide.bottom = {300};
+  wide.tower = {96, 5};
+  for (const Device& device : {cpu_device(), gpu.device})
+    for (const ModelConfig& config : {small_config("base"), small_config("mal"), wide}) {
+      Training training(device, config, 6);
+      for (std::uint64_t i = 0; i < 3; ++i) training.step(6, 40 + i);
+      training.finish();
+      const auto refused = [&](const std::string& where) {
+        INFO(device.name << ", " << config.type << ", " << where);
+        const std::string before = bits_of(training);
+        training.step(6, 50);
+        training.finish();
+        CHECK(!training.results.back().finite);
+        CHECK(bits_of(training) == before);
+      };
+      for (Parameter& parameter : training.parameters.all_dense()) {
+        const std::vector<float> good = parameter.value.read();
+        for (const std::size_t at : {std::size_t{0}, good.size() - 1}) {
+          // DIN's slopes matter below zero alone; mal has many layers.
+          if (at > 0 && (parameter.name.ends_with("alpha") || config.type == "mal")) continue;
+          std::vector<float> bad = good;
+          bad[at] = nan;
+          parameter.value.write(bad);
+          refused(parameter.name);
+        }
+        parameter.value.write(good);
+      }
+      const auto plant = [&](EmbeddingTable& table, float value) {
+        table.buffer().edit(table.row_bytes(), [&](std::int64_t, std::int64_t rows, std::byte* data) {
+          for (std::int64_t r = 0; r < rows; ++r)
+            reinterpret_cast<float*>(data + static_cast<std::size_t>(r) * table.row_bytes())[1] = value;
+        });
+      };
+      plant(training.parameters.all_tables()[1], nan);
+      refused("a table");
+      plant(training.parameters.all_tables()[1], 0.1F);
+      training.step(6, 51);
+      training.finish();
+      CHECK(training.results.back().finite);
+    }
+}
+
+TEST_CASE("bf16 products leave weights and their state in fp32", "[device]") {
+  TestDevice gpu;
+  if (gpu.real) return;  // its precision was chosen when it was opened
+  ModelConfig config = small_config("base");
+  config.bottom = {300};  // large enough for the library's products
+  config.tower = {96, 5};
+  Training fp32(gpu.device, config, 6);
+  TestDevice other;
+  Training bf16(other.device, config, 6);
+  train(fp32);
+  kernels::set_emulated_precision(kernels::Precision::bf16);
+  train(bf16);
+  kernels::set_emulated_precision(kernels::Precision::fp32);
+  CHECK(bf16.weights() != fp32.weights());
+  // The first step's losses differ by rounding alone; later ones are of other weights.
+  CHECK(bf16.results[0].losses[0] == Approx(fp32.results[0].losses[0]).epsilon(0.005));
+  for (std::size_t i = 1; i < std::size(kRows); ++i)
+    CHECK(bf16.results[i].losses[0] == Approx(fp32.results[i].losses[0]).epsilon(0.1));
+  // Of a bf16 number the last 16 bits are zero: one in 65 536 has them by chance.
+  const auto narrow = [](const std::vector<float>& values) {
+    return std::ranges::count_if(values,
+                                 [](float value) { return (std::bit_cast<std::uint32_t>(value) & 0xFFFFU) == 0; });
+  };
+  for (const Parameter& parameter : bf16.parameters.all_dense()) {
+    if (parameter.value.size() < 1000) continue;
+    INFO(parameter.name);
+    CHECK(narrow(parameter.value.read()) * 50 < parameter.value.size());
+    CHECK(narrow(parameter.gradient.read()) * 2 < parameter.gradient.size());
+    CHECK(narrow(parameter.state1.read()) * 2 < parameter.state1.size());
   }
 }
 

@@ -149,16 +149,35 @@ struct Case {
   }
 
   void forward(const KernelTable& kernels) {
-    kernels.din_forward(s, parameters(), sequence.data(), sequence.stride(), target.data(), target.stride(),
-                        lengths.data(), out.data(), out.stride(), scores.data());
+    const kernels::DinForward call = forward_call();
+    kernels.din_forward(s, &call, 1);
   }
   void backward(const KernelTable& kernels, bool accumulate_sequence, bool accumulate_target, bool want_target = true) {
-    Matrix workspace(1, kernels.din_backward_workspace(s));
-    kernels.din_backward(s, parameters(), sequence.data(), sequence.stride(), target.data(), target.stride(),
-                         lengths.data(), scores.data(), dout.data(), dout.stride(), dsequence.data(),
-                         dsequence.stride(), accumulate_sequence, want_target ? dtarget.data() : nullptr,
-                         dtarget.stride(), accumulate_target,
-                         {dw1.data(), db1.data(), dalpha.data(), dw2.data(), db2.data()}, workspace.data());
+    Matrix workspace(1, kernels.din_backward_workspace(s, 1));
+    const kernels::DinBackward call = backward_call(accumulate_sequence, accumulate_target, want_target);
+    kernels.din_backward(s, &call, 1, workspace.data());
+  }
+  kernels::DinForward forward_call() {
+    return {parameters(),   sequence.data(), sequence.stride(), target.data(), target.stride(),
+            lengths.data(), out.data(),      out.stride(),      scores.data()};
+  }
+  kernels::DinBackward backward_call(bool accumulate_sequence, bool accumulate_target, bool want_target = true) {
+    return {parameters(),
+            sequence.data(),
+            sequence.stride(),
+            target.data(),
+            target.stride(),
+            lengths.data(),
+            scores.data(),
+            dout.data(),
+            dout.stride(),
+            dsequence.data(),
+            dsequence.stride(),
+            accumulate_sequence,
+            want_target ? dtarget.data() : nullptr,
+            dtarget.stride(),
+            accumulate_target,
+            {dw1.data(), db1.data(), dalpha.data(), dw2.data(), db2.data()}};
   }
   kernels::DinParameters parameters() const { return {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}; }
   Din din() const {
@@ -257,6 +276,46 @@ TEST_CASE("din_backward against central differences", "[kernels]") {
       CHECK(mismatch(c.dsequence, central_differences(din.sequence, loss), 1e-5) == "");
       CHECK(mismatch(c.dtarget, central_differences(din.target, loss), 1e-5) == "");
     }
+  });
+}
+
+TEST_CASE("din of several sequences is each by itself, and two may share a target's gradient", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const DinShape& shape :
+         {DinShape{33, 5, 4, 7, true}, DinShape{2, 3, 160, 192, false}, DinShape{0, 3, 2, 2, true}}) {
+      INFO("width " << shape.width);
+      const std::size_t count = shape.width > 100 ? 5 : 30;  // 30 are more than one launch's parameters hold
+      std::vector<Case> alone(count, Case(shape, 2));
+      for (std::size_t i = 0; i < count; ++i)
+        for (std::int64_t k = 0; k < shape.hidden; ++k)
+          alone[i].w2.at(0, k) = alone[i].draw.uniform() / 8 + 1e-3F * static_cast<float>(i);
+      std::vector<Case> together = alone;
+      std::vector<kernels::DinForward> forward;
+      std::vector<kernels::DinBackward> backward;
+      for (std::size_t i = 0; i < count; ++i) {
+        alone[i].forward(kernels);
+        forward.push_back(together[i].forward_call());
+        // The fourth, the fifth and the last add to the first one's.
+        const bool shared = i == 3 || i == 4 || i + 1 == count;
+        if (shared) alone[i].dtarget = alone[0].dtarget;
+        alone[i].backward(kernels, false, shared);
+        if (shared) alone[0].dtarget = alone[i].dtarget;
+        backward.push_back(together[i].backward_call(false, shared));
+        if (shared) backward[i].dtarget = backward[0].dtarget;
+      }
+      kernels.din_forward(shape, forward.data(), static_cast<std::int32_t>(count));
+      Matrix workspace(1, kernels.din_backward_workspace(shape, static_cast<std::int32_t>(count)));
+      kernels.din_backward(shape, backward.data(), static_cast<std::int32_t>(count), workspace.data());
+      for (std::size_t i = 0; i < count; ++i) {
+        INFO("sequence " << i);
+        const auto bits = [](const Case& c) { return c.gradient_bits().add(c.out).add(c.scores); };
+        CHECK(bool(bits(together[i]) == bits(alone[i])));
+        if (i != 3 && i != 4 && i + 1 != count)
+          CHECK(bool(Bits().add(together[i].dtarget) == Bits().add(alone[i].dtarget)));
+      }
+    }
+    kernels.din_forward({3, 2, 2, 2, true}, nullptr, 0);
+    kernels.din_backward({3, 2, 2, 2, true}, nullptr, 0, nullptr);
   });
 }
 

@@ -2,10 +2,10 @@
 
 namespace mal::test::elementwise {
 
-const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy, &KernelTable::fill, &KernelTable::gradient_norm,
-                     &KernelTable::gradient_norm_workspace, &KernelTable::activation_forward,
-                     &KernelTable::activation_backward, &KernelTable::dot, &KernelTable::dot_workspace,
-                     &KernelTable::scale_add);
+const Covers kCovers(&KernelTable::add_forward, &KernelTable::add_backward, &KernelTable::copy, &KernelTable::fill,
+                     &KernelTable::gradient_norm, &KernelTable::gradient_norm_workspace,
+                     &KernelTable::activation_forward, &KernelTable::activation_backward, &KernelTable::dot,
+                     &KernelTable::dot_workspace, &KernelTable::scale_add);
 
 struct Shape {
   std::int64_t rows, width;
@@ -62,6 +62,40 @@ TEST_CASE("add_forward adds two slices into a third", "[kernels]") {
         kernels.add_forward(a.data(), a.stride(), b.data(), b.stride(), y.data(), y.stride(), s.rows, s.width);
         CHECK(mismatch(y, plus(a.wide(), b.wide()), 1e-7) == "");
       }
+  });
+}
+
+TEST_CASE("add_backward gives the gradient to both terms, or to one", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Shape s : kShapes)
+      for (const std::int64_t gap : {0, 3, 4})
+        for (const bool accumulate : {false, true}) {
+          INFO(s.rows << " x " << s.width << ", gap " << gap << ", accumulate " << accumulate);
+          Draw draw(4);
+          const Matrix dy(draw, s.rows, s.width, gap);
+          Matrix da(draw, s.rows, s.width, gap == 4 ? 8 : gap + 1), db(draw, s.rows, s.width, gap == 4 ? 4 : gap + 2);
+          const auto a = da.wide(), b = db.wide();
+          kernels.add_backward(dy.data(), dy.stride(), da.data(), da.stride(), accumulate, db.data(), db.stride(),
+                               !accumulate, s.rows, s.width);
+          CHECK(mismatch(da, accumulate ? plus(a, dy.wide()) : dy.wide(), 1e-7) == "");
+          CHECK(mismatch(db, accumulate ? dy.wide() : plus(b, dy.wide()), 1e-7) == "");
+          const Bits before = Bits().add(db);
+          kernels.add_backward(dy.data(), dy.stride(), da.data(), da.stride(), false, nullptr, 0, false, s.rows,
+                               s.width);
+          CHECK(mismatch(da, dy.wide(), 0) == "");
+          CHECK(bool(Bits().add(db) == before));
+        }
+    // A value added to itself, and terms that are columns of one matrix.
+    Draw draw(5);
+    const Matrix dy(draw, 9, 8);
+    Matrix twice(9, 8), wide(9, 12);
+    kernels.add_backward(dy.data(), 8, twice.data(), 8, false, twice.data(), 8, true, 9, 8);
+    CHECK(mismatch(twice, plus(dy.wide(), dy.wide()), 1e-7) == "");
+    wide.fill(0);
+    kernels.add_backward(dy.data(), 8, wide.data(), 12, true, wide.data() + 4, 12, true, 9, 8);
+    for (std::int64_t r = 0; r < 9; ++r)
+      for (std::int64_t c = 0; c < 12; ++c)
+        CHECK(wide.at(r, c) == (c < 8 ? dy.at(r, c) : 0.0F) + (c < 4 ? 0.0F : dy.at(r, c - 4)));
   });
 }
 

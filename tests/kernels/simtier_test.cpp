@@ -36,13 +36,19 @@ struct Case {
                                   s.tiers, log1p);
   }
   void forward(const KernelTable& kernels) {
-    kernels.simtier_embedding_forward(scores.data(), s.length, lengths.data(), table.data(), out.data(), out.stride(),
-                                      s.rows, s.tiers, s.width);
+    const kernels::SimTierForward call = forward_call();
+    kernels.simtier_embedding_forward(&call, 1, s.rows, s.length, s.tiers, s.width);
   }
   void backward(const KernelTable& kernels) {
-    Matrix workspace(1, kernels.simtier_embedding_backward_workspace(s.rows, s.tiers, s.width));
-    kernels.simtier_embedding_backward(scores.data(), s.length, lengths.data(), dout.data(), dout.stride(),
-                                       dtable.data(), s.rows, s.tiers, s.width, workspace.data());
+    Matrix workspace(1, kernels.simtier_embedding_backward_workspace(1, s.rows, s.tiers, s.width));
+    const kernels::SimTierBackward call = backward_call();
+    kernels.simtier_embedding_backward(&call, 1, s.rows, s.length, s.tiers, s.width, workspace.data());
+  }
+  kernels::SimTierForward forward_call() {
+    return {scores.data(), all_valid ? nullptr : lengths.data(), table.data(), out.data(), out.stride()};
+  }
+  kernels::SimTierBackward backward_call() {
+    return {scores.data(), all_valid ? nullptr : lengths.data(), dout.data(), dout.stride(), dtable.data()};
   }
 
   // How many of a row's valid scores lie in tier t, by the formula of kernels.h.
@@ -89,6 +95,7 @@ struct Case {
   Draw draw;
   Matrix scores, table, counts, out, dout, dtable;
   Vector<std::int32_t> lengths;
+  bool all_valid = false;
 };
 
 template <typename Body>
@@ -154,6 +161,30 @@ TEST_CASE("simtier_embedding_backward: the gradient of the table", "[kernels]") 
   });
 }
 
+TEST_CASE("simtier of several columns of scores is each by itself", "[kernels]") {
+  for_each_device([](const KernelTable& kernels) {
+    const Shape shape{9, 7, 8, 3};
+    constexpr std::size_t kCount = 100;  // more than one launch's parameters hold
+    std::vector<Case> alone(kCount, Case(shape, 2));
+    for (std::size_t i = 0; i < kCount; ++i) alone[i].table.at(0, 0) = alone[i].dout.at(3, 1) = static_cast<float>(i);
+    std::vector<Case> together = alone;
+    std::vector<kernels::SimTierForward> forward;
+    std::vector<kernels::SimTierBackward> backward;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      alone[i].forward(kernels);
+      alone[i].backward(kernels);
+      forward.push_back(together[i].forward_call());
+      backward.push_back(together[i].backward_call());
+    }
+    Matrix workspace(1, kernels.simtier_embedding_backward_workspace(kCount, shape.rows, shape.tiers, shape.width));
+    kernels.simtier_embedding_forward(forward.data(), kCount, shape.rows, shape.length, shape.tiers, shape.width);
+    kernels.simtier_embedding_backward(backward.data(), kCount, shape.rows, shape.length, shape.tiers, shape.width,
+                                       workspace.data());
+    for (std::size_t i = 0; i < kCount; ++i)
+      CHECK(bool(Bits().add(together[i].out).add(together[i].dtable) == Bits().add(alone[i].out).add(alone[i].dtable)));
+  });
+}
+
 TEST_CASE("simtier without lengths takes every position", "[kernels]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({129, 7, 8, 3}, 0);
@@ -162,11 +193,10 @@ TEST_CASE("simtier without lengths takes every position", "[kernels]") {
       for (std::int64_t j = 0; j < 7; ++j) c.scores.at(r, j) = c.draw.uniform();
     kernels.simtier_count_forward(c.scores.data(), 7, nullptr, c.counts.data(), 8, 129, 8, false);
     CHECK(mismatch(c.counts, c.slow_counts(false), 0) == "");
-    kernels.simtier_embedding_forward(c.scores.data(), 7, nullptr, c.table.data(), c.out.data(), 24, 129, 8, 3);
+    c.all_valid = true;
+    c.forward(kernels);
     CHECK(mismatch(c.out, c.slow_embedding(c.table.wide()), 2e-7) == "");
-    Matrix workspace(1, kernels.simtier_embedding_backward_workspace(129, 8, 3));
-    kernels.simtier_embedding_backward(c.scores.data(), 7, nullptr, c.dout.data(), 24, c.dtable.data(), 129, 8, 3,
-                                       workspace.data());
+    c.backward(kernels);
     CHECK(mismatch(c.dtable, c.slow_gradient(), 2e-6) == "");
   });
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <set>
 #include <vector>
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
@@ -13,7 +15,7 @@ thread_local Precision precision_of_thread = Precision::fp32;
 
 // To the nearest number with 10 (tf32) or 7 (bf16) bits of mantissa, ties to even.
 float rounded(float x) {
-  if (precision_of_thread == Precision::fp32) return x;
+  if (precision_of_thread == Precision::fp32 || !std::isfinite(x)) return x;
   const unsigned dropped = precision_of_thread == Precision::tf32 ? 13 : 16;
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t half = (1U << (dropped - 1)) - 1 + (bits >> dropped & 1U);
@@ -31,14 +33,12 @@ void multiply_row(const Gemm& g, std::int64_t i, std::vector<double>& sums) {
     for (std::int64_t j = 0; j < g.n; ++j)
       sums[static_cast<std::size_t>(j)] += a * element(g.b, g.ldb, g.b_transposed, k, j);
   }
-  const bool adds_bias = g.epilogue == Epilogue::bias || g.epilogue == Epilogue::bias_relu;
-  const bool relu = g.epilogue == Epilogue::relu || g.epilogue == Epilogue::bias_relu;
   for (std::int64_t j = 0; j < g.n; ++j) {
     float& c = g.c[i * g.ldc + j];
     float value = static_cast<float>(sums[static_cast<std::size_t>(j)]);
     if (g.accumulate) value += c;
-    if (adds_bias) value += g.bias[j];
-    c = relu && !(value > 0) ? 0.0F : value;
+    if (g.epilogue == Epilogue::bias) value += g.bias[j];
+    c = value;
   }
 }
 
@@ -67,7 +67,10 @@ bool gemm_exists(const char*, const Gemm& g) {
 
 void gemm_batched(const char* name, const Gemm* gemms, std::int32_t count) {
   for (std::int32_t i = 0; i < count; ++i) multiply(gemms[i]);
-  finish_call(name, cudaSuccess, kBatchedNodes, gemms[0].m, gemms[0].n, gemms[0].k);
+  static thread_local std::set<std::vector<const void*>> known;
+  if (known.insert(pointers_of(gemms, count)).second)
+    finish_call("pointers of a batch", cudaSuccess, kPointerNodes, count);
+  finish_call(name, cudaSuccess, 1, gemms[0].m, gemms[0].n, gemms[0].k);
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -1,6 +1,7 @@
 #include "kernels/cuda/support/launch.h"
 
 #include <string>
+#include <vector>
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
 
@@ -10,12 +11,18 @@ namespace {
 struct ThreadState {
   cudaStream_t stream = nullptr;
   std::int64_t launches = 0;
+  std::vector<std::string>* names = nullptr;  // that launches are appended to
 };
 thread_local ThreadState state;
 bool wait_each = false;
 
 std::string extent(dim3 size) {
   return std::to_string(size.x) + " x " + std::to_string(size.y) + " x " + std::to_string(size.z);
+}
+
+void count(const char* name, std::int64_t nodes) {
+  state.launches += nodes;
+  for (std::int64_t n = 0; state.names != nullptr && n < nodes; ++n) state.names->emplace_back(name);
 }
 
 [[noreturn]] void fail(const std::string& call, const std::string& shape, cudaError_t status) {
@@ -42,7 +49,7 @@ StreamScope::~StreamScope() {
 }
 
 void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes) {
-  ++state.launches;
+  count(name, 1);
   status = waited(status);
   if (status == cudaSuccess) return;
   fail(std::string("kernel ") + name,
@@ -53,7 +60,7 @@ void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, 
 
 void finish_call(const char* name, cudaError_t status, std::int64_t nodes, std::int64_t rows, std::int64_t columns,
                  std::int64_t depth) {
-  state.launches += nodes;
+  count(name, nodes);
   status = waited(status);
   if (status == cudaSuccess) return;
   fail(name, std::to_string(rows) + " x " + std::to_string(columns) + " x " + std::to_string(depth), status);
@@ -71,6 +78,9 @@ namespace mal::kernels {
 #ifdef MAL_CUDA_EMULATION
 std::int64_t emulated_launches() {
   return emulated::state.launches;
+}
+void log_emulated_launches(std::vector<std::string>* names) {
+  emulated::state.names = names;
 }
 #else
 std::int64_t cuda_launches() {
