@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <vector>
@@ -28,7 +29,7 @@ std::string cause() {
 }  // namespace
 
 struct ByteSource::Gzip {
-  Gzip() : input(kCompressedBlock) {
+  explicit Gzip(std::uint64_t file_bytes) : input(std::min<std::uint64_t>(file_bytes, kCompressedBlock)) {
     if (inflateInit2(&stream, kGzipWindow) != Z_OK) throw std::bad_alloc();
   }
   ~Gzip() { inflateEnd(&stream); }
@@ -54,7 +55,7 @@ ByteSource::ByteSource(const std::string& path) : path_(path) {
   total_ = static_cast<std::uint64_t>(status.st_size);
   unsigned char first[2] = {};
   if (::pread(descriptor_, first, sizeof(first), 0) == 2 && first[0] == kMagic[0] && first[1] == kMagic[1])
-    gzip_ = std::make_unique<Gzip>();
+    gzip_ = std::make_unique<Gzip>(total_);
   try {
     if (is_parquet(path)) parquet_ = std::make_unique<ParquetText>(path);
   } catch (...) {

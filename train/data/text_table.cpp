@@ -16,7 +16,7 @@ namespace mal {
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 20;
+constexpr std::size_t kBlock = 1 << 20, kSmallestBlock = 1 << 14;
 constexpr std::size_t kMaxLine = 16 << 20;
 constexpr std::size_t kMaxColumns = 1 << 16;
 constexpr std::size_t kShownText = 40;  // of a wrong value, in messages
@@ -31,7 +31,11 @@ std::string quoted_list(const std::vector<std::string>& names) {
 }  // namespace
 
 struct TextTable::State {
-  State(const std::string& file, TextTableOptions given) : path(file), options(std::move(given)), source(file) {}
+  State(const std::string& file, TextTableOptions given)
+      : path(file),
+        options(std::move(given)),
+        source(file),
+        block(std::clamp(static_cast<std::size_t>(source.total()), kSmallestBlock, kBlock)) {}
 
   bool read_line();
   void split();
@@ -41,6 +45,7 @@ struct TextTable::State {
   std::string path;
   TextTableOptions options;
   ByteSource source;
+  std::size_t block;  // bytes that are asked for at once: a small file needs no large buffer
   void check_encoding() const;
   void index_columns();
 
@@ -77,13 +82,14 @@ bool TextTable::State::read_line() {
     if (at_end) return false;
     if (filled - next_byte > kMaxLine)
       fail("{}:{}: a line is longer than 16 MiB; is this a text table?", path, line_number + 1);
-    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(next_byte),
-              buffer.begin() + static_cast<std::ptrdiff_t>(filled), buffer.begin());
+    if (next_byte > 0)
+      std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(next_byte),
+                buffer.begin() + static_cast<std::ptrdiff_t>(filled), buffer.begin());
     filled -= next_byte;
     searched = filled;
     next_byte = 0;
-    if (buffer.size() < filled + kBlock) buffer.resize(filled + kBlock);
-    const std::size_t got = source.read(buffer.data() + filled, kBlock, line_number + 1);
+    if (buffer.size() < filled + block) buffer.resize(filled + block);
+    const std::size_t got = source.read(buffer.data() + filled, block, line_number + 1);
     filled += got;
     at_end = got == 0;
   }
