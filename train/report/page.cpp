@@ -11,8 +11,8 @@ namespace {
 constexpr const char* kStyle = R"(
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1360px; margin: 2em auto; padding: 0 1em; color: #222; }
 h1 { font-size: 1.4em; } h2 { font-size: 1.1em; margin-top: 2em; } .note { color: #555; }
-table { border-collapse: collapse; margin: 1em 0; } td, th { padding: .3em .9em; text-align: right; white-space: nowrap; }
-td:first-child, th:first-child { text-align: left; } th { border-bottom: 2px solid #888; }
+table { border-collapse: collapse; margin: 1em 0; font-size: .92em; } td, th { padding: .3em .6em; text-align: right; white-space: nowrap; }
+td:first-child, th:first-child { text-align: left; } th { border-bottom: 2px solid #888; white-space: normal; vertical-align: bottom; }
 tr:nth-child(even) td { background: #f4f6f8; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(520px, 1fr)); gap: 1em; }
 svg { width: 100%; border: 1px solid #ddd; border-radius: 4px; } svg text { font-size: 12px; fill: #333; }
