@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -29,24 +30,31 @@ const char* name_of(Contents contents) {
   return contents == Contents::weights ? "weights" : "training";
 }
 
-// A tensor seen as `rows` pieces of `width` floats, `stride` floats apart: the first ones in the buffer.
+// A tensor seen as `rows` pieces of `width` floats, `stride` floats apart.
 struct Entry {
   std::string name;
   std::vector<std::int64_t> shape;
   std::int64_t rows, width, stride;
   Buffer* buffer;
   bool table = false;
+  std::int64_t file_rows = rows;
+  const std::vector<std::int32_t>* moved = nullptr;  // TableRows::moved of a table
 
   // Every row's floats, where the host can read them.
   template <typename Body>
   void for_each_row(const Body& body) const {
     buffer->read(static_cast<std::size_t>(stride) * sizeof(float),
-                 [&](std::int64_t first, std::int64_t count, const std::byte* data) {
-                   for (std::int64_t r = 0; r < std::min(count, rows - first); ++r)
-                     body(reinterpret_cast<const float*>(data) + r * stride);
+                 [&](std::int64_t, std::int64_t count, const std::byte* data) {
+                   for (std::int64_t r = 0; r < count; ++r) body(reinterpret_cast<const float*>(data) + r * stride);
                  });
   }
-  std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows * width) * sizeof(float); }
+  std::size_t row_bytes() const { return static_cast<std::size_t>(width) * sizeof(float); }
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(file_rows) * row_bytes(); }
+  // Of row r of the buffer; a negative one is not there.
+  std::int64_t file_row(std::int64_t r) const {
+    const std::int64_t row = moved == nullptr ? r : (*moved)[static_cast<std::size_t>(r)];
+    return row < file_rows ? row : -1;
+  }
 };
 
 std::vector<Entry> entries_of(const Parameters& parameters, Contents contents) {
@@ -76,17 +84,17 @@ struct HashFree {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
 };
 
-// Of the header, which has no checksum yet, and the data.
-std::string checksum(Json header, const std::vector<Entry>& entries) {
+// Of the header, which has no checksum yet, and the data: add(bytes, count) for all of them in the order of the
+// entries.
+template <typename Data>
+std::string checksum(Json header, const Data& data) {
   header[kMetadataKey][kChecksumKey] = "";
   const std::string text = header.dump();
   const std::unique_ptr<XXH3_state_t, HashFree> state(XXH3_createState());
   XXH3_64bits_reset(state.get());
-  XXH3_64bits_update(state.get(), text.data(), text.size());
-  for (const Entry& entry : entries)
-    entry.for_each_row([&](const float* row) {
-      XXH3_64bits_update(state.get(), row, static_cast<std::size_t>(entry.width) * sizeof(float));
-    });
+  const auto add = [&](const void* bytes, std::size_t count) { XXH3_64bits_update(state.get(), bytes, count); };
+  add(text.data(), text.size());
+  data(add);
   return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
 }
 
@@ -107,7 +115,9 @@ std::string make_header(const std::vector<Entry>& entries, const Metadata& metad
     header[entry.name] = {{"dtype", "F32"}, {"shape", entry.shape}, {"data_offsets", {offset, offset + entry.bytes()}}};
     offset += entry.bytes();
   }
-  header[kMetadataKey][kChecksumKey] = checksum(header, entries);
+  header[kMetadataKey][kChecksumKey] = checksum(header, [&](const auto& add) {
+    for (const Entry& entry : entries) entry.for_each_row([&](const float* row) { add(row, entry.row_bytes()); });
+  });
   return padded(header.dump());
 }
 
@@ -152,15 +162,21 @@ Metadata metadata_of(const std::string& path, const Json& header, Contents conte
   return metadata;
 }
 
-// The rows that the file has of a table, where they may be fewer; find_tensor sees to whatever else is there.
-void fit_rows(const View& view, Entry& entry) {
+// The rows that the file has of a table, where they may be others; find_tensor sees to whatever else is there.
+void fit_rows(const View& view, const TableRows& rows, Entry& entry) {
+  const auto moved = rows.moved.find(entry.name);
+  if (moved != rows.moved.end() && static_cast<std::int64_t>(moved->second.size()) == entry.rows)
+    entry.moved = &moved->second;
   const auto found = view.header.find(entry.name);
   if (!entry.table || found == view.header.end() || !found->is_object()) return;
   const Json shape = found->value("shape", Json());
   if (!shape.is_array() || shape.size() != 2 || !shape[0].is_number_unsigned()) return;
-  const auto rows = shape[0].get<std::uint64_t>();
-  if (rows >= 1 && rows <= static_cast<std::uint64_t>(entry.rows))
-    entry.rows = entry.shape[0] = static_cast<std::int64_t>(rows);
+  const auto count = shape[0].get<std::uint64_t>();
+  const auto most =
+      static_cast<std::uint64_t>(entry.moved != nullptr ? std::int64_t{std::numeric_limits<std::int32_t>::max()}
+                                 : rows.grown           ? entry.rows
+                                                        : 0);
+  if (count >= 1 && count <= most) entry.file_rows = entry.shape[0] = static_cast<std::int64_t>(count);
 }
 
 // A member of a tensor's description, for messages.
@@ -200,13 +216,11 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
   OutputFile file(path);
   file.write(&length, sizeof(length));
   file.write(header);
-  for (const Entry& entry : entries)
-    entry.for_each_row(
-        [&](const float* row) { file.write(row, static_cast<std::size_t>(entry.width) * sizeof(float)); });
+  for (const Entry& entry : entries) entry.for_each_row([&](const float* row) { file.write(row, entry.row_bytes()); });
   file.commit();
 }
 
-Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents, TableRows rows) {
+Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents, const TableRows& rows) {
   const MappedFile file(path);
   const View view = parse(path, file);
   Metadata metadata = metadata_of(path, view.header, contents);
@@ -214,23 +228,30 @@ Metadata load_weights(const std::string& path, Parameters& parameters, Contents 
   if (view.header.size() != entries.size() + 1)
     fail("{}: it holds {} tensors, the model has {}", path, view.header.size() - 1, entries.size());
   std::uint64_t bytes = 0;
+  std::vector<const std::byte*> sources;
   for (Entry& entry : entries) {
-    if (rows == TableRows::grown) fit_rows(view, entry);
-    const std::byte* source = find_tensor(path, view, entry);
+    fit_rows(view, rows, entry);
+    sources.push_back(find_tensor(path, view, entry));
     bytes += entry.bytes();
-    const std::size_t row_bytes = static_cast<std::size_t>(entry.width) * sizeof(float);
-    const std::size_t stride = static_cast<std::size_t>(entry.stride) * sizeof(float);
-    entry.buffer->edit(stride, [&](std::int64_t first, std::int64_t count, std::byte* data) {
-      for (std::int64_t r = 0; r < std::min(count, entry.rows - first); ++r)
-        std::memcpy(data + static_cast<std::size_t>(r) * stride,
-                    source + static_cast<std::size_t>(first + r) * row_bytes, row_bytes);
-    });
   }
   if (bytes != view.data_bytes)
     fail("{}: it has {} bytes of data, its tensors {}; the file is damaged, copy it again, or train again", path,
          view.data_bytes, bytes);
-  if (metadata[kChecksumKey] != checksum(view.header, entries))
+  const std::string found = checksum(view.header, [&](const auto& add) {
+    for (std::size_t e = 0; e < entries.size(); ++e) add(sources[e], entries[e].bytes());
+  });
+  if (metadata[kChecksumKey] != found)
     fail("{}: the checksum of its data is wrong; the file is damaged, copy it again, or train again", path);
+  for (std::size_t e = 0; e < entries.size(); ++e) {
+    const Entry& entry = entries[e];
+    const std::size_t stride = static_cast<std::size_t>(entry.stride) * sizeof(float);
+    entry.buffer->edit(stride, [&](std::int64_t first, std::int64_t count, std::byte* data) {
+      for (std::int64_t r = 0; r < count; ++r)
+        if (const std::int64_t row = entry.file_row(first + r); row >= 0)
+          std::memcpy(data + static_cast<std::size_t>(r) * stride,
+                      sources[e] + static_cast<std::size_t>(row) * entry.row_bytes(), entry.row_bytes());
+    });
+  }
   return metadata;
 }
 

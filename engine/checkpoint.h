@@ -1,8 +1,10 @@
 // Weights on disk: the safetensors layout (a JSON header, then raw little-endian fp32), which Python opens too.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "engine/parameters.h"
 
@@ -15,9 +17,12 @@ enum class Contents {
   training,  // and the optimiser's state of each, so that training can go on with the same bits
 };
 
-enum class TableRows {
-  same,   // the file's tables have as many rows as the model's
-  grown,  // or fewer: they are the model's first ones, and those that follow stay as they are
+// Which rows of the file the model's tables have: the same ones, unless
+struct TableRows {
+  // the file's are the model's first ones, and those that follow stay as they are; or,
+  bool grown = false;
+  // for tables of these names, each of the model's rows lies in this row of the file (−1: in none, it stays as it is).
+  std::map<std::string, std::vector<std::int32_t>> moved = {};
 };
 
 // Written to a temporary file, synced and renamed. The metadata also gets the format version and a checksum of header
@@ -29,6 +34,6 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
 // before use, then the checksum, so that no flipped bit of the file goes unnoticed. Error names the file and what is
 // wrong. Returns the metadata.
 Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents = Contents::weights,
-                      TableRows rows = TableRows::same);
+                      const TableRows& rows = {});
 
 }  // namespace mal

@@ -32,6 +32,7 @@ struct TableSpec {
   std::int64_t rows = 0;          // filled by prepare; 0 in a schema file
   std::int64_t hash_buckets = 0;  // 0: a vocabulary built on train; otherwise a power of two
   std::int64_t min_count = 1;     // values seen less often on train are "unseen"
+  std::int64_t evict = 0;         // a value that so many data sets of a chain did not have loses its row; 0: none does
 };
 
 struct Schema {

@@ -132,8 +132,48 @@ diff <(sed 's/, "samples_per_second": [0-9.]*//' whole/metrics.jsonl) \
 trains whole --set data.path=days_c --set vocab=grow --resume
 said "note: whole goes on after step ${tested[1]} with new data"
 
+# ---- Ids that come no more give their rows to others.
+sed 's/{name: user, kind: id, side: user}/{name: user, kind: id, side: user, min_count: 2, evict: 1}/' \
+  "$source/train/configs/schemas/simulated.yaml" >evict.yaml
+grep -q evict evict.yaml || die "no schema with evict"
+for name in a b; do
+  "$bin/mal_data" prepare --schema evict.yaml --train $name.csv --test ${name}_test.csv --out kept_$name \
+    $([[ $name == a ]] || echo --base kept_a) >/dev/null 2>&1 || die "prepare kept_$name"
+done
+trains kept --set data.path=kept_a
+trains kept_on --set data.path=kept_b --set init_from=kept --set vocab=grow --set optimizer.dense.lr=1e-12 \
+  --set optimizer.sparse.lr=1e-12
+said "new ids: user [0-9]+ .[0-9]+ lost their rows"
+refuses 1 "ids of embedding/user lost their rows in kept_b .evict.*init_from: kept" \
+  "${train[@]}" --set data.path=kept_b --set vocab=grow --set output=kept --resume
+python3 - <<'CODE'
+import json, struct
+
+def rows(run):
+    with open(run + "/model.safetensors", "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        begin, end = header["embedding/user"]["data_offsets"]
+        file.seek(begin, 1)
+        data = file.read(end - begin)
+    count, width = header["embedding/user"]["shape"]
+    return [struct.unpack_from(f"<{width}f", data, 4 * width * r) for r in range(count)]
+
+def near(row, other):
+    return max(abs(a - b) for a, b in zip(row, other)) < 1e-8
+
+before, after = rows("kept"), rows("kept_on")
+old, new = (json.load(open(f"kept_{d}/vocab/user.json")) for d in "ab")
+stayed, lost = set(old) & set(new), set(old) - set(new)
+assert lost and set(new) - set(old) and len(after) == len(new) + 1
+assert any(old[user] != new[user] for user in stayed), "no row has moved"
+assert near(before[0], after[0]) and all(near(before[old[user]], after[new[user]]) for user in stayed), "a row was lost"
+assert not any(near(row, after[new[user]]) for row in before for user in set(new) - set(old)), "a new id has an old row"
+print(f"{len(stayed)} ids kept their weights, {len(lost)} lost their rows, {len(new) - len(stayed)} are new")
+open("lost.txt", "w").write(min(lost))
+CODE
+
 # ---- Serving: new ids and old ones have rows of their own.
-for run in second third whole; do
+for run in second third whole kept_on; do
   file=$("$bin/mal_gpu_train" export $run --out $run.mal)
   difference=$(grep -o 'difference of a probability [0-9.e+-]*' <<<"$file" | grep -o '[^ ]*$')
   awk -v d="$difference" 'BEGIN { exit !(d <= 1e-6) }' || die "$run: header and trainer differ: $file"
@@ -154,5 +194,7 @@ for user in nobody "${users[@]}"; do
   [[ $user == nobody ]] || ! grep -q "1 values were not" <<<"$answer" || die "user $user is unknown to third.mal"
   seen[$(head -n 1 <<<"$answer")]=1
 done
+[[ $(./minimal kept_on.mal user=nobody "${rest[@]}") == "$(./minimal kept_on.mal "user=$(cat lost.txt)" "${rest[@]}")" ]] ||
+  die "an id that lost its row has one"
 ((${#seen[@]} == 4)) || die "users share predictions: ${!seen[*]}"
 echo "new ids are trained, kept and served"

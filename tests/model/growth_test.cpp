@@ -37,7 +37,7 @@ TEST_CASE("every model predicts the same of the ids that it knew before its tabl
 
     SmallModel same(config, 6, false), grown(config, 6, false, 11, grown_schema());
     load_weights(folder / "weights", same.parameters);
-    load_weights(folder / "weights", grown.parameters, Contents::weights, TableRows::grown);
+    load_weights(folder / "weights", grown.parameters, Contents::weights, {.grown = true});
     grown.batch = same.batch;  // of old ids
     CHECK(grown.logits() == same.logits());
   }
@@ -53,7 +53,7 @@ TEST_CASE("new rows are trained, and old ones that the new data do not name stay
 
   SmallModel grown(config, 6, true, 11, grown_schema());
   Optimizer second(grown.device, grown.parameters, {}, {}, {});
-  load_weights(folder / "checkpoint", grown.parameters, Contents::training, TableRows::grown);
+  load_weights(folder / "checkpoint", grown.parameters, Contents::training, {.grown = true});
   second.resume(first.steps(), first.steps());
   const auto user = static_cast<std::size_t>(*grown.schema.find("user"));
   for (std::size_t r = 0; r < 6; ++r) grown.batch.columns[user].ids[r] = r == 0 ? 1 : 5 + static_cast<int>(r) % 2;

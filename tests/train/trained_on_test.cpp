@@ -61,22 +61,23 @@ TEST_CASE("a run goes on with its own data set, and with one whose ids go on fro
   const std::string second =
       shop.make("second", "cid,1,9,0,wed\nann,3,2,1,wed\neve,1,2,0,thu\neve,1,2,0,thu\n", "first");
   for (const Vocab vocab : {Vocab::same, Vocab::grow}) {
-    CHECK(check_goes_on(run, Dataset::open(first), vocab) == "none");
-    CHECK(check_goes_on(run, Dataset::open(shop.make("later", "bob,1,7,0,wed\n", "first")), vocab) == "none");
+    CHECK(check_goes_on(run, Dataset::open(first), vocab).new_ids == "none");
+    CHECK(check_goes_on(run, Dataset::open(shop.make("later", "bob,1,7,0,wed\n", "first")), vocab).new_ids == "none");
   }
-  CHECK(check_goes_on(run, Dataset::open(second), Vocab::grow) == "user 2");
+  CHECK(check_goes_on(run, Dataset::open(second), Vocab::grow).new_ids == "user 2");
   CHECK_THAT(refusal(run, second, Vocab::same),
              Catch::Matchers::Contains("column 'user': row 3 of its table is \"eve\" in") &&
                  Catch::Matchers::Contains("and nothing where") && Catch::Matchers::Contains("set vocab: grow"));
 
   // Growth in two steps, and by a data set that takes the place of the first one.
   const std::string third = shop.make("third", "dan,1,2,0,fri\n", "second");
-  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow) == "user 3");
-  CHECK(check_goes_on(run, Dataset::open(shop.make("first", "dan,1,2,0,fri\n", "first")), Vocab::grow) == "user 1");
+  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow).new_ids == "user 3");
+  CHECK(check_goes_on(run, Dataset::open(shop.make("first", "dan,1,2,0,fri\n", "first")), Vocab::grow).new_ids ==
+        "user 1");
   keep_trained_on(run, second);
-  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow) == "user 1");
+  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow).new_ids == "user 1");
   std::filesystem::remove_all(second);
-  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow) == "user 1");
+  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow).new_ids == "user 1");
 }
 
 TEST_CASE("a run does not go on with ids that are others or fewer") {
@@ -105,8 +106,29 @@ TEST_CASE("a table without ids grows") {
   const Shop shop;
   const std::string run = shop.run_on(shop.make("none", ",1,2,1,mon\n"));
   const std::string some = shop.make("some", "ann,1,2,1,mon\n", "none");
-  CHECK(check_goes_on(run, Dataset::open(some), Vocab::grow) == "user 1");
+  CHECK(check_goes_on(run, Dataset::open(some), Vocab::grow).new_ids == "user 1");
   CHECK_THAT(refusal(run, some, Vocab::same), Catch::Matchers::Contains("row 1 of its table is \"ann\""));
+}
+
+TEST_CASE("where a table has evict, rows are found by their ids") {
+  const Shop shop;
+  std::string schema = kSchema;
+  schema.replace(schema.find("side: user}"), 11, "side: user, evict: 1}");
+  const std::string run = shop.run_on(shop.make("first", kFirst, "", schema));                        // ann 1, bob 2
+  const std::string second = shop.make("second", "bob,1,2,0,wed\ncid,1,2,0,wed\n", "first", schema);  // bob 1, cid 2
+  const GoesOn how = check_goes_on(run, Dataset::open(second), Vocab::grow);
+  CHECK(how.new_ids == "user 1 (1 lost their rows)");
+  CHECK(how.rows.moved.at("embedding/user") == std::vector<std::int32_t>{0, 2, -1});
+  CHECK(how.rows.grown);
+  CHECK_THAT(refusal(run, second, Vocab::same), Catch::Matchers::Contains("row 1 of its table is \"bob\""));
+  // One that comes back to a run that has its row.
+  const std::string third = shop.make("third", "ann,1,2,0,thu\nbob,1,2,0,thu\n", "second", schema);
+  const GoesOn back = check_goes_on(run, Dataset::open(third), Vocab::grow);
+  CHECK(back.rows.moved.at("embedding/user") == std::vector<std::int32_t>{0, 2, 1});
+  CHECK(back.new_ids == "none");
+  // As long as nobody goes, the old rows are the first ones.
+  const std::string more = shop.make("more", "ann,1,2,0,wed\nbob,1,2,0,wed\ncid,1,2,0,wed\n", "first", schema);
+  CHECK(check_goes_on(run, Dataset::open(more), Vocab::grow).rows.moved.empty());
 }
 
 TEST_CASE("a run does not go on with other columns or scales") {

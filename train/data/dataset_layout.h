@@ -22,6 +22,10 @@ inline std::string shard_folder(const std::string& dataset, Split split, std::in
 inline std::string vocabulary_file(const std::string& dataset, const std::string& table) {
   return fmt::format("{}/vocab/{}.json", dataset, table);
 }
+// What is remembered of a table with `evict`; not in vocab/, which says what an id's row is.
+inline std::string memory_file(const std::string& dataset, const std::string& table) {
+  return fmt::format("{}/memory/{}.json", dataset, table);
+}
 inline std::string slice_file(const std::string& dataset, const std::string& column) {
   return fmt::format("{}/vocab/slice.{}.json", dataset, column);
 }

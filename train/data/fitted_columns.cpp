@@ -12,6 +12,7 @@ namespace mal {
 
 FittedColumns::FittedColumns(const Schema& schema)
     : tables(schema.tables.size()),
+      memories(schema.tables.size()),
       numbers(schema.columns.size()),
       slices(schema.columns.size()),
       columns_(schema.columns),
@@ -134,7 +135,10 @@ void FittedColumns::finish(Schema& schema) {
     if (spec.hash_buckets == 0 && !given_[t]) {
       integer_counts_[t].add_to(tables[t]);
       integer_counts_[t] = IntegerCounts();
-      tables[t].assign(spec.min_count);
+      if (spec.evict > 0)
+        memories[t] = renumber(tables[t], memories[t], spec);
+      else
+        tables[t].assign(spec.min_count);
     }
     spec.rows = spec.hash_buckets == 0 ? tables[t].rows() : spec.hash_buckets;
   }

@@ -11,6 +11,7 @@
 
 #include "model/schema.h"
 #include "train/data/dataset_stats.h"
+#include "train/data/id_memory.h"
 #include "train/data/integer_ids.h"
 #include "train/data/source_block.h"
 #include "train/data/text_table.h"
@@ -26,6 +27,8 @@ class FittedColumns {
   void give(int table, Vocabulary vocabulary);
   // A table that goes on from the numbers of an earlier data set: its values keep them, new ones follow.
   void start(int table, Vocabulary vocabulary) { tables[static_cast<std::size_t>(table)] = std::move(vocabulary); }
+  // A table with `evict` that goes on from what an earlier data set remembered.
+  void remember(int table, IdMemory memory) { memories[static_cast<std::size_t>(table)] = std::move(memory); }
   // The scale of a standardized column, as an earlier data set had it: its values are not looked at.
   void give_scale(std::size_t column, const NumberScale& scale);
   // False if everything is given or hashed and no number is standardized: the training data need not be read.
@@ -44,6 +47,7 @@ class FittedColumns {
   const IntegerIndex& integers(int table);
 
   std::vector<Vocabulary> tables;    // one a table of the schema; empty where it is hashed
+  std::vector<IdMemory> memories;    // one a table; empty where it has no `evict`
   std::vector<NumberScale> numbers;  // one a column of the schema
   std::vector<SliceNames> slices;    // one a column of the schema
 

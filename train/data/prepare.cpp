@@ -91,6 +91,17 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
                schema.tables.empty() ? "user" : schema.tables.front().name);
 }
 
+IdMemory base_memory(const std::string& base, const std::string& table, const Vocabulary& known) {
+  const std::string path = memory_file(base, table);
+  if (!fs::exists(path)) return memory_of(known);
+  IdMemory memory = read_memory(path);
+  bool same = static_cast<std::int64_t>(memory.rows.size()) + 1 == known.rows();
+  for (std::size_t r = 0; same && r < memory.rows.size(); ++r)
+    same = known.find(memory.rows[r].value) == static_cast<std::int32_t>(r) + 1;
+  if (!same) fail("{}: its ids are not those of {}; prepare the base again", path, vocabulary_file(base, table));
+  return memory;
+}
+
 // Ids and scales go on from those of an earlier data set, so that a model of it can go on, too.
 void start_from(const std::string& base, const Schema& schema, FittedColumns& fitted) {
   if (base.empty()) return;
@@ -102,7 +113,12 @@ void start_from(const std::string& base, const Schema& schema, FittedColumns& fi
       fail_usage("--base {}: its schema has no table '{}' {}; the base is a data set of the same schema", base,
                  table.name,
                  table.hash_buckets != 0 ? fmt::format("of {} buckets", table.hash_buckets) : "with a vocabulary");
-    if (table.hash_buckets == 0) fitted.start(static_cast<int>(t), read_vocabulary(vocabulary_file(base, table.name)));
+    if (table.hash_buckets != 0) continue;
+    Vocabulary known = read_vocabulary(vocabulary_file(base, table.name));
+    if (table.evict == 0)
+      fitted.start(static_cast<int>(t), std::move(known));
+    else
+      fitted.remember(static_cast<int>(t), base_memory(base, table.name, known));
   }
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     if (!schema.columns[c].standardize) continue;
@@ -159,6 +175,9 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
   if (static_cast<int>(options.train.size()) < options.part.parts)
     fail_usage("--partition {}/{}: there are only {} training files to share", options.part.part, options.part.parts,
                options.train.size());
+  for (const TableSpec& table : schema.tables)
+    if (table.evict != 0)
+      fail_usage("--partition: table '{}' has `evict`, and parts remember nothing; prepare it in one run", table.name);
   options.train = files_of_part(options.train, options.part);
   options.test = files_of_part(options.test, options.part);
   OutputFolder folder(options.output, "part.json");

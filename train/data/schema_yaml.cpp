@@ -85,6 +85,9 @@ void add_table(Schema& schema, const YamlNode& node, const Column& column) {
   table.min_count = node.integer("min_count", 1, 1, kMaxRows);
   if (table.hash_buckets != 0 && table.min_count != 1)
     node.fail_at("min_count", "a hashed column has no vocabulary whose rare values could be left out");
+  table.evict = node.integer("evict", 0, 0, kMaxRows);
+  if (table.hash_buckets != 0 && table.evict != 0)
+    node.fail_at("evict", "a hashed column has no vocabulary whose values could lose their rows");
   table.rows = node.integer("rows", table.hash_buckets, 0, kMaxRows);
   schema.tables.push_back(table);
 }
@@ -156,6 +159,7 @@ std::string write_column(const Schema& schema, const Column& column) {
     if (column.table == column.name) {
       const TableSpec& table = schema.tables[static_cast<std::size_t>(schema.table_index(column.table))];
       text += fmt::format(", hash: {}, min_count: {}, rows: {}", table.hash_buckets, table.min_count, table.rows);
+      if (table.evict != 0) text += fmt::format(", evict: {}", table.evict);
     }
   }
   return text + "}\n";

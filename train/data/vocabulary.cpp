@@ -171,6 +171,10 @@ std::int32_t Vocabulary::find(std::string_view value) const {
   return slots_[slot_of(value, key_of(value))].number;  // a free slot's is 0
 }
 
+std::int64_t Vocabulary::seen(std::string_view value) const {
+  return slots_[slot_of(value, key_of(value))].seen;  // a free slot's is 0
+}
+
 void Vocabulary::write(const std::string& path) const {
   std::vector<const Entry*> by_number(static_cast<std::size_t>(rows_));
   for (const Slot& slot : slots_)

@@ -19,6 +19,7 @@ class Vocabulary {
   void assign(std::int64_t min_count);
   bool add(std::string_view value);                 // with the next number; false if it has one
   std::int32_t find(std::string_view value) const;  // 0: unseen
+  std::int64_t seen(std::string_view value) const;  // how often it was counted
   std::int64_t rows() const { return rows_; }       // with row 0, "unseen"
 
   // Calls visit(text, number) for every value that has a number, in no particular order.

@@ -10,8 +10,13 @@ namespace mal {
 
 std::string write_fitted(const Schema& schema, const FittedColumns& fitted, const std::string& folder) {
   std::filesystem::create_directories(folder + "/vocab");
-  for (std::size_t t = 0; t < schema.tables.size(); ++t)
-    if (schema.tables[t].hash_buckets == 0) fitted.tables[t].write(vocabulary_file(folder, schema.tables[t].name));
+  for (std::size_t t = 0; t < schema.tables.size(); ++t) {
+    const TableSpec& table = schema.tables[t];
+    if (table.hash_buckets == 0) fitted.tables[t].write(vocabulary_file(folder, table.name));
+    if (table.evict == 0 || fitted.is_given(t)) continue;
+    std::filesystem::create_directories(folder + "/memory");
+    write_memory(memory_file(folder, table.name), fitted.memories[t]);
+  }
   const std::string text = write_schema(schema);
   OutputFile file(folder + kSchemaFile);
   file.write(text);

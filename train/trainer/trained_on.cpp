@@ -41,6 +41,7 @@ std::string columns_of_model(Schema schema) {
   for (TableSpec& table : schema.tables) {
     table.rows = 0;
     table.min_count = 1;
+    table.evict = 0;
   }
   schema.name.clear();
   return write_schema(schema);
@@ -90,14 +91,29 @@ std::string value_at(std::string_view body, std::size_t line) {
   return printable(entry.substr(0, entry.rfind(':')));
 }
 
-void check_vocabulary(const std::string& run, const std::string& column, const Dataset& dataset, Vocab vocab) {
+// Of each row of a table whose ids may have lost theirs: the row that its id had in the run, −1 for none.
+std::vector<std::int32_t> rows_before(const std::string& old_path, const std::string& new_path) {
+  const Vocabulary then = read_vocabulary(old_path), now = read_vocabulary(new_path);
+  std::vector<std::int32_t> before(static_cast<std::size_t>(now.rows()), -1);
+  before[0] = 0;
+  now.for_each([&](std::string_view value, std::int32_t row) {
+    if (const std::int32_t old = then.find(value); old != 0) before[static_cast<std::size_t>(row)] = old;
+  });
+  return before;
+}
+
+// True if the rows are where they were, with or without new ones; false if they may have moved, because the table has
+// `evict`.
+bool check_vocabulary(const std::string& run, const TableSpec& table, const Dataset& dataset, Vocab vocab) {
+  const std::string& column = table.name;
   const std::string old_path = vocabulary_file(run + kTrainedOn, column),
                     new_path = vocabulary_file(dataset.path(), column);
   const MappedFile old_file(old_path), new_file(new_path);
   const std::string_view then = body_of(old_file, old_path), now = body_of(new_file, new_path);
   const bool begins =
       now.starts_with(then) && (then.size() == 1 || now.size() == then.size() || now[then.size()] == ',');
-  if (begins && (vocab == Vocab::grow || now.size() == then.size())) return;
+  if (begins && (vocab == Vocab::grow || now.size() == then.size())) return true;
+  if (table.evict > 0 && vocab == Vocab::grow) return false;
   auto at = static_cast<std::size_t>(std::ranges::mismatch(then, now).in1 - then.begin());
   // Where one ends the difference is what follows in the other.
   const std::string_view longer = then.size() > now.size() ? then : now;
@@ -127,22 +143,31 @@ void keep_trained_on(const std::string& run, const std::string& dataset) {
   folder.commit();
 }
 
-std::string check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab) {
+GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab) {
   const std::string kept = run + kTrainedOn;
   if (!fs::exists(kept + kSchemaFile))
     fail("{} does not say what its ids mean, it has no trained_on/schema.yaml: train it again with this version", run);
   const Schema before = parse_schema(read_file(kept + kSchemaFile), kept + kSchemaFile);
   check_columns(run, before, dataset);
   check_scales(run, before, read_stats(kept + kStatsFile, before), dataset);
-  std::string grown;
-  for (const TableSpec& table : before.tables) {
-    if (table.hash_buckets != 0) continue;
-    check_vocabulary(run, table.name, dataset, vocab);
-    const Schema& schema = dataset.schema();
-    const std::int64_t rows = schema.tables[static_cast<std::size_t>(schema.table_index(table.name))].rows;
-    if (rows != table.rows) grown += fmt::format("{}{} {}", grown.empty() ? "" : ", ", table.name, rows - table.rows);
+  GoesOn how{{.grown = vocab == Vocab::grow}, ""};
+  for (const TableSpec& old : before.tables) {
+    if (old.hash_buckets != 0) continue;
+    const std::string& name = old.name;
+    const TableSpec& table = dataset.schema().tables[static_cast<std::size_t>(dataset.schema().table_index(name))];
+    std::int64_t added = table.rows - old.rows, lost = 0;
+    if (!check_vocabulary(run, table, dataset, vocab)) {
+      std::vector<std::int32_t>& moved = how.rows.moved["embedding/" + name];
+      moved = rows_before(vocabulary_file(kept, name), vocabulary_file(dataset.path(), name));
+      added = std::ranges::count(moved, -1);
+      lost = old.rows + added - table.rows;
+    }
+    if (added == 0 && lost == 0) continue;
+    how.new_ids += fmt::format("{}{} {}", how.new_ids.empty() ? "" : ", ", name, added);
+    if (lost > 0) how.new_ids += fmt::format(" ({} lost their rows)", lost);
   }
-  return grown.empty() ? "none" : grown;
+  if (how.new_ids.empty()) how.new_ids = "none";
+  return how;
 }
 
 std::string data_identity(const Dataset& dataset, const std::string& vocabularies) {

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "engine/checkpoint.h"
 #include "train/config/run_config.h"
 #include "train/data/dataset.h"
 
@@ -16,10 +17,16 @@ inline constexpr const char* kTrainedOn = "/trained_on";
 // links where the file system can, so that they take no room.
 void keep_trained_on(const std::string& run, const std::string& dataset);
 
+// How a data set goes on from what a run was trained on.
+struct GoesOn {
+  TableRows rows;       // where the rows of its tables are in the run's weights
+  std::string new_ids;  // how many, for a message: "user 12, item 3", or "none"
+};
+
 // Error unless `dataset` goes on from what `run` was trained on: the same columns, scales and numbers of ids; with
-// Vocab::grow there may be new ids after the old ones. The message names the column and the first value that differs.
-// Returns how many are new, for a message: "user 12, item 3", or "none".
-std::string check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab);
+// Vocab::grow there may be new ids after the old ones, and in tables with `evict` ids that lost their rows. The message
+// names the column and the first value that differs.
+GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab);
 
 // Identifies a data set: its vocabularies (vocabulary_fingerprint), rows and statistics.
 std::string data_identity(const Dataset& dataset, const std::string& vocabularies);

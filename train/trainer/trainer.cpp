@@ -72,10 +72,9 @@ void init_from(Setup& setup) {
   if (std::filesystem::equivalent(config.init_from, config.output, error))
     fail_usage("init_from: {} is the output, too; choose another output, or go on with it: --resume", config.init_from);
   const SavedRun run = open_run(config.init_from);
-  const std::string grown = check_goes_on(config.init_from, setup.dataset, config.vocab);
-  load_weights(run.weights, setup.parameters, Contents::weights,
-               config.vocab == Vocab::grow ? TableRows::grown : TableRows::same);
-  fmt::print(stderr, "note: begins with the weights of {}; new ids: {}\n", config.init_from, grown);
+  const GoesOn how = check_goes_on(config.init_from, setup.dataset, config.vocab);
+  load_weights(run.weights, setup.parameters, Contents::weights, how.rows);
+  fmt::print(stderr, "note: begins with the weights of {}; new ids: {}\n", config.init_from, how.new_ids);
 }
 
 class Trainer {
@@ -98,8 +97,7 @@ class Trainer {
   void resume() {
     if (directory_.checkpoint().empty()) return;
     const RunConfig& config = setup_.config;
-    const std::string grown =
-        config.vocab == Vocab::grow ? check_goes_on(config.output, setup_.dataset, config.vocab) : "";
+    const GoesOn how = goes_on();
     const TrainingPosition position =
         load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), data_identity_, config.vocab);
     begin_ = position.begin;
@@ -110,7 +108,8 @@ class Trainer {
     optimizer_.resume(position.steps, begin_);
     meter_ = position.meter;
     if (new_data())
-      fmt::print(stderr, "note: {} goes on after step {} with new data; new ids: {}\n", config.output, begin_, grown);
+      fmt::print(stderr, "note: {} goes on after step {} with new data; new ids: {}\n", config.output, begin_,
+                 how.new_ids);
     else
       fmt::print(stderr, "note: {} goes on after step {} of {}\n", config.output, position.steps, last_step());
   }
@@ -155,6 +154,16 @@ class Trainer {
   }
 
  private:
+  // From what the checkpoint was trained on. Its rows are in the order in which they are.
+  GoesOn goes_on() const {
+    const RunConfig& config = setup_.config;
+    if (config.vocab == Vocab::same) return {};
+    GoesOn how = check_goes_on(config.output, setup_.dataset, config.vocab);
+    if (!how.rows.moved.empty())
+      fail("{}: ids of {} lost their rows in {} (evict), a checkpoint has no new order; begin a run with init_from: {}",
+           config.output, how.rows.moved.begin()->first, config.data.path, config.output);
+    return how;
+  }
   // Of the present data.
   std::int64_t total_steps() const {
     return setup_.config.train.epochs * steps_of(rows_, setup_.config.train.batch_size);

@@ -51,7 +51,7 @@ void save_checkpoint(const std::string& path, const Parameters& parameters, cons
 TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters, std::size_t heads,
                                  const std::string& dataset, Vocab vocab) {
   const bool grow = vocab == Vocab::grow;
-  Metadata metadata = load_weights(path, parameters, Contents::training, grow ? TableRows::grown : TableRows::same);
+  Metadata metadata = load_weights(path, parameters, Contents::training, {.grown = grow});
   const bool same_data = metadata[kDataset] == dataset;
   if (!same_data && !grow)
     fail(
