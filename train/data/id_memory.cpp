@@ -20,13 +20,9 @@ RememberedId later(const RememberedId& id, const Vocabulary& counted) {
 }
 
 void write_list(OutputFile& file, const std::string& path, const std::vector<RememberedId>& ids) {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (!is_utf8(ids[i].value))
-      fail("{}: the value '{}' is not UTF-8; convert the input, for example with iconv -f latin1 -t utf-8", path,
-           printable(ids[i].value));
+  for (std::size_t i = 0; i < ids.size(); ++i)
     file.write(
-        fmt::format("{}\n[{}, {}, {}]", i == 0 ? "" : ",", Json(ids[i].value).dump(), ids[i].seen, ids[i].absent));
-  }
+        fmt::format("{}\n[{}, {}, {}]", i == 0 ? "" : ",", json_text(ids[i].value, path), ids[i].seen, ids[i].absent));
 }
 
 std::vector<RememberedId> read_list(const Json& list) {
@@ -49,15 +45,15 @@ IdMemory renumber(Vocabulary& counted, const IdMemory& base, const TableSpec& ta
   }
   const auto kept = static_cast<std::int32_t>(memory.rows.size());
   std::vector<RememberedId> candidates;
+  const auto add = [&](RememberedId id) {
+    next.count(id.value, id.seen);
+    candidates.push_back(std::move(id));
+  };
   for (const RememberedId& id : base.waiting)
-    if (RememberedId now = later(id, counted); now.absent < table.evict) candidates.push_back(std::move(now));
-  for (const RememberedId& id : candidates) next.count(id.value, id.seen);
+    if (RememberedId now = later(id, counted); now.absent < table.evict) add(std::move(now));
   counted.for_each_count([&](std::string_view value, std::int64_t seen) {
-    if (seen == 0 || next.find(value) != 0 || next.seen(value) != 0) return;
-    candidates.push_back({std::string(value), seen, 0});
+    if (seen > 0 && next.find(value) == 0 && next.seen(value) == 0) add({std::string(value), seen, 0});
   });
-  for (const RememberedId& id : candidates)
-    if (next.seen(id.value) == 0) next.count(id.value, id.seen);
   next.assign(table.min_count);
   memory.rows.resize(static_cast<std::size_t>(next.rows() - 1));
   for (RememberedId& id : candidates) {

@@ -43,7 +43,8 @@ bool is_plain(std::string_view value) {
   return std::ranges::all_of(value, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
 
-// The value as a JSON string.
+}  // namespace
+
 std::string json_text(std::string_view value, const std::string& path) {
   if (is_plain(value)) return '"' + std::string(value) + '"';
   if (!is_utf8(value))
@@ -51,8 +52,6 @@ std::string json_text(std::string_view value, const std::string& path) {
          printable(value));
   return nlohmann::json(value).dump();
 }
-
-}  // namespace
 
 bool is_utf8(std::string_view text) {
   if (is_plain(text)) return true;

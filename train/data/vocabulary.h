@@ -87,7 +87,9 @@ class SliceNames {
   std::vector<std::string> names_;
 };
 
-bool is_utf8(std::string_view text);            // what JSON can hold
+bool is_utf8(std::string_view text);  // what JSON can hold
+// The value as a JSON string; Error, of the file `path` that it is for, if it is not UTF-8.
+std::string json_text(std::string_view value, const std::string& path);
 std::string printable(std::string_view value);  // its first 40 bytes, for messages
 
 std::vector<std::string> read_slice_names(const std::string& path);  // what SliceNames::write wrote
