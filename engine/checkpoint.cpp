@@ -165,18 +165,21 @@ Metadata metadata_of(const std::string& path, const Json& header, Contents conte
 // The rows that the file has of a table, where they may be others; find_tensor sees to whatever else is there.
 void fit_rows(const View& view, const TableRows& rows, Entry& entry) {
   const auto moved = rows.moved.find(entry.name);
-  if (moved != rows.moved.end() && static_cast<std::int64_t>(moved->second.size()) == entry.rows)
+  if (moved != rows.moved.end()) {
+    if (static_cast<std::int64_t>(moved->second.size()) != entry.rows)
+      fail("{} has {} rows, and {} ids are to find theirs: its vocabulary is another; prepare the data set again",
+           entry.name, entry.rows, moved->second.size());
     entry.moved = &moved->second;
+  }
+  if (!entry.table || (entry.moved == nullptr && !rows.grown)) return;
   const auto found = view.header.find(entry.name);
-  if (!entry.table || found == view.header.end() || !found->is_object()) return;
+  if (found == view.header.end() || !found->is_object()) return;
   const Json shape = found->value("shape", Json());
   if (!shape.is_array() || shape.size() != 2 || !shape[0].is_number_unsigned()) return;
   const auto count = shape[0].get<std::uint64_t>();
-  const auto most =
-      static_cast<std::uint64_t>(entry.moved != nullptr ? std::int64_t{std::numeric_limits<std::int32_t>::max()}
-                                 : rows.grown           ? entry.rows
-                                                        : 0);
-  if (count >= 1 && count <= most) entry.file_rows = entry.shape[0] = static_cast<std::int64_t>(count);
+  const std::int64_t most = entry.moved != nullptr ? std::numeric_limits<std::int32_t>::max() : entry.rows;
+  if (count >= 1 && count <= static_cast<std::uint64_t>(most))
+    entry.file_rows = entry.shape[0] = static_cast<std::int64_t>(count);
 }
 
 // A member of a tensor's description, for messages.
