@@ -19,10 +19,11 @@ struct Din {
         scores(static_cast<std::size_t>(shape.rows * shape.length)),
         lengths(full_lengths(shape.rows, shape.length)) {}
   mal::kernels::DinParameters parameters() const { return {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}; }
+  mal::kernels::DinInput input() const {
+    return {parameters(), sequence.data(), shape.length * shape.width, target.data(), shape.width, lengths.data()};
+  }
   void forward() {
-    const mal::kernels::DinForward call{parameters(),  sequence.data(), shape.length * shape.width,
-                                        target.data(), shape.width,     lengths.data(),
-                                        out.data(),    shape.width,     scores.data()};
+    const mal::kernels::DinForward call{input(), out.data(), shape.width, scores.data()};
     device_kernels().din_forward(shape, &call, 1);
   }
   // Multiply-adds of the folded form: M_t and c_t a row, then a product with M_t, w2 and the weighted sum a position.
@@ -53,14 +54,17 @@ void din_backward(benchmark::State& state) {
       alpha(d.b1.size()), w2(d.b1.size()), b2(1);
   auto workspace = workspace_of<float>(kernels.din_backward_workspace(d.shape, 1));
   const std::int64_t width = d.shape.width, ldsequence = d.shape.length * width;
-  const mal::kernels::DinBackward call{d.parameters(),  d.sequence.data(),
-                                       ldsequence,      d.target.data(),
-                                       width,           d.lengths.data(),
-                                       d.scores.data(), dout.data(),
-                                       width,           dsequence.data(),
-                                       ldsequence,      false,
-                                       dtarget.data(),  width,
-                                       false,           {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}};
+  const mal::kernels::DinBackward call{d.input(),
+                                       d.scores.data(),
+                                       dout.data(),
+                                       width,
+                                       dsequence.data(),
+                                       ldsequence,
+                                       false,
+                                       dtarget.data(),
+                                       width,
+                                       false,
+                                       {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}};
   const double seconds = timed(state, [&] { kernels.din_backward(d.shape, &call, 1, workspace.data()); });
   const auto floats = static_cast<double>(2 * d.sequence.size() + 3 * d.target.size() + d.scores.size());
   // The recomputation, and two products where forward has one.

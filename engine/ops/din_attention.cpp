@@ -50,32 +50,22 @@ class DinAttention final : public Op {
   }
 
  private:
+  kernels::DinInput input_of(const Run& run) const {
+    const Matrix sequence = run.value(sequence_), target = run.value(target_);
+    return {weights(), sequence.data, sequence.stride, target.data, target.stride, run.input(lengths_).lengths};
+  }
   kernels::DinForward forward_call(const Run& run) const {
-    const Matrix sequence = run.value(sequence_), target = run.value(target_), out = run.value(output_);
-    return {weights(), sequence.data, sequence.stride,        target.data, target.stride, run.input(lengths_).lengths,
-            out.data,  out.stride,    run.value(scores_).data};
+    const Matrix out = run.value(output_);
+    return {input_of(run), out.data, out.stride, run.value(scores_).data};
   }
   kernels::DinBackward backward_call(const Run& run) const {
-    const Matrix sequence = run.value(sequence_), target = run.value(target_), dout = run.gradient(output_);
+    const Matrix dout = run.gradient(output_);
     const GradientTarget dsequence = run.gradient_of_input(0), dtarget = run.gradient_of_input(1);
     const kernels::DinGradients gradients{tensors_.w1.gradient.data(), tensors_.b1.gradient.data(),
                                           tensors_.alpha.gradient.data(), tensors_.w2.gradient.data(),
                                           tensors_.b2.gradient.data()};
-    return {weights(),
-            sequence.data,
-            sequence.stride,
-            target.data,
-            target.stride,
-            run.input(lengths_).lengths,
-            run.value(scores_).data,
-            dout.data,
-            dout.stride,
-            dsequence.data,
-            dsequence.stride,
-            dsequence.accumulate,
-            dtarget.data,
-            dtarget.stride,
-            dtarget.accumulate,
+    return {input_of(run),    run.value(scores_).data, dout.data,    dout.stride,    dsequence.data,
+            dsequence.stride, dsequence.accumulate,    dtarget.data, dtarget.stride, dtarget.accumulate,
             gradients};
   }
   kernels::DinShape shape(const Run& run) const {

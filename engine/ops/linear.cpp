@@ -41,10 +41,8 @@ class Linear final : public Op {
 
   void backward_group(std::span<const Member> members) override {
     backward_calls_.clear();
-    group_.clear();
     for (const Member& member : members) {
       const auto& layer = static_cast<const Linear&>(*member.op);
-      group_.push_back(&layer);
       const Matrix x = member.run.value(layer.x_), y = member.run.value(layer.y_), dy = member.run.gradient(layer.y_);
       const GradientTarget dx = member.run.gradient_of_input(0);
       backward_calls_.push_back({x.data, x.stride, layer.weight_.value.data(), y.data, y.stride, dy.data, dy.stride,
@@ -53,7 +51,7 @@ class Linear final : public Op {
     }
     const Run& run = members.front().run;
     run.kernels.linear_group_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
-                                      inputs_, outputs_, activation_, share_input(run.graph, group_), run.workspace());
+                                      inputs_, outputs_, activation_, run.workspace());
   }
 
   std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
@@ -79,7 +77,6 @@ class Linear final : public Op {
   Activation activation_;
   std::vector<kernels::LinearForward> forward_calls_;  // of the group that this one speaks for
   std::vector<kernels::LinearBackward> backward_calls_;
-  std::vector<const Op*> group_;
 };
 
 Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, bool with_bias,

@@ -130,7 +130,7 @@ void linear_group_forward(const LinearForward* calls, std::int32_t count, std::i
 }
 
 void linear_group_backward(const LinearBackward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
-                           std::int64_t outputs, Activation activation, bool, float* workspace) {
+                           std::int64_t outputs, Activation activation, float* workspace) {
   for (std::int32_t i = 0; i < count; ++i) {
     const LinearBackward& c = calls[i];
     linear_backward(c.x, c.ldx, c.w, c.y, c.ldy, c.dy, c.lddy, c.dx, c.lddx, c.accumulate, c.dw, c.db, rows, inputs,

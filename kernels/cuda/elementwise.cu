@@ -58,18 +58,25 @@ __device__ T load_or_zero(const float* data, std::int64_t at) {
   return data == nullptr ? T{} : load<T>(data + at);
 }
 
-template <typename T, typename Function>
-__global__ void __launch_bounds__(kThreads) map_elements(Slices s, Function f, bool accumulate) {
+// body(row, first column) for what is this thread's of a matrix, one T at a time.
+template <typename T, typename Body>
+__device__ void for_each_place(std::int64_t rows, std::int64_t width, const Body& body) {
   constexpr int kLanes = sizeof(T) / sizeof(float);
-  const std::int64_t columns = s.width / kLanes;
-  for (std::int64_t r = std::int64_t{blockIdx.y} * blockDim.y + threadIdx.y; r < s.rows;
+  const std::int64_t columns = width / kLanes;
+  for (std::int64_t r = std::int64_t{blockIdx.y} * blockDim.y + threadIdx.y; r < rows;
        r += std::int64_t{gridDim.y} * blockDim.y)
     for (std::int64_t c = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; c < columns;
-         c += std::int64_t{gridDim.x} * blockDim.x) {
-      float* y = s.y + r * s.ldy + c * kLanes;
-      const T a = load_or_zero<T>(s.a, r * s.lda + c * kLanes), b = load_or_zero<T>(s.b, r * s.ldb + c * kLanes);
-      store<T>(y, result_of(f, a, b, accumulate ? load<T>(y) : T{}, accumulate));
-    }
+         c += std::int64_t{gridDim.x} * blockDim.x)
+      body(r, c * kLanes);
+}
+
+template <typename T, typename Function>
+__global__ void __launch_bounds__(kThreads) map_elements(Slices s, Function f, bool accumulate) {
+  for_each_place<T>(s.rows, s.width, [&](std::int64_t r, std::int64_t c) {
+    float* y = s.y + r * s.ldy + c;
+    const T a = load_or_zero<T>(s.a, r * s.lda + c), b = load_or_zero<T>(s.b, r * s.ldb + c);
+    store<T>(y, result_of(f, a, b, accumulate ? load<T>(y) : T{}, accumulate));
+  });
 }
 
 // Rows that lie one after the other without gaps are one long row.
@@ -103,17 +110,12 @@ struct Fork {
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads) copy_to_both(Fork f) {
-  constexpr int kLanes = sizeof(T) / sizeof(float);
-  const std::int64_t columns = f.width / kLanes;
-  for (std::int64_t r = std::int64_t{blockIdx.y} * blockDim.y + threadIdx.y; r < f.rows;
-       r += std::int64_t{gridDim.y} * blockDim.y)
-    for (std::int64_t c = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; c < columns;
-         c += std::int64_t{gridDim.x} * blockDim.x) {
-      const T value = load<T>(f.from + r * f.ldfrom + c * kLanes);
-      float *a = f.a + r * f.lda + c * kLanes, *b = f.b + r * f.ldb + c * kLanes;
-      store<T>(a, result_of(Identity{}, value, T{}, f.accumulate_a ? load<T>(a) : T{}, f.accumulate_a));
-      store<T>(b, result_of(Identity{}, value, T{}, f.accumulate_b ? load<T>(b) : T{}, f.accumulate_b));
-    }
+  for_each_place<T>(f.rows, f.width, [&](std::int64_t r, std::int64_t c) {
+    const T value = load<T>(f.from + r * f.ldfrom + c);
+    float *a = f.a + r * f.lda + c, *b = f.b + r * f.ldb + c;
+    store<T>(a, result_of(Identity{}, value, T{}, f.accumulate_a ? load<T>(a) : T{}, f.accumulate_a));
+    store<T>(b, result_of(Identity{}, value, T{}, f.accumulate_b ? load<T>(b) : T{}, f.accumulate_b));
+  });
 }
 
 template <typename Function>
@@ -135,7 +137,7 @@ void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t 
 
 void add_backward(const float* dy, std::int64_t lddy, float* da, std::int64_t ldda, bool accumulate_a, float* db,
                   std::int64_t lddb, bool accumulate_b, std::int64_t rows, std::int64_t width) {
-  const bool tangled = da != db && da < db + width && db < da + width;  // columns of one matrix
+  const bool tangled = da != db && overlap(da, db, width);
   if (da == nullptr || db == nullptr || tangled) {
     if (da != nullptr) MAL_CUDA_NAMESPACE::copy(dy, lddy, da, ldda, rows, width, accumulate_a);
     if (db != nullptr) MAL_CUDA_NAMESPACE::copy(dy, lddy, db, lddb, rows, width, accumulate_b);

@@ -135,11 +135,6 @@ Gemm input_product(const LinearBackward& c, const Sizes& s) {
           s.outputs, true,     c.dx,      c.lddx, c.accumulate, Epilogue::none, nullptr};
 }
 
-// Whether two matrices with rows of `width` columns lie in each other's way: as columns of one matrix they may.
-bool overlap(const float* a, const float* b, std::int64_t width) {
-  return a < b + width && b < a + width;
-}
-
 // Products that a batch can hold: as many as go in, of one stride each, into places of their own.
 template <typename Call, typename Product>
 bool batched(const Call* calls, std::int32_t count, const Sizes& s, const Product& product) {
@@ -241,6 +236,13 @@ float* aligned(float* data) {
   return data + (16 - reinterpret_cast<std::uintptr_t>(data) % 16) % 16 / sizeof(float);
 }
 
+bool share_places(const LinearBackward* calls, std::int32_t count, const Sizes& s) {
+  for (std::int32_t i = 0; i < count; ++i)
+    for (std::int32_t j = 0; j < i; ++j)
+      if (calls[i].dx != nullptr && calls[j].dx != nullptr && overlap(calls[i].dx, calls[j].dx, s.inputs)) return true;
+  return false;
+}
+
 // Which calls' parts make each dx, in the order of the first of them; none where some lie across each other.
 std::vector<SharedInput> shared_inputs(const LinearBackward* calls, std::int32_t count, const Sizes& s) {
   std::vector<SharedInput> shared;
@@ -271,13 +273,6 @@ void add_up_parts(const std::vector<SharedInput>& shared, const Sizes& s, const 
         launch("linear_group_backward's shared dx", wide ? add_parts<float4> : add_parts<float>, chunk.blocks(),
                dim3(kColumns, kWarps), 0, chunk, parts, ld, s.rows, s.inputs);
       });
-}
-
-bool share_places(const LinearBackward* calls, std::int32_t count, const Sizes& s) {
-  for (std::int32_t i = 0; i < count; ++i)
-    for (std::int32_t j = 0; j < i; ++j)
-      if (calls[i].dx != nullptr && calls[j].dx != nullptr && overlap(calls[i].dx, calls[j].dx, s.inputs)) return true;
-  return false;
 }
 
 // Several layers with a dx of their own, or one after the other.
@@ -322,7 +317,7 @@ void linear_backward(const float* x, std::int64_t ldx, const float* w, const flo
                      std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation,
                      float* workspace) {
   const LinearBackward call{x, ldx, w, y, ldy, dy, lddy, dx, lddx, accumulate, dw, db};
-  MAL_CUDA_NAMESPACE::linear_group_backward(&call, 1, rows, inputs, outputs, activation, false, workspace);
+  MAL_CUDA_NAMESPACE::linear_group_backward(&call, 1, rows, inputs, outputs, activation, workspace);
 }
 
 std::int64_t linear_backward_workspace(std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
@@ -343,7 +338,7 @@ void linear_group_forward(const LinearForward* calls, std::int32_t count, std::i
 }
 
 void linear_group_backward(const LinearBackward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
-                           std::int64_t outputs, Activation activation, bool shares_dx, float* workspace) {
+                           std::int64_t outputs, Activation activation, float* workspace) {
   const Sizes s{rows, inputs, outputs};
   if (rows == 0) {
     for (std::int32_t i = 0; i < count; ++i) clear_gradients(calls[i], s);
@@ -354,7 +349,7 @@ void linear_group_backward(const LinearBackward* calls, std::int32_t count, std:
   std::vector<SharedInput> shared;
   const std::int64_t sums = MAL_CUDA_NAMESPACE::linear_group_backward_workspace(count, rows, inputs, outputs, false);
   float* const parts = aligned(workspace + sums);
-  if (parts_floats(count, s, shares_dx) > 0) shared = shared_inputs(calls, count, s);
+  if (parts_floats(count, s, share_places(calls, count, s)) > 0) shared = shared_inputs(calls, count, s);
   for (std::int32_t i = 0; !shared.empty() && i < count; ++i) {
     LinearBackward& c = own[static_cast<std::size_t>(i)];
     if (c.dx == nullptr) continue;

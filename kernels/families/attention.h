@@ -24,26 +24,22 @@ struct DinGradients {
 };
 
 // sequence[B, L·d] target[B, d] lengths[B] → out[B, d], scores[B, L] (after softmax if any; 0 beyond the length)
-struct DinForward {
+struct DinInput {
   DinParameters parameters;
   const float* sequence;
   std::int64_t ldsequence;
   const float* target;
   std::int64_t ldtarget;
   const std::int32_t* lengths;
+};
+struct DinForward : DinInput {
   float* out;
   std::int64_t ldout;
   float* scores;
 };
 // dsequence and dtarget are gradients of sequence and target; dtarget may be null (nobody needs it). Beyond the length
 // dsequence gets 0 (or is left as it is when accumulating). Hidden activations are recomputed.
-struct DinBackward {
-  DinParameters parameters;
-  const float* sequence;
-  std::int64_t ldsequence;
-  const float* target;
-  std::int64_t ldtarget;
-  const std::int32_t* lengths;
+struct DinBackward : DinInput {
   const float* scores;
   const float* dout;
   std::int64_t lddout;

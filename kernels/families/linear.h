@@ -46,9 +46,9 @@ struct LinearBackward {
 };
 void linear_group_forward(const LinearForward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
                           std::int64_t outputs, Activation activation);
-// shares_dx: two of the calls have the same dx; it must be what linear_group_backward_workspace() was told.
 void linear_group_backward(const LinearBackward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
-                           std::int64_t outputs, Activation activation, bool shares_dx, float* workspace);
+                           std::int64_t outputs, Activation activation, float* workspace);
+// shares_dx: columns of two calls' dx are the same.
 std::int64_t linear_group_backward_workspace(std::int32_t count, std::int64_t rows, std::int64_t inputs,
                                              std::int64_t outputs, bool shares_dx);
 

@@ -157,17 +157,12 @@ struct Case {
     const kernels::DinBackward call = backward_call(accumulate_sequence, accumulate_target, want_target);
     kernels.din_backward(s, &call, 1, workspace.data());
   }
-  kernels::DinForward forward_call() {
-    return {parameters(),   sequence.data(), sequence.stride(), target.data(), target.stride(),
-            lengths.data(), out.data(),      out.stride(),      scores.data()};
+  kernels::DinInput input_of_call() {
+    return {parameters(), sequence.data(), sequence.stride(), target.data(), target.stride(), lengths.data()};
   }
+  kernels::DinForward forward_call() { return {input_of_call(), out.data(), out.stride(), scores.data()}; }
   kernels::DinBackward backward_call(bool accumulate_sequence, bool accumulate_target, bool want_target = true) {
-    return {parameters(),
-            sequence.data(),
-            sequence.stride(),
-            target.data(),
-            target.stride(),
-            lengths.data(),
+    return {input_of_call(),
             scores.data(),
             dout.data(),
             dout.stride(),

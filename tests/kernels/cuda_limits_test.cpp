@@ -16,11 +16,11 @@ TEST_CASE("CUDA kernels refuse what does not fit a block or a launch, by name", 
                     Contains("feature_gate_backward") && Contains("100000 columns") && Contains("rank 7"));
   CHECK_THROWS_WITH(kernels.feature_gate_forward(x, 1, x, x, x, 1, x, 1, 1, 100000),
                     Contains("feature_gate_forward") && Contains("rank 100000"));
-  const kernels::DinForward din{{x, x, x, x, x}, x, 1, x, 1, nullptr, x, 1, x};
+  const kernels::DinInput input{{x, x, x, x, x}, x, 1, x, 1, nullptr};
+  const kernels::DinForward din{input, x, 1, x};
   CHECK_THROWS_WITH(kernels.din_forward({1, 1000000, 16, 8, false}, &din, 1),
                     Contains("din_forward") && Contains("1000000 positions of 16"));
-  const kernels::DinBackward back{{x, x, x, x, x}, x, 1, x, 1, nullptr, x, x, 1, x, 1, false, x, 1, false,
-                                  {x, x, x, x, x}};
+  const kernels::DinBackward back{input, x, x, 1, x, 1, false, x, 1, false, {x, x, x, x, x}};
   CHECK_THROWS_WITH(kernels.din_backward({1, 4, 10000, 8, false}, &back, 1, x),
                     Contains("din_backward") && Contains("4 positions of 10000"));
   CHECK_THROWS_WITH(kernels.multi_head_forward({1, 1000000, 16, 4}, {x, x, x, x, x}, x, 1, x, 1, nullptr, x, 1, x),

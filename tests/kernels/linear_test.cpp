@@ -273,8 +273,7 @@ struct Group {
                        i == 2 && !alike ? nullptr : from.dx.data(), from.dx.stride(), accumulate(i), l.dw.data(),
                        bias ? l.db.data() : nullptr});
     }
-    kernels.linear_group_backward(calls.data(), count, s.rows, s.inputs, s.outputs, activation, shares_dx(),
-                                  workspace.data());
+    kernels.linear_group_backward(calls.data(), count, s.rows, s.inputs, s.outputs, activation, workspace.data());
   }
 
   Shape s;
@@ -323,7 +322,7 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
         }
       }
     kernels.linear_group_forward(nullptr, 0, 3, 2, 2, Activation::none);
-    kernels.linear_group_backward(nullptr, 0, 3, 2, 2, Activation::none, false, nullptr);
+    kernels.linear_group_backward(nullptr, 0, 3, 2, 2, Activation::none, nullptr);
   });
 }
 

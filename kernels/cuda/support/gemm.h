@@ -41,6 +41,5 @@ inline std::vector<const void*> pointers_of(const Gemm* gemms, std::int32_t coun
 // Several products that differ in their pointers alone, without epilogue.
 void gemm_batched(const char* name, const Gemm* gemms, std::int32_t count);
 inline constexpr std::int32_t kMostBatched = 64;
-inline constexpr std::int64_t kPointerNodes = 1;  // once for the same pointers: they stay in the device's memory
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -10,6 +10,11 @@ inline bool vectors(const float* data, std::int64_t stride) {
   return reinterpret_cast<std::uintptr_t>(data) % sizeof(float4) == 0 && stride % 4 == 0;
 }
 
+// Whether two matrices with rows of `width` columns lie in each other's way: as columns of one matrix they may.
+inline bool overlap(const float* a, const float* b, std::int64_t width) {
+  return a < b + width && b < a + width;
+}
+
 template <typename T>
 __device__ T load(const float* data) {
   return *reinterpret_cast<const T*>(data);
