@@ -42,8 +42,7 @@ struct TrainCommand {
     app.add_flag_callback(
            "--resume", [this] { options.existing = mal::ExistingRun::resume; },
            "Go on with an interrupted run from its last checkpoint; one that was not begun begins. With vocab: grow "
-           "also on "
-           "new data (docs/new-data.md)")
+           "also on new data (docs/new-data.md)")
         ->excludes(replace);
     app.add_flag("--scores", options.scores, "Keep the test rows' logits too, in the run's scores.bin");
   }

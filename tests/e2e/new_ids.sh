@@ -18,8 +18,8 @@ for part in "a 1 5" "a_test 6 6" "b 6 8" "b_test 9 9" "c 9 9"; do
   days "$first" "$last" >"$name.csv"
   (($(wc -l <$name.csv) > 20)) || die "no samples of days $first to $last"
 done
-prepare() {  # prepare OUT TRAIN TEST OPTIONS...
-  "$bin/mal_data" prepare --schema simulated --train "$2" --test "$3" --out "$1" "${@:4}" >/dev/null 2>&1 || die "prepare $1"
+prepare() {  # prepare OUT TRAIN TEST OPTIONS...; by $schema, if set
+  "$bin/mal_data" prepare --schema "${schema:-simulated}" --train "$2" --test "$3" --out "$1" "${@:4}" >/dev/null 2>&1 || die "prepare $1"
 }
 prepare days_a a.csv a_test.csv
 prepare days_b b.csv b_test.csv --base days_a
@@ -41,7 +41,7 @@ prepare others b.csv b_test.csv
 refuses 1 "column '[a-z_]+': row [0-9]+ of its table is \"[^\"]+\" in others, and \"[^\"]+\" where first" \
   "${on_b[@]}" --set vocab=grow --set data.path=others
 sed '/hour/d' "$source/train/configs/schemas/simulated.yaml" >narrow.yaml
-"$bin/mal_data" prepare --schema narrow.yaml --train b.csv --test b_test.csv --base days_a --out narrow >/dev/null 2>&1
+schema=narrow.yaml prepare narrow b.csv b_test.csv --base days_a
 refuses 1 "narrow has other columns than first was trained on: .*weekday.* in place of .*hour" \
   "${on_b[@]}" --set vocab=grow --set data.path=narrow
 refuses 1 "first/model.safetensors: tensor .* is not F32 .* but F32" "${on_b[@]}" --set vocab=grow --set model.embedding_dim=8
@@ -65,8 +65,9 @@ said "days_b"
 # As it begins: rates that move nothing.
 trains still --set data.path=days_b --set init_from=first --set vocab=grow --set optimizer.dense.lr=1e-12 \
   --set optimizer.sparse.lr=1e-12
-python3 - <<'CODE'
-import csv, json, struct
+cat >user_rows.py <<'CODE'
+"""rows(RUN): the table of users of a run. moved(ROW, OTHER): the largest difference of two rows."""
+import json, struct
 
 def rows(run):
     with open(run + "/model.safetensors", "rb") as file:
@@ -79,6 +80,10 @@ def rows(run):
 
 def moved(row, other):
     return max(abs(a - b) for a, b in zip(row, other))
+CODE
+python3 - <<'CODE'
+import csv, json
+from user_rows import moved, rows
 
 first, still, second = rows("first"), rows("still"), rows("second")
 vocabulary = json.load(open("days_b/vocab/user.json"))
@@ -136,10 +141,8 @@ said "note: whole goes on after step ${tested[1]} with new data"
 sed 's/{name: user, kind: id, side: user}/{name: user, kind: id, side: user, min_count: 2, evict: 1}/' \
   "$source/train/configs/schemas/simulated.yaml" >evict.yaml
 grep -q evict evict.yaml || die "no schema with evict"
-for name in a b; do
-  "$bin/mal_data" prepare --schema evict.yaml --train $name.csv --test ${name}_test.csv --out kept_$name \
-    $([[ $name == a ]] || echo --base kept_a) >/dev/null 2>&1 || die "prepare kept_$name"
-done
+schema=evict.yaml prepare kept_a a.csv a_test.csv
+schema=evict.yaml prepare kept_b b.csv b_test.csv --base kept_a
 trains kept --set data.path=kept_a
 trains kept_on --set data.path=kept_b --set init_from=kept --set vocab=grow --set optimizer.dense.lr=1e-12 \
   --set optimizer.sparse.lr=1e-12
@@ -147,19 +150,11 @@ said "new ids: user [0-9]+ .[0-9]+ lost their rows"
 refuses 1 "ids of embedding/user lost their rows in kept_b .evict.*init_from: kept" \
   "${train[@]}" --set data.path=kept_b --set vocab=grow --set output=kept --resume
 python3 - <<'CODE'
-import json, struct
-
-def rows(run):
-    with open(run + "/model.safetensors", "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        begin, end = header["embedding/user"]["data_offsets"]
-        file.seek(begin, 1)
-        data = file.read(end - begin)
-    count, width = header["embedding/user"]["shape"]
-    return [struct.unpack_from(f"<{width}f", data, 4 * width * r) for r in range(count)]
+import json
+from user_rows import moved, rows
 
 def near(row, other):
-    return max(abs(a - b) for a, b in zip(row, other)) < 1e-8
+    return moved(row, other) < 1e-8
 
 before, after = rows("kept"), rows("kept_on")
 old, new = (json.load(open(f"kept_{d}/vocab/user.json")) for d in "ab")

@@ -84,9 +84,9 @@ std::vector<Seed> seeds() {
   trunk("pooled").config.interaction.attention = Attention::none;
   trunk("senet").config.senet.enabled = true;
   trunk("count").config.simtier.mode = SimTier::count;
-  trunk("count").config.simtier.log1p = true;
-  list.back().config.simtier.mode = SimTier::count;
-  list.back().name = "trunk-count-log1p";
+  SimTierConfig& logs = trunk("count-log1p").config.simtier;
+  logs.mode = SimTier::count;
+  logs.log1p = true;
   trunk("no-scores").config.simtier.mode = SimTier::none;
   trunk("no-norm").config.layer_norm = false;
   trunk("bf16").options.weights = WeightType::bf16;
