@@ -2672,20 +2672,16 @@ struct Vocabulary {
   std::uint64_t count = 0;
 
   std::uint64_t key(std::uint64_t i) const { return load_as<std::uint64_t>(keys + 8 * i); }
-  double share(std::uint64_t hash) const {
-    return static_cast<double>(hash >> 11) * 0x1p-53 * static_cast<double>(count);
-  }
-  std::uint64_t clamped(double place) const {
-    return place <= 0 ? 0 : std::min(count - 1, static_cast<std::uint64_t>(place));
-  }
   std::uint64_t offset(std::uint64_t i) const { return load_as<std::uint64_t>(offsets + 8 * i); }
 
   // Hashes are spread evenly, so their place can be guessed: within √count at first; each further guess, which knows
   // the key at the last one, is off by about the root of the distance between them.
-  std::uint64_t first_guess(std::uint64_t hash) const { return clamped(share(hash)); }
+  // The upper halves are enough for that, and there is no branch that nobody can foresee.
+  std::uint64_t first_guess(std::uint64_t hash) const { return (hash >> 32) * count >> 32; }
   std::uint64_t better_guess(std::uint64_t hash, std::uint64_t first) const {
-    const std::uint64_t near = key(first);
-    return clamped(static_cast<double>(first) + (hash >= near ? share(hash - near) : -share(near - hash)));
+    const std::int64_t away = static_cast<std::int64_t>(hash - key(first)) >> 32;
+    const std::int64_t place = static_cast<std::int64_t>(first) + (away * static_cast<std::int64_t>(count) >> 32);
+    return static_cast<std::uint64_t>(std::min(static_cast<std::int64_t>(count) - 1, std::max<std::int64_t>(0, place)));
   }
   // The first entry whose key is not below the hash, from a guess outward: logarithmic, whatever a file holds.
   std::uint64_t lower_bound(std::uint64_t hash, std::uint64_t guess) const {
