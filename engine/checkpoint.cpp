@@ -163,12 +163,12 @@ Metadata metadata_of(const std::string& path, const Json& header, Contents conte
 }
 
 // The rows that the file has of a table, where they may be others; find_tensor sees to whatever else is there.
-void fit_rows(const View& view, const TableRows& rows, Entry& entry) {
+void fit_rows(const View& view, const std::string& path, const TableRows& rows, Entry& entry) {
   const auto moved = rows.moved.find(entry.name);
   if (moved != rows.moved.end()) {
     if (static_cast<std::int64_t>(moved->second.size()) != entry.rows)
-      fail("{} has {} rows, and {} ids are to find theirs: its vocabulary is another; prepare the data set again",
-           entry.name, entry.rows, moved->second.size());
+      fail("{}: {} has {} rows, and {} ids are to find theirs; its vocabulary is another, prepare the data set again",
+           path, entry.name, entry.rows, moved->second.size());
     entry.moved = &moved->second;
   }
   if (!entry.table || (entry.moved == nullptr && !rows.grown)) return;
@@ -233,7 +233,7 @@ Metadata load_weights(const std::string& path, Parameters& parameters, Contents 
   std::uint64_t bytes = 0;
   std::vector<const std::byte*> sources;
   for (Entry& entry : entries) {
-    fit_rows(view, rows, entry);
+    fit_rows(view, path, rows, entry);
     sources.push_back(find_tensor(path, view, entry));
     bytes += entry.bytes();
   }

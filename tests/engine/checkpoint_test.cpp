@@ -200,8 +200,8 @@ TEST_CASE("rows that moved are found by their place in the file, the others are 
   save_weights(path, saved, {});
   // Fewer than the file has; one that the file has not.
   load_weights(path, loaded, Contents::weights, {.grown = true, .moved = {{"embedding/item", {0, 4, -1, 6, 7}}}});
-  CHECK(refusal(path, 5, {.grown = true, .moved = {{"embedding/item", {0, 4, -1, 6}}}}).find("has 5 rows, and 4 ids") !=
-        std::string::npos);
+  CHECK(refusal(path, 5, {.grown = true, .moved = {{"embedding/item", {0, 4, -1, 6}}}})
+            .find(path + ": embedding/item has 5 rows, and 4 ids") != std::string::npos);
   constexpr std::int64_t kFrom[] = {0, 4, -1, 6, -1};
   for (std::int64_t r = 0; r < 5; ++r) {
     INFO(r);
