@@ -23,7 +23,7 @@ struct DinGradients {
   float *w1, *b1, *alpha, *w2, *b2;  // overwritten
 };
 
-// sequence[B, L·d] target[B, d] lengths[B] → out[B, d], scores[B, L] (after softmax if any; 0 beyond the length)
+// sequence[B, L·d] target[B, d] lengths[B]
 struct DinInput {
   DinParameters parameters;
   const float* sequence;
@@ -32,6 +32,7 @@ struct DinInput {
   std::int64_t ldtarget;
   const std::int32_t* lengths;
 };
+// → out[B, d], scores[B, L] (after softmax if any; 0 beyond the length)
 struct DinForward : DinInput {
   float* out;
   std::int64_t ldout;

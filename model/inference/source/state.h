@@ -16,7 +16,7 @@ struct Vocabulary {
 
   // Hashes are spread evenly, so their place can be guessed: within √count at first; each further guess, which knows
   // the key at the last one, is off by about the root of the distance between them.
-  // The upper halves are enough for that, and there is no branch that nobody can foresee.
+  // The upper halves of the hashes are enough for fewer than 2^31 entries (kMaxRows), whose products fit in 64 bits.
   std::uint64_t first_guess(std::uint64_t hash) const { return (hash >> 32) * count >> 32; }
   std::uint64_t better_guess(std::uint64_t hash, std::uint64_t first) const {
     const std::int64_t away = static_cast<std::int64_t>(hash - key(first)) >> 32;
