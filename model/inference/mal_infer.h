@@ -1226,7 +1226,7 @@ inline bool Schema::check(Problem& problem) {
 
 namespace mal::infer::detail {
 
-inline constexpr std::size_t kLanes = 16, kStrip = 64;
+inline constexpr std::size_t kLanes = 16, kStrip = 64, kExtras = 3;
 
 inline std::size_t padded(std::size_t n, std::size_t unit = kLanes) {
   return (n + unit - 1) / unit * unit;
@@ -1239,7 +1239,7 @@ struct Segment {
   std::size_t first, count;
 };
 
-// y = act(bias + Σ over segments of x W + c₀ e₀ + c₁ e₁ + add). e: two rows of a request, c: two numbers a row of x.
+// y = act(bias + Σ over segments of x W + Σ c e + add). e: kExtras rows of a request, c: as many numbers a row of x.
 // Rows of W, bias and e are padded; bias, e and add may be null.
 struct Product {
   const float* x = nullptr;
@@ -1251,9 +1251,9 @@ struct Product {
   const float* bias = nullptr;
   const Segment* segments = nullptr;
   std::size_t segment_count = 0;
-  const float* extra = nullptr;  // [2, ldextra]
+  const float* extra = nullptr;  // [kExtras, ldextra]
   std::size_t ldextra = 0;
-  const float* coefficients = nullptr;  // [rows, 2]
+  const float* coefficients = nullptr;  // [rows, kExtras]
   const float* add = nullptr;
   std::size_t ldadd = 0;
   float* y = nullptr;
@@ -1339,10 +1339,9 @@ void product_of(const Product& p, const W* panels) {
     for (std::size_t r = 0; r < p.rows; ++r) {
       float sums[kLanes] = {};
       if (p.bias != nullptr) std::copy_n(p.bias + column, kLanes, sums);
-      if (p.extra != nullptr)
+      for (std::size_t e = 0; p.extra != nullptr && e < kExtras; ++e)
         for (std::size_t i = 0; i < kLanes; ++i)
-          sums[i] +=
-              p.coefficients[2 * r] * p.extra[column + i] + p.coefficients[2 * r + 1] * p.extra[p.ldextra + column + i];
+          sums[i] += p.coefficients[kExtras * r + e] * p.extra[e * p.ldextra + column + i];
       for (std::size_t s = 0; s < p.segment_count; ++s) {
         const float* x = p.x + r * p.ldx + p.segments[s].first;
         const W* w = panel + p.segments[s].first * kLanes;
@@ -1570,7 +1569,9 @@ inline void load_weights(const std::uint16_t* w, Eight& low, Eight& high) {
 
 namespace mal::infer::detail::vectored {
 
-MAL_INFER_VECTORED void finish(const Product& p, std::size_t row, std::size_t column, Eight low, Eight high) {
+// In place: around a call all sums of a strip would go to memory and back.
+__attribute__((always_inline)) MAL_INFER_VECTORED void finish(const Product& p, std::size_t row, std::size_t column,
+                                                              Eight low, Eight high) {
   if (p.outputs - column >= kLanes && p.activation != Activation::swish) {
     if (p.add != nullptr) {
       const float* other = p.add + row * p.ldadd + column;
@@ -1617,8 +1618,8 @@ MAL_INFER_VECTORED void block(const Product& p, const W* panels, std::size_t row
     if (p.bias != nullptr) load_weights(p.bias + column, low[0][r], high[0][r]);
   }
   if (p.extra != nullptr)
-    for (std::size_t e = 0; e < 2; ++e)
-      step<R>(p.coefficients + 2 * row + e, 2, p.extra + e * p.ldextra + column, low[0], high[0]);
+    for (std::size_t e = 0; e < kExtras; ++e)
+      step<R>(p.coefficients + kExtras * row + e, kExtras, p.extra + e * p.ldextra + column, low[0], high[0]);
   for (std::size_t s = 0; s < p.segment_count; ++s) {
     const float* x = p.x + row * p.ldx + p.segments[s].first;
     const W* w = panel + p.segments[s].first * kLanes;
@@ -1649,10 +1650,12 @@ MAL_INFER_VECTORED std::uint64_t not_zeros(const float* x, std::size_t n) {
   return bits;
 }
 
-// One row by 16 V outputs: passes over the inputs that are zero.
+// One row by 16 V outputs: passes over the inputs that are zero. The processor does not foresee which are not, so their
+// weights are asked for kAhead inputs early.
 template <int V, typename W>
 MAL_INFER_VECTORED void strip(const Product& p, const W* strips, std::size_t column) {
-  constexpr std::size_t kWidth = V * kLanes;
+  constexpr std::size_t kWidth = V * kLanes, kLine = 64;
+  constexpr int kAhead = 4;
   const W* first = strips + column * p.inputs;
   Eight low[V], high[V];
   MAL_INFER_UNROLL
@@ -1660,18 +1663,23 @@ MAL_INFER_VECTORED void strip(const Product& p, const W* strips, std::size_t col
     const std::size_t at = column + static_cast<std::size_t>(v) * kLanes;
     low[v] = high[v] = zeros();
     if (p.bias != nullptr) load_weights(p.bias + at, low[v], high[v]);
-    if (p.extra == nullptr) continue;
-    step<1>(p.coefficients, 0, p.extra + at, &low[v], &high[v]);
-    step<1>(p.coefficients + 1, 0, p.extra + p.ldextra + at, &low[v], &high[v]);
+    for (std::size_t e = 0; p.extra != nullptr && e < kExtras; ++e)
+      step<1>(p.coefficients + e, 0, p.extra + e * p.ldextra + at, &low[v], &high[v]);
   }
   for (std::size_t s = 0; s < p.segment_count; ++s) {
     const Segment& segment = p.segments[s];
     for (std::size_t k = 0; k < segment.count; k += 64) {
       const float* x = p.x + segment.first + k;
       const W* w = first + (segment.first + k) * kWidth;
-      for (std::uint64_t bits = not_zeros(x, std::min<std::size_t>(64, segment.count - k)); bits != 0;
-           bits &= bits - 1) {
+      std::uint64_t bits = not_zeros(x, std::min<std::size_t>(64, segment.count - k)), ahead = bits;
+      for (int a = 0; a < kAhead; ++a) ahead &= ahead - 1;
+      for (; bits != 0; bits &= bits - 1) {
         const auto i = static_cast<std::size_t>(__builtin_ctzll(bits));
+        if (ahead != 0) {
+          const W* soon = w + static_cast<std::size_t>(__builtin_ctzll(ahead)) * kWidth;
+          for (std::size_t at = 0; at < kWidth; at += kLine / sizeof(W)) prefetch(soon + at);
+          ahead &= ahead - 1;
+        }
         MAL_INFER_UNROLL
         for (int v = 0; v < V; ++v)
           step<1>(x + i, 0, w + i * kWidth + static_cast<std::size_t>(v) * kLanes, &low[v], &high[v]);
@@ -2125,6 +2133,8 @@ struct Part {
   Pooling pooling = Pooling::sum;      // of pooled
   bool asks = false;                   // mha: one of the embeddings that the queries are made of, there from
   std::size_t query = 0;               // this column on
+
+  bool sparse() const { return kind == PartKind::simtier; }  // most tiers of a block are empty
 };
 
 struct Trunk {
@@ -3734,16 +3744,18 @@ class Scorer {
   std::shared_ptr<const detail::State> state_;
   Features user_;
   std::vector<std::uint64_t> user_given_;
-  detail::Lines<float> arena_;                   // [row_floats · tile]
-  detail::Lines<float> coefficients_;            // [tile, 2]
-  detail::Lines<float> user_rows_;               // [2, width of z]: the user's part of z less its mean, times γ; γ
-  std::vector<detail::Lines<float>> extra_;      // one a step that reads z: these rows times its weights, [2, padded]
+  detail::Lines<float> arena_;         // [row_floats · tile]
+  detail::Lines<float> coefficients_;  // [tile, kExtras]
+  detail::Lines<float> user_rows_;     // [2, width of z]: the user's part of z less its mean, times γ; γ
+  // One a step that reads z: these two rows times its weights, and γ of the ad's sparse segments; [kExtras, padded].
+  std::vector<detail::Lines<float>> extra_;
   std::vector<detail::Lines<float>> sequences_;  // one a part of the trunk: the user's embeddings
   detail::Lines<float> sequence_;                // of an ad
   detail::Lines<float> embeddings_, query_;      // mha: of one sequence, and of what asks
   detail::Lines<float> scratch_, counts_, pooled_;
   std::vector<Segment> user_segments_, ad_segments_;
-  std::vector<Segment> summed_segments_;  // those that the second rows of extra_ are of
+  std::size_t dense_count_ = 0;           // the ad's segments after so many are sparse
+  std::vector<Segment> summed_segments_;  // the user's, when all rows of extra_ but the first were made
   std::vector<std::size_t> ad_parts_;
   std::vector<const Features*> batch_;
   std::size_t user_width_ = 0;
@@ -3756,7 +3768,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
     : state_(std::move(state)), user_(state_), user_given_(state_->required.size()) {
   const detail::Trunk& trunk = state_->trunk;
   arena_.resize(plan().row_floats * state_->tile);
-  coefficients_.resize(2 * state_->tile);
+  coefficients_.resize(detail::kExtras * state_->tile);
   user_rows_.resize(2 * trunk.width);
   sequences_.resize(trunk.parts.size());
   std::size_t longest = 1, scratch = 1, mixed = 1;
@@ -3773,7 +3785,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
     const detail::Step& step = plan().steps[i];
     mixed = std::max(mixed, step.parts.size());
     if (!state_->split || step.op != detail::Op::linear || step.in.buffer != 0) continue;
-    extra_[i].resize(2 * detail::padded(step.out.width));
+    extra_[i].resize(detail::kExtras * detail::padded(step.out.width));
   }
   std::copy(state_->gamma.begin(), state_->gamma.end(), user_rows_.begin() + static_cast<std::ptrdiff_t>(trunk.width));
   sequence_.resize(longest);
@@ -3811,8 +3823,14 @@ inline Status Scorer::try_set_user(const Features& user) {
   return {};
 }
 
-// Which ranges of z are known with the user, and which come with each ad; neighbours are joined.
+// Which ranges of z are known with the user, and which come with each ad, the sparse ones last; neighbours are joined.
 inline void Scorer::split_columns() {
+  const auto append = [](std::vector<Segment>& list, std::size_t from, const Part& part) {
+    if (list.size() > from && list.back().first + list.back().count == part.first)
+      list.back().count += part.width;
+    else
+      list.push_back({part.first, part.width});
+  };
   user_segments_.clear();
   ad_segments_.clear();
   ad_parts_.clear();
@@ -3821,17 +3839,17 @@ inline void Scorer::split_columns() {
   user_asks_ = std::all_of(parts.begin(), parts.end(),
                            [&](const Part& part) { return !part.asks || has(user_given_, part.column); });
   for (std::size_t p = 0; p < parts.size(); ++p) {
-    const bool user = of_user(parts[p]);
-    std::vector<Segment>& list = user ? user_segments_ : ad_segments_;
-    if (!list.empty() && list.back().first + list.back().count == parts[p].first)
-      list.back().count += parts[p].width;
-    else
-      list.push_back({parts[p].first, parts[p].width});
-    if (user)
-      user_width_ += parts[p].width;
-    else
+    if (!of_user(parts[p])) {
       ad_parts_.push_back(p);
+      if (!parts[p].sparse()) append(ad_segments_, 0, parts[p]);
+      continue;
+    }
+    append(user_segments_, 0, parts[p]);
+    user_width_ += parts[p].width;
   }
+  dense_count_ = ad_segments_.size();
+  for (const std::size_t p : ad_parts_)
+    if (parts[p].sparse()) append(ad_segments_, dense_count_, parts[p]);
 }
 
 inline Status Scorer::check(const Features& ad) const {
@@ -3897,7 +3915,7 @@ inline Status Scorer::predict_all(const Features* const* pointers, const Feature
     const detail::Value z{0, 0, state_->trunk.width};
     for (std::size_t r = 0; r < rows; ++r) {
       if (r + kAhead < rows) prefetch(*batch_[r + kAhead]);
-      fill_row(*batch_[r], at(z) + r * stride(z), coefficients_.data() + 2 * r);
+      fill_row(*batch_[r], at(z) + r * stride(z), coefficients_.data() + detail::kExtras * r);
     }
     run(rows, out.views != nullptr);
     write(rows, first, out);
@@ -3915,6 +3933,8 @@ namespace mal::infer {
 // the user's part. The two sums over the user's part do not depend on the ad: they go into the products as two more
 // inputs. The second does not depend on the user either, as long as the same columns are given. The variance follows
 // from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
+// What is sparse of the ad's part is taken apart too, r Σ z W' − r μ Σ W', so that its zeros stay zeros: their weights
+// are not read. Its second sum is a third input, without the user's values as well.
 inline void Scorer::compute_user() {
   const detail::Trunk& trunk = state_->trunk;
   const detail::Kernels& k = *state_->kernels;
@@ -3948,8 +3968,15 @@ inline void Scorer::compute_user() {
     product.segments = user_segments_.data();
     product.segment_count = user_segments_.size();
     product.y = extra_[i].data();
-    product.ldy = product.outputs = extra_[i].size() / 2;
+    product.ldy = product.outputs = extra_[i].size() / detail::kExtras;
     product.rows = summed ? 1 : 2;
+    k.product(product);
+    if (summed) continue;
+    product.x += trunk.width;
+    product.segments = ad_segments_.data() + dense_count_;
+    product.segment_count = ad_segments_.size() - dense_count_;
+    product.y += 2 * product.ldy;
+    product.rows = 1;
     k.product(product);
   }
 }
@@ -4101,6 +4128,7 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   }
   coefficients[0] = 1;
   coefficients[1] = user_width_ == 0 ? 0 : user_mean_;
+  coefficients[2] = 0;
   if (!trunk.layer_norm) return;
   const auto n = static_cast<float>(trunk.width), user = static_cast<float>(user_width_);
   float sum = user_width_ == 0 ? 0 : user * user_mean_;
@@ -4109,9 +4137,14 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   float squares = user_width_ == 0 ? 0 : user_squares_ + user * away * away;
   for (const Segment& s : ad_segments_) squares += k.squares(z + s.first, s.count, mean);
   const float scale = 1.0F / std::sqrt(squares / n + trunk.epsilon);
-  for (const Segment& s : ad_segments_) k.normalise(z + s.first, s.count, mean, scale, state_->gamma.data() + s.first);
+  for (std::size_t i = 0; i < ad_segments_.size(); ++i) {
+    const Segment& s = ad_segments_[i];
+    const float center = i < dense_count_ || user_width_ == 0 ? mean : 0.0F;
+    k.normalise(z + s.first, s.count, center, scale, state_->gamma.data() + s.first);
+  }
   coefficients[0] = scale;
   coefficients[1] = scale * away;
+  coefficients[2] = -scale * mean;
 }
 
 }  // namespace mal::infer
@@ -4131,7 +4164,7 @@ inline void Scorer::run_linear(const detail::Step& step, std::size_t index, std:
     product.segments = ad_segments_.data();
     product.segment_count = ad_segments_.size();
     product.extra = extra_[index].data();
-    product.ldextra = extra_[index].size() / 2;
+    product.ldextra = extra_[index].size() / detail::kExtras;
     product.coefficients = coefficients_.data();
   }
   if (step.add.valid()) {

@@ -52,8 +52,8 @@ void check(const d::Kernels& kernels, const Case& c) {
   const std::size_t wide = d::padded(c.outputs), ldx = c.inputs + 3, ldy = c.outputs + 1;
   std::vector<float> x = numbers.list(c.rows * ldx);
   for (std::size_t i = 0; i < x.size(); i += 3) x[i] = 0;  // as ReLU leaves them
-  const std::vector<float> bias = numbers.list(wide), extra = numbers.list(2 * wide),
-                           coefficients = numbers.list(2 * c.rows), add = numbers.list(c.rows * ldy);
+  const std::vector<float> bias = numbers.list(wide), extra = numbers.list(d::kExtras * wide),
+                           coefficients = numbers.list(d::kExtras * c.rows), add = numbers.list(c.rows * ldy);
   std::vector<float> weight = numbers.list(c.inputs * c.outputs), panels(wide * c.inputs), strips(panels.size());
   std::vector<std::uint16_t> halves(panels.size()), half_strips(panels.size());
   for (std::size_t k = 0; k < c.inputs; ++k)
@@ -82,8 +82,8 @@ void check(const d::Kernels& kernels, const Case& c) {
   for (std::size_t r = 0; r < c.rows; ++r) {
     for (std::size_t n = 0; n < c.outputs; ++n) {
       double sum = c.bias ? static_cast<double>(bias[n]) : 0;
-      for (std::size_t e = 0; c.extra && e < 2; ++e)
-        sum += static_cast<double>(coefficients[2 * r + e]) * static_cast<double>(extra[e * wide + n]);
+      for (std::size_t e = 0; c.extra && e < d::kExtras; ++e)
+        sum += static_cast<double>(coefficients[d::kExtras * r + e]) * static_cast<double>(extra[e * wide + n]);
       for (const d::Segment& s : c.segments)
         for (std::size_t k = s.first; k < s.first + s.count; ++k)
           sum += static_cast<double>(x[r * ldx + k]) * static_cast<double>(weight[k * c.outputs + n]);

@@ -10,7 +10,7 @@
 
 namespace mal::infer::detail {
 
-inline constexpr std::size_t kLanes = 16, kStrip = 64;
+inline constexpr std::size_t kLanes = 16, kStrip = 64, kExtras = 3;
 
 inline std::size_t padded(std::size_t n, std::size_t unit = kLanes) {
   return (n + unit - 1) / unit * unit;
@@ -23,7 +23,7 @@ struct Segment {
   std::size_t first, count;
 };
 
-// y = act(bias + Σ over segments of x W + c₀ e₀ + c₁ e₁ + add). e: two rows of a request, c: two numbers a row of x.
+// y = act(bias + Σ over segments of x W + Σ c e + add). e: kExtras rows of a request, c: as many numbers a row of x.
 // Rows of W, bias and e are padded; bias, e and add may be null.
 struct Product {
   const float* x = nullptr;
@@ -35,9 +35,9 @@ struct Product {
   const float* bias = nullptr;
   const Segment* segments = nullptr;
   std::size_t segment_count = 0;
-  const float* extra = nullptr;  // [2, ldextra]
+  const float* extra = nullptr;  // [kExtras, ldextra]
   std::size_t ldextra = 0;
-  const float* coefficients = nullptr;  // [rows, 2]
+  const float* coefficients = nullptr;  // [rows, kExtras]
   const float* add = nullptr;
   std::size_t ldadd = 0;
   float* y = nullptr;
@@ -123,10 +123,9 @@ void product_of(const Product& p, const W* panels) {
     for (std::size_t r = 0; r < p.rows; ++r) {
       float sums[kLanes] = {};
       if (p.bias != nullptr) std::copy_n(p.bias + column, kLanes, sums);
-      if (p.extra != nullptr)
+      for (std::size_t e = 0; p.extra != nullptr && e < kExtras; ++e)
         for (std::size_t i = 0; i < kLanes; ++i)
-          sums[i] +=
-              p.coefficients[2 * r] * p.extra[column + i] + p.coefficients[2 * r + 1] * p.extra[p.ldextra + column + i];
+          sums[i] += p.coefficients[kExtras * r + e] * p.extra[e * p.ldextra + column + i];
       for (std::size_t s = 0; s < p.segment_count; ++s) {
         const float* x = p.x + r * p.ldx + p.segments[s].first;
         const W* w = panel + p.segments[s].first * kLanes;

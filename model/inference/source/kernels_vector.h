@@ -12,7 +12,9 @@
 
 namespace mal::infer::detail::vectored {
 
-MAL_INFER_VECTORED void finish(const Product& p, std::size_t row, std::size_t column, Eight low, Eight high) {
+// In place: around a call all sums of a strip would go to memory and back.
+__attribute__((always_inline)) MAL_INFER_VECTORED void finish(const Product& p, std::size_t row, std::size_t column,
+                                                              Eight low, Eight high) {
   if (p.outputs - column >= kLanes && p.activation != Activation::swish) {
     if (p.add != nullptr) {
       const float* other = p.add + row * p.ldadd + column;
@@ -59,8 +61,8 @@ MAL_INFER_VECTORED void block(const Product& p, const W* panels, std::size_t row
     if (p.bias != nullptr) load_weights(p.bias + column, low[0][r], high[0][r]);
   }
   if (p.extra != nullptr)
-    for (std::size_t e = 0; e < 2; ++e)
-      step<R>(p.coefficients + 2 * row + e, 2, p.extra + e * p.ldextra + column, low[0], high[0]);
+    for (std::size_t e = 0; e < kExtras; ++e)
+      step<R>(p.coefficients + kExtras * row + e, kExtras, p.extra + e * p.ldextra + column, low[0], high[0]);
   for (std::size_t s = 0; s < p.segment_count; ++s) {
     const float* x = p.x + row * p.ldx + p.segments[s].first;
     const W* w = panel + p.segments[s].first * kLanes;
@@ -91,10 +93,12 @@ MAL_INFER_VECTORED std::uint64_t not_zeros(const float* x, std::size_t n) {
   return bits;
 }
 
-// One row by 16 V outputs: passes over the inputs that are zero.
+// One row by 16 V outputs: passes over the inputs that are zero. The processor does not foresee which are not, so their
+// weights are asked for kAhead inputs early.
 template <int V, typename W>
 MAL_INFER_VECTORED void strip(const Product& p, const W* strips, std::size_t column) {
-  constexpr std::size_t kWidth = V * kLanes;
+  constexpr std::size_t kWidth = V * kLanes, kLine = 64;
+  constexpr int kAhead = 4;
   const W* first = strips + column * p.inputs;
   Eight low[V], high[V];
   MAL_INFER_UNROLL
@@ -102,18 +106,23 @@ MAL_INFER_VECTORED void strip(const Product& p, const W* strips, std::size_t col
     const std::size_t at = column + static_cast<std::size_t>(v) * kLanes;
     low[v] = high[v] = zeros();
     if (p.bias != nullptr) load_weights(p.bias + at, low[v], high[v]);
-    if (p.extra == nullptr) continue;
-    step<1>(p.coefficients, 0, p.extra + at, &low[v], &high[v]);
-    step<1>(p.coefficients + 1, 0, p.extra + p.ldextra + at, &low[v], &high[v]);
+    for (std::size_t e = 0; p.extra != nullptr && e < kExtras; ++e)
+      step<1>(p.coefficients + e, 0, p.extra + e * p.ldextra + at, &low[v], &high[v]);
   }
   for (std::size_t s = 0; s < p.segment_count; ++s) {
     const Segment& segment = p.segments[s];
     for (std::size_t k = 0; k < segment.count; k += 64) {
       const float* x = p.x + segment.first + k;
       const W* w = first + (segment.first + k) * kWidth;
-      for (std::uint64_t bits = not_zeros(x, std::min<std::size_t>(64, segment.count - k)); bits != 0;
-           bits &= bits - 1) {
+      std::uint64_t bits = not_zeros(x, std::min<std::size_t>(64, segment.count - k)), ahead = bits;
+      for (int a = 0; a < kAhead; ++a) ahead &= ahead - 1;
+      for (; bits != 0; bits &= bits - 1) {
         const auto i = static_cast<std::size_t>(__builtin_ctzll(bits));
+        if (ahead != 0) {
+          const W* soon = w + static_cast<std::size_t>(__builtin_ctzll(ahead)) * kWidth;
+          for (std::size_t at = 0; at < kWidth; at += kLine / sizeof(W)) prefetch(soon + at);
+          ahead &= ahead - 1;
+        }
         MAL_INFER_UNROLL
         for (int v = 0; v < V; ++v)
           step<1>(x + i, 0, w + i * kWidth + static_cast<std::size_t>(v) * kLanes, &low[v], &high[v]);

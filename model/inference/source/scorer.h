@@ -113,16 +113,18 @@ class Scorer {
   std::shared_ptr<const detail::State> state_;
   Features user_;
   std::vector<std::uint64_t> user_given_;
-  detail::Lines<float> arena_;                   // [row_floats · tile]
-  detail::Lines<float> coefficients_;            // [tile, 2]
-  detail::Lines<float> user_rows_;               // [2, width of z]: the user's part of z less its mean, times γ; γ
-  std::vector<detail::Lines<float>> extra_;      // one a step that reads z: these rows times its weights, [2, padded]
+  detail::Lines<float> arena_;         // [row_floats · tile]
+  detail::Lines<float> coefficients_;  // [tile, kExtras]
+  detail::Lines<float> user_rows_;     // [2, width of z]: the user's part of z less its mean, times γ; γ
+  // One a step that reads z: these two rows times its weights, and γ of the ad's sparse segments; [kExtras, padded].
+  std::vector<detail::Lines<float>> extra_;
   std::vector<detail::Lines<float>> sequences_;  // one a part of the trunk: the user's embeddings
   detail::Lines<float> sequence_;                // of an ad
   detail::Lines<float> embeddings_, query_;      // mha: of one sequence, and of what asks
   detail::Lines<float> scratch_, counts_, pooled_;
   std::vector<Segment> user_segments_, ad_segments_;
-  std::vector<Segment> summed_segments_;  // those that the second rows of extra_ are of
+  std::size_t dense_count_ = 0;           // the ad's segments after so many are sparse
+  std::vector<Segment> summed_segments_;  // the user's, when all rows of extra_ but the first were made
   std::vector<std::size_t> ad_parts_;
   std::vector<const Features*> batch_;
   std::size_t user_width_ = 0;
@@ -135,7 +137,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
     : state_(std::move(state)), user_(state_), user_given_(state_->required.size()) {
   const detail::Trunk& trunk = state_->trunk;
   arena_.resize(plan().row_floats * state_->tile);
-  coefficients_.resize(2 * state_->tile);
+  coefficients_.resize(detail::kExtras * state_->tile);
   user_rows_.resize(2 * trunk.width);
   sequences_.resize(trunk.parts.size());
   std::size_t longest = 1, scratch = 1, mixed = 1;
@@ -152,7 +154,7 @@ inline Scorer::Scorer(std::shared_ptr<const detail::State> state)
     const detail::Step& step = plan().steps[i];
     mixed = std::max(mixed, step.parts.size());
     if (!state_->split || step.op != detail::Op::linear || step.in.buffer != 0) continue;
-    extra_[i].resize(2 * detail::padded(step.out.width));
+    extra_[i].resize(detail::kExtras * detail::padded(step.out.width));
   }
   std::copy(state_->gamma.begin(), state_->gamma.end(), user_rows_.begin() + static_cast<std::ptrdiff_t>(trunk.width));
   sequence_.resize(longest);
@@ -190,8 +192,14 @@ inline Status Scorer::try_set_user(const Features& user) {
   return {};
 }
 
-// Which ranges of z are known with the user, and which come with each ad; neighbours are joined.
+// Which ranges of z are known with the user, and which come with each ad, the sparse ones last; neighbours are joined.
 inline void Scorer::split_columns() {
+  const auto append = [](std::vector<Segment>& list, std::size_t from, const Part& part) {
+    if (list.size() > from && list.back().first + list.back().count == part.first)
+      list.back().count += part.width;
+    else
+      list.push_back({part.first, part.width});
+  };
   user_segments_.clear();
   ad_segments_.clear();
   ad_parts_.clear();
@@ -200,17 +208,17 @@ inline void Scorer::split_columns() {
   user_asks_ = std::all_of(parts.begin(), parts.end(),
                            [&](const Part& part) { return !part.asks || has(user_given_, part.column); });
   for (std::size_t p = 0; p < parts.size(); ++p) {
-    const bool user = of_user(parts[p]);
-    std::vector<Segment>& list = user ? user_segments_ : ad_segments_;
-    if (!list.empty() && list.back().first + list.back().count == parts[p].first)
-      list.back().count += parts[p].width;
-    else
-      list.push_back({parts[p].first, parts[p].width});
-    if (user)
-      user_width_ += parts[p].width;
-    else
+    if (!of_user(parts[p])) {
       ad_parts_.push_back(p);
+      if (!parts[p].sparse()) append(ad_segments_, 0, parts[p]);
+      continue;
+    }
+    append(user_segments_, 0, parts[p]);
+    user_width_ += parts[p].width;
   }
+  dense_count_ = ad_segments_.size();
+  for (const std::size_t p : ad_parts_)
+    if (parts[p].sparse()) append(ad_segments_, dense_count_, parts[p]);
 }
 
 inline Status Scorer::check(const Features& ad) const {
@@ -276,7 +284,7 @@ inline Status Scorer::predict_all(const Features* const* pointers, const Feature
     const detail::Value z{0, 0, state_->trunk.width};
     for (std::size_t r = 0; r < rows; ++r) {
       if (r + kAhead < rows) prefetch(*batch_[r + kAhead]);
-      fill_row(*batch_[r], at(z) + r * stride(z), coefficients_.data() + 2 * r);
+      fill_row(*batch_[r], at(z) + r * stride(z), coefficients_.data() + detail::kExtras * r);
     }
     run(rows, out.views != nullptr);
     write(rows, first, out);

@@ -9,6 +9,8 @@ namespace mal::infer {
 // the user's part. The two sums over the user's part do not depend on the ad: they go into the products as two more
 // inputs. The second does not depend on the user either, as long as the same columns are given. The variance follows
 // from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
+// What is sparse of the ad's part is taken apart too, r Σ z W' − r μ Σ W', so that its zeros stay zeros: their weights
+// are not read. Its second sum is a third input, without the user's values as well.
 inline void Scorer::compute_user() {
   const detail::Trunk& trunk = state_->trunk;
   const detail::Kernels& k = *state_->kernels;
@@ -42,8 +44,15 @@ inline void Scorer::compute_user() {
     product.segments = user_segments_.data();
     product.segment_count = user_segments_.size();
     product.y = extra_[i].data();
-    product.ldy = product.outputs = extra_[i].size() / 2;
+    product.ldy = product.outputs = extra_[i].size() / detail::kExtras;
     product.rows = summed ? 1 : 2;
+    k.product(product);
+    if (summed) continue;
+    product.x += trunk.width;
+    product.segments = ad_segments_.data() + dense_count_;
+    product.segment_count = ad_segments_.size() - dense_count_;
+    product.y += 2 * product.ldy;
+    product.rows = 1;
     k.product(product);
   }
 }
@@ -195,6 +204,7 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   }
   coefficients[0] = 1;
   coefficients[1] = user_width_ == 0 ? 0 : user_mean_;
+  coefficients[2] = 0;
   if (!trunk.layer_norm) return;
   const auto n = static_cast<float>(trunk.width), user = static_cast<float>(user_width_);
   float sum = user_width_ == 0 ? 0 : user * user_mean_;
@@ -203,9 +213,14 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   float squares = user_width_ == 0 ? 0 : user_squares_ + user * away * away;
   for (const Segment& s : ad_segments_) squares += k.squares(z + s.first, s.count, mean);
   const float scale = 1.0F / std::sqrt(squares / n + trunk.epsilon);
-  for (const Segment& s : ad_segments_) k.normalise(z + s.first, s.count, mean, scale, state_->gamma.data() + s.first);
+  for (std::size_t i = 0; i < ad_segments_.size(); ++i) {
+    const Segment& s = ad_segments_[i];
+    const float center = i < dense_count_ || user_width_ == 0 ? mean : 0.0F;
+    k.normalise(z + s.first, s.count, center, scale, state_->gamma.data() + s.first);
+  }
   coefficients[0] = scale;
   coefficients[1] = scale * away;
+  coefficients[2] = -scale * mean;
 }
 
 }  // namespace mal::infer

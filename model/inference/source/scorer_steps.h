@@ -16,7 +16,7 @@ inline void Scorer::run_linear(const detail::Step& step, std::size_t index, std:
     product.segments = ad_segments_.data();
     product.segment_count = ad_segments_.size();
     product.extra = extra_[index].data();
-    product.ldextra = extra_[index].size() / 2;
+    product.ldextra = extra_[index].size() / detail::kExtras;
     product.coefficients = coefficients_.data();
   }
   if (step.add.valid()) {

@@ -18,6 +18,8 @@ struct Part {
   Pooling pooling = Pooling::sum;      // of pooled
   bool asks = false;                   // mha: one of the embeddings that the queries are made of, there from
   std::size_t query = 0;               // this column on
+
+  bool sparse() const { return kind == PartKind::simtier; }  // most tiers of a block are empty
 };
 
 struct Trunk {
