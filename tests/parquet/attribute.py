@@ -43,6 +43,33 @@ for other in ("csv1", "parquet1GiB", "parquet1"):
     for name in ("train.csv", "channel_model.json"):
         assert filecmp.cmp(f"csv1GiB/{name}", f"{other}/{name}", shallow=False), f"{other}/{name} differs"
 
+# The layouts that name what belongs together.
+n = 600
+user = [r.randint(0, 40) for _ in range(n)]
+named = {
+    "criteo": pa.table({
+        "timestamp": [1000 + 10 * i for i in range(n)], "uid": user, "campaign": [r.choice(["k1", "k2", "k3"]) for _ in range(n)],
+        "conversion_id": [u * 2 + r.randint(0, 1) if r.random() < 0.4 else -1 for u in user],
+        "conversion_timestamp": [r.randint(3000, 9000) for _ in range(n)], "click": [int(r.random() < 0.8) for _ in range(n)],
+    }),
+    "journeys": pa.table({
+        "journey": pa.array([f"j{u}" for u in user]).dictionary_encode(), "user": [u // 2 for u in user],
+        "timestamp": [1000 + 10 * i for i in range(n)], "campaign": [r.choice(["k1", "k2", "k3"]) for _ in range(n)],
+        "conversion": [int(u % 3 == 0) for u in user],
+    }),
+}
+for layout, table in named.items():
+    pq.write_table(table, f"{layout}.parquet", row_group_size=128)
+    with open(f"{layout}.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([table.column_names, *(row.values() for row in table.to_pylist())])
+    for kind in ("csv", "parquet"):
+        for memory in ("1GiB", "1"):
+            expect(mal_data("attribute", "--in", f"{layout}.{kind}", "--format", layout, "--mechanisms", "last,linear,mta",
+                            "--history", "campaign", "--memory", memory, "--out", f"{layout}_{kind}{memory}"), 0)
+    for other in ("csv1", "parquet1GiB", "parquet1"):
+        for name in ("train.csv", "channel_model.json"):
+            assert filecmp.cmp(f"{layout}_csv1GiB/{name}", f"{layout}_{other}/{name}", shallow=False), f"{layout}_{other}/{name} differs"
+
 # What is wrong names file, row and column; rows are counted from 1.
 def refused(changed, *parts):
     columns = {name: clicks[name] for name in clicks.column_names} | changed

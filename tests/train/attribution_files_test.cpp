@@ -237,7 +237,7 @@ TEST_CASE("a Criteo conversion of two users is refused", "[attribution]") {
   const AttributeOptions o = folder.one_file(
       "criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, 100, 77, 1) + criteo_row(20, 2, 5, 100, 77, 1),
       "criteo");
-  CHECK_THAT(attribution_error(o), Contains("criteo.tsv:3:") && Contains("conversion 77 belongs to user '2'"));
+  CHECK_THAT(attribution_error(o), Contains("criteo.tsv:3:") && Contains("conversion '77' belongs to user '2'"));
 }
 
 TEST_CASE("a Criteo file of impressions only, and a click that is neither 0 nor 1", "[attribution]") {

@@ -3,9 +3,7 @@
 #include <filesystem>
 #include <random>
 
-#include "tests/train/attribution_support.h"
-#include "tests/train/dataset_support.h"
-#include "train/attribution/click_parts.h"
+#include "tests/train/attribution_disk_support.h"
 #include "train/attribution/log_memory.h"
 
 namespace mal {
@@ -13,6 +11,8 @@ namespace {
 
 using Catch::Matchers::Contains;
 using test::AttributionFolder;
+using test::expect_same_on_disk;
+using test::same_error_on_disk;
 
 // Clicks out of order and in ties, users with much and with little, names that need quotes, conversions that come
 // early, late, twice and for nobody.
@@ -37,29 +37,6 @@ struct RandomLog {
     }
   }
 };
-
-void expect_same_folders(const std::string& a, const std::string& b) {
-  std::size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(a)) {
-    ++files;
-    const std::string name = entry.path().filename().string();
-    INFO(name);
-    CHECK(test::bytes_of(a + "/" + name) == test::bytes_of(b + "/" + name));
-  }
-  CHECK(files == static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(b), {})));
-}
-
-void expect_same_on_disk(AttributeOptions o, const AttributionFolder& folder) {
-  o.memory = 1U << 30;
-  REQUIRE_FALSE(kept_on_disk(o));
-  o.out = folder.path("memory");
-  const std::string in_memory = summary(attribute(o));
-  o.memory = 1;
-  REQUIRE(kept_on_disk(o));
-  o.out = folder.path("disk");
-  CHECK(summary(attribute(o)) == in_memory);
-  expect_same_folders(folder.path("memory"), folder.path("disk"));
-}
 
 TEST_CASE("attribution of a log on disk is that of the log in memory", "[attribution]") {
   const RandomLog log(GENERATE(1U, 2U, 3U));
@@ -109,16 +86,7 @@ TEST_CASE("errors of a log on disk are those of the log in memory, and nothing i
   const AttributionFolder folder;
   const std::string header = "time,user,advertiser,channel\n";
   const auto error = [&](const std::string& clicks, const std::string& conversions) {
-    AttributeOptions o = folder.options(clicks, conversions);
-    std::string messages[2];
-    for (const bool disk : {false, true}) {
-      o.memory = disk ? 1 : 1U << 30;
-      messages[disk ? 1 : 0] = test::message_of([&] { attribute(o); });
-      CHECK_FALSE(std::filesystem::exists(folder.path("out")));
-      CHECK_FALSE(std::filesystem::exists(folder.path("out.tmp")));
-    }
-    CHECK(messages[0] == messages[1]);
-    return messages[1];
+    return same_error_on_disk(folder.options(clicks, conversions));
   };
   const std::string good = header + "1000,u,a,c\n", bought = "time,user,advertiser,conversion_id\n";
   CHECK_THAT(error(good + "1000,,a,c\n", bought), Contains("clicks.csv:3:user") && Contains("empty"));

@@ -1,6 +1,5 @@
 #include "train/attribution/attribute.h"
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -8,9 +7,11 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/attribution/channel_model.h"
+#include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/describer.h"
 #include "train/attribution/log_memory.h"
+#include "train/attribution/memory_log.h"
 #include "train/attribution/read_clicks.h"
 #include "train/attribution/sample_writer.h"
 #include "train/attribution/text.h"
@@ -69,20 +70,14 @@ std::int64_t find_test_end(const AttributeOptions& options, const AttributeRepor
   return end;
 }
 
-void describe_reading(const ClickLog& log, const ClickParts* parts, AttributeReport& report) {
+void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeReport& report) {
   report.rows = log.rows;
   report.skipped_rows = log.skipped_rows;
-  report.dropped_touches = log.dropped_touches;
-  report.clicks = parts != nullptr ? parts->clicks() : log.size();
-  report.conversions = parts != nullptr ? parts->conversions() : log.conversions.size();
-  if (parts != nullptr) {
-    report.first_time = parts->first_time();
-    report.last_time = parts->last_time();
-  } else {
-    const auto [first, last] = std::minmax_element(log.time.begin(), log.time.end());
-    report.first_time = *first;
-    report.last_time = *last;
-  }
+  report.dropped_touches = counts.dropped_touches;
+  report.clicks = counts.clicks;
+  report.conversions = counts.conversions;
+  report.first_time = counts.first_time;
+  report.last_time = counts.last_time;
 }
 
 // A given model is read, and refused, before any of the log is.
@@ -102,10 +97,16 @@ std::optional<ChannelModel> given_model(const AttributeOptions& options,
 class Clicks {
  public:
   Clicks(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms) {
-    if (!kept_on_disk(options)) return;
-    parts_.emplace(folder, !options.by.empty(), !options.truth.empty(), options.history.size(), mechanisms);
+    if (kept_on_disk(options))
+      parts_.emplace(options, folder, mechanisms);
+    else
+      in_memory_.emplace(options, all_);
   }
   ClickLog& all() { return all_; }
+  ClickTarget& target() {
+    if (parts_) return *parts_;
+    return *in_memory_;
+  }
   ClickParts* parts() { return parts_ ? &*parts_ : nullptr; }
 
   // Calls visit(part, log, order) for every part that has clicks or conversions.
@@ -115,7 +116,7 @@ class Clicks {
       if (order_.by_time.empty()) order_ = order_clicks(all_);
       return visit(std::size_t{0}, all_, order_);
     }
-    for (std::size_t part = 0; part < ClickParts::kParts; ++part) {
+    for (std::size_t part = 0; part < kParts; ++part) {
       const ClickLog log = parts_->load(part);
       if (log.size() + log.conversions.size() > 0) visit(part, log, order_clicks(log));
     }
@@ -124,6 +125,7 @@ class Clicks {
  private:
   ClickLog all_;
   ClickOrder order_;  // of all in memory
+  std::optional<MemoryLog> in_memory_;
   std::optional<ClickParts> parts_;
 };
 
@@ -165,13 +167,12 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   RowSpool spool(folder.path() + "/rows.spool");
   Clicks clicks(options, folder.path(), mechanisms.size());
   const std::vector<std::string> passed =
-      read_clicks(options, clicks.all(), clicks.parts(), spool, reading_progress(options.progress));
+      read_clicks(options, clicks.all(), clicks.target(), spool, reading_progress(options.progress));
   spool.finish();
-  if (clicks.parts() != nullptr) clicks.parts()->finish();
 
   AttributeReport report;
   report.columns = sample_columns(options, passed);
-  describe_reading(clicks.all(), clicks.parts(), report);
+  describe_reading(clicks.all(), clicks.target().counts(), report);
   report.split = !options.test_from.empty() || options.test_days > 0;
   if (report.split) report.test_start = find_test_start(options, report);
   report.test_end = find_test_end(options, report);
@@ -199,7 +200,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
       if (clicks.parts() == nullptr)
         writer.add(lines.line(place));
       else
-        clicks.parts()->add_line(part, lines.line(place), clicks.parts()->numbers()[order.by_time[place]]);
+        clicks.parts()->add_line(part, lines.line(place), log.number[order.by_time[place]]);
     }
     if (clicks.parts() != nullptr) clicks.parts()->remove(part);
   });

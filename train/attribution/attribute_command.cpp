@@ -92,7 +92,7 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->check(CLI::Range(1, 24))
       ->capture_default_str();
   command.add_option("--memory", line.memory,
-                     "For the clicks, such as 2GiB: a csv log that may need more is kept on disk, in parts [half]");
+                     "For the clicks, such as 2GiB: a log that may need more is kept on disk, in parts [half]");
   command.add_option("--seed", o.seed, "Of that sampling, and of the bags of logistic")
       ->check(check_whole_number)
       ->capture_default_str();

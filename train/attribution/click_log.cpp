@@ -57,25 +57,29 @@ void PairInterner::grow() {
     if (slot.id != kEmpty) find(slot.pair) = slot;
 }
 
-std::uint32_t PairInterner::intern(std::uint32_t first, std::uint32_t second) {
+std::uint32_t PairInterner::intern(std::uint32_t first, std::uint32_t second, std::uint32_t& next) {
   if (std::size_t{size_} * 2 >= slots_.size()) grow();
   const std::uint64_t pair = std::uint64_t{first} << 32 | second;
   Slot& slot = find(pair);
-  if (slot.id == kEmpty) slot = {pair, size_++};
+  if (slot.id == kEmpty) {
+    slot = {pair, next++};
+    ++size_;
+  }
   return slot.id;
 }
 
-std::uint64_t ClickLog::keep_only(const std::vector<bool>& keep) {
-  const std::size_t before = size();
+void ClickLog::keep_from(const std::vector<std::int64_t>& group_times) {
+  std::vector<bool> keep(size());
+  for (std::size_t click = 0; click < size(); ++click) keep[click] = time[click] >= group_times[group[click]];
   filter(time, keep);
   filter(user, keep);
   filter(group, keep);
   filter(channel, keep);
+  filter(number, keep);
   filter(row, keep);
   filter(slice, keep);
   filter(truth, keep);
   for (std::vector<std::uint32_t>& values : history) filter(values, keep);
-  return before - size();
 }
 
 }  // namespace mal

@@ -30,12 +30,12 @@ class Interner {
   std::vector<Slot> slots_;        // open addressing, at most half full; a power of two
 };
 
-// Pairs of ids ↔ 0, 1, 2, … There are nearly as many pairs as clicks, so this is an open-addressing table rather than a
+// Pairs of ids → 0, 1, 2, … There are nearly as many pairs as clicks, so this is an open-addressing table rather than a
 // std::unordered_map with its allocation a pair.
 class PairInterner {
  public:
-  std::uint32_t intern(std::uint32_t first, std::uint32_t second);
-  std::uint32_t size() const { return size_; }
+  // next: the number that a new pair gets; then it is counted up.
+  std::uint32_t intern(std::uint32_t first, std::uint32_t second, std::uint32_t& next);
 
  private:
   struct Slot {
@@ -62,6 +62,7 @@ struct ClickLog {
   std::vector<std::uint32_t> group;  // clicks that a conversion of the same group may be credited to: a (user, key)
                                      // pair, or a journey that the input itself names
   std::vector<std::uint32_t> channel;
+  std::vector<std::uint32_t> number;                // among all clicks; of a part of a log alone
   std::vector<std::uint64_t> row;                   // of its other columns, in the RowSpool
   std::vector<std::uint32_t> slice;                 // of --by; empty without it
   std::vector<float> truth;                         // of --truth; empty without it
@@ -71,12 +72,12 @@ struct ClickLog {
   Interner users, keys, channels, slices;
   std::vector<Interner> history_values;
   std::uint32_t groups = 0;
-  std::uint64_t rows = 0;             // read, of all files
-  std::uint64_t dropped_touches = 0;  // cut off by --truncate
-  std::uint64_t skipped_rows = 0;     // rows that are neither click nor conversion, or were filtered out
+  std::uint64_t rows = 0;          // read, of all files
+  std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
 
   std::size_t size() const { return time.size(); }
-  std::uint64_t keep_only(const std::vector<bool>& keep);  // one flag a click; returns how many went
+  // Leaves out the clicks of each group before its time; one a group.
+  void keep_from(const std::vector<std::int64_t>& group_times);
 };
 
 }  // namespace mal

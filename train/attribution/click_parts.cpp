@@ -1,151 +1,34 @@
 #include "train/attribution/click_parts.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
-#include <xxhash.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <limits>
 #include <queue>
-#include <system_error>
 #include <utility>
-
-#include "engine/error.h"
 
 namespace mal {
 
 namespace {
 
-constexpr std::size_t kWriteBytes = 1 << 14;  // of each part: all are open while the log is read
-constexpr std::size_t kReadBytes = 1 << 16;
-constexpr std::uint8_t kClick = 1, kConversion = 0;
-
-[[noreturn]] void fail_disk(const char* action, const std::string& path) {
-  fail("cannot {} {}: {}; free some space or choose another --out", action, path,
-       std::generic_category().message(errno));
-}
-
-std::size_t part_of(std::string_view user) {
-  return XXH3_64bits(user.data(), user.size()) % ClickParts::kParts;
-}
+// Kinds of records. kNamed: the key is a name of the input, and not of one user.
+constexpr std::uint8_t kConversion = 0, kClick = 1, kKeptFrom = 2, kNamed = 4;
+constexpr std::uint32_t kNoUser = std::numeric_limits<std::uint32_t>::max();
 
 }  // namespace
 
-PartFile::PartFile(std::string path) : path_(std::move(path)) {
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail_disk("create", path_);
-  buffer_.reserve(kWriteBytes);
-}
-
-PartFile::PartFile(PartFile&& other) noexcept
-    : path_(std::exchange(other.path_, {})),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      buffer_(std::move(other.buffer_)),
-      at_(other.at_) {}
-
-PartFile::~PartFile() {
-  remove();
-}
-
-void PartFile::close() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  descriptor_ = -1;
-}
-
-void PartFile::remove() {
-  close();
-  if (!path_.empty()) ::unlink(path_.c_str());
-  path_.clear();
-  buffer_ = {};
-}
-
-void PartFile::flush() {
-  std::size_t done = 0;
-  while (done < buffer_.size()) {
-    const ssize_t written = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_disk("write", path_);
-    done += static_cast<std::size_t>(written);
-  }
-  buffer_.clear();
-}
-
-void PartFile::write(const void* data, std::size_t bytes) {
-  if (buffer_.size() + bytes > kWriteBytes) flush();
-  const char* from = static_cast<const char*>(data);
-  buffer_.insert(buffer_.end(), from, from + bytes);
-}
-
-void PartFile::put(std::string_view text) {
-  put(static_cast<std::uint32_t>(text.size()));  // a line is at most 16 MiB
-  write(text.data(), text.size());
-}
-
-void PartFile::finish() {
-  flush();
-  close();
-  buffer_ = {};
-}
-
-void PartFile::open() {
-  close();
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) fail_disk("open", path_);
-  buffer_.clear();
-  at_ = 0;
-}
-
-bool PartFile::read(void* data, std::size_t bytes) {
-  char* out = static_cast<char*>(data);
-  std::size_t done = 0;
-  while (done < bytes) {
-    if (at_ == buffer_.size()) {
-      buffer_.resize(kReadBytes);
-      ssize_t got = 0;
-      do {
-        got = ::read(descriptor_, buffer_.data(), buffer_.size());
-      } while (got < 0 && errno == EINTR);
-      if (got < 0) fail_disk("read", path_);
-      buffer_.resize(static_cast<std::size_t>(got));
-      at_ = 0;
-      if (got == 0) {
-        if (done != 0) fail("cannot read {}: it has become shorter", path_);
-        return false;
-      }
-    }
-    const std::size_t part = std::min(bytes - done, buffer_.size() - at_);
-    std::memcpy(out + done, buffer_.data() + at_, part);
-    done += part;
-    at_ += part;
-  }
-  return true;
-}
-
-void PartFile::require(void* data, std::size_t bytes) {
-  if (bytes != 0 && !read(data, bytes)) fail("cannot read {}: it has become shorter", path_);
-}
-
-std::string_view PartFile::get_text() {
-  text_.resize(get<std::uint32_t>());
-  require(text_.data(), text_.size());
-  return text_;
-}
-
-ClickParts::ClickParts(const std::string& folder, bool with_slices, bool with_truth, std::size_t histories,
-                       std::size_t mechanisms)
+ClickParts::ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms)
     : folder_(folder),
-      with_slices_(with_slices),
-      with_truth_(with_truth),
-      histories_(histories),
+      with_slices_(!options.by.empty()),
+      with_truth_(!options.truth.empty()),
+      histories_(options.history.size()),
       mechanisms_(mechanisms) {
   for (std::size_t part = 0; part < kParts; ++part) files_.emplace_back(fmt::format("{}/clicks-{:03}", folder, part));
+  if (std::optional<NamedLayout> layout = named_layout(options)) names_.emplace(folder, *std::move(layout));
 }
 
-void ClickParts::add_click(const PartClick& click, std::string_view user, std::string_view key) {
+void ClickParts::put_click(std::uint8_t kind, const ReadClick& click, std::string_view user, std::string_view key) {
   PartFile& file = files_[part_of(user)];
-  file.put(kClick);
+  file.put(kind);
   file.put(click.time);
   file.put(click.number);
   file.put(click.channel);
@@ -155,45 +38,89 @@ void ClickParts::add_click(const PartClick& click, std::string_view user, std::s
   file.put(user);
   file.put(key);
   for (const std::string_view value : click.history) file.put(value);
-  first_time_ = clicks_ == 0 ? click.time : std::min(first_time_, click.time);
-  last_time_ = clicks_ == 0 ? click.time : std::max(last_time_, click.time);
-  ++clicks_;
+  counts_.add_click(click.time);
 }
 
-void ClickParts::add_conversion(std::int64_t time, std::string_view user, std::string_view key) {
+void ClickParts::put_time(std::uint8_t kind, std::int64_t time, std::string_view user, std::string_view key) {
   PartFile& file = files_[part_of(user)];
-  file.put(kConversion);
+  file.put(kind);
   file.put(time);
   file.put(user);
   file.put(key);
-  ++conversions_;
+}
+
+// The key of a name, within its user's part.
+std::string_view ClickParts::key_of(std::uint32_t file, std::string_view name) {
+  const fmt::format_int number(file);
+  key_.assign(number.data(), number.size());
+  key_ += ':';
+  key_ += name;
+  return key_;
+}
+
+void ClickParts::add_click(const ReadClick& click, std::string_view user, std::string_view key) {
+  put_click(kClick, click, user, key);
+}
+
+void ClickParts::add_conversion(std::int64_t time, std::string_view user, std::string_view key) {
+  put_time(kConversion, time, user, key);
+  ++counts_.conversions;
+}
+
+void ClickParts::add_named(const NamedRow& row, const ReadClick* click) {
+  names_->add(row, click != nullptr);
+  if (click != nullptr)
+    put_click(kClick | kNamed, *click, row.user, key_of(names_->layout().file_of_name(row), row.name));
 }
 
 void ClickParts::finish() {
+  if (names_) {
+    LogCounts touches;
+    const auto put = [this](const NamedOutcome& outcome) {
+      const std::string_view key = key_of(outcome.file, outcome.name);
+      if (outcome.kept_from) put_time(kKeptFrom | kNamed, *outcome.kept_from, outcome.user, key);
+      if (!outcome.conversion) return;
+      put_time(kConversion | kNamed, *outcome.conversion, outcome.user, key);
+      ++counts_.conversions;
+    };
+    names_->resolve(put, touches);
+    if (names_->layout().truncate > 0) {
+      touches.conversions = counts_.conversions;
+      counts_ = touches;
+    }
+    names_.reset();
+  }
   for (PartFile& file : files_) file.finish();
 }
 
 ClickLog ClickParts::load(std::size_t part) {
   ClickLog log;
   PairInterner groups;
+  std::vector<std::int64_t> kept_from;  // of some groups
   log.history.resize(histories_);
   log.history_values.resize(histories_);
-  numbers_.clear();
   PartFile& file = files_[part];
   file.open();
+  std::uint8_t kind = 0;
   const auto group = [&] {
     const std::uint32_t user = log.users.intern(file.get_text());
-    return std::pair(user, groups.intern(user, log.keys.intern(file.get_text())));
+    const std::uint32_t key = log.keys.intern(file.get_text());
+    return std::pair(user, groups.intern((kind & kNamed) != 0 ? kNoUser : user, key, log.groups));
   };
-  std::uint8_t kind = 0;
   while (file.read(&kind, sizeof kind)) {
     const auto time = file.get<std::int64_t>();
-    if (kind == kConversion) {
-      log.conversions.push_back({time, group().second});
+    if ((kind & kClick) == 0) {
+      const std::uint32_t its_group = group().second;
+      if ((kind & kKeptFrom) == 0) {
+        log.conversions.push_back({time, its_group});
+      } else {
+        kept_from.resize(log.groups, std::numeric_limits<std::int64_t>::min());
+        kept_from[its_group] = time;
+      }
       continue;
     }
     log.time.push_back(time);
-    numbers_.push_back(file.get<std::uint32_t>());
+    log.number.push_back(file.get<std::uint32_t>());
     log.channel.push_back(file.get<std::uint32_t>());
     log.row.push_back(file.get<std::uint64_t>());
     if (with_slices_) log.slice.push_back(file.get<std::uint32_t>());
@@ -204,7 +131,7 @@ ClickLog ClickParts::load(std::size_t part) {
     for (std::size_t h = 0; h < histories_; ++h)
       log.history[h].push_back(log.history_values[h].intern(file.get_text()));
   }
-  log.groups = groups.size();
+  if (!kept_from.empty()) log.keep_from(kept_from);
   return log;
 }
 

@@ -65,10 +65,7 @@ std::optional<std::int64_t> TimeFilter::operator()(const TextTable& table, int c
 }
 
 ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
-    : options_(options), names_(std::move(names)), log_(log), spool_(spool), filter_(options) {
-  log_.history.resize(options.history.size());
-  log_.history_values.resize(options.history.size());
-}
+    : options_(options), names_(std::move(names)), log_(log), spool_(spool), filter_(options) {}
 
 void ClickSink::choose_columns(const TextTable& table) {
   if (!options_.keep.empty()) {
@@ -99,12 +96,6 @@ void ClickSink::open(const TextTable& table) {
   }
 }
 
-void ClickSink::check_count(const TextTable& table, std::size_t clicks) const {
-  // 2^32 − 2 clicks are what 32-bit positions can name.
-  if (clicks >= std::numeric_limits<std::uint32_t>::max() - 1)
-    fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), clicks);
-}
-
 std::uint64_t ClickSink::spool_row(const TextTable& table) {
   row_.clear();
   for (const auto& [first, last] : passed_) {
@@ -123,31 +114,19 @@ std::uint64_t ClickSink::spool_row(const TextTable& table) {
   return spool_.append(row_);
 }
 
-const PartClick& ClickSink::part_click(const TextTable& table, std::int64_t time) {
-  check_count(table, part_clicks_);
-  PartClick& click = part_click_;
-  click.time = time;
-  click.number = part_clicks_++;
-  click.channel = log_.channels.intern(table.field(channel_));
-  if (slice_ >= 0) click.slice = log_.slices.intern(table.field(slice_));
-  if (truth_ >= 0) click.truth = static_cast<float>(table.number(truth_));
-  click.history.clear();
-  for (const int column : history_) click.history.push_back(history_value(table, column));
-  click.row = spool_row(table);
-  return click;
-}
-
-void ClickSink::add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group) {
-  check_count(table, log_.size());
-  log_.time.push_back(time);
-  log_.user.push_back(user);
-  log_.group.push_back(group);
-  log_.channel.push_back(log_.channels.intern(table.field(channel_)));
-  if (slice_ >= 0) log_.slice.push_back(log_.slices.intern(table.field(slice_)));
-  if (truth_ >= 0) log_.truth.push_back(static_cast<float>(table.number(truth_)));
-  for (std::size_t h = 0; h < history_.size(); ++h)
-    log_.history[h].push_back(log_.history_values[h].intern(history_value(table, history_[h])));
-  log_.row.push_back(spool_row(table));
+const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
+  // 2^32 − 2 clicks are what 32-bit positions can name.
+  if (clicks_ >= std::numeric_limits<std::uint32_t>::max() - 1)
+    fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), clicks_);
+  click_.time = time;
+  click_.number = clicks_++;
+  click_.channel = log_.channels.intern(table.field(channel_));
+  if (slice_ >= 0) click_.slice = log_.slices.intern(table.field(slice_));
+  if (truth_ >= 0) click_.truth = static_cast<float>(table.number(truth_));
+  click_.history.clear();
+  for (const int column : history_) click_.history.push_back(history_value(table, column));
+  click_.row = spool_row(table);
+  return click_;
 }
 
 }  // namespace mal

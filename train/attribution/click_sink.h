@@ -1,5 +1,5 @@
-// What every layout does with a row once it knows that the row is a click: check the time, intern the ids, spool the
-// columns that are passed through.
+// What every layout does with a row once it knows that the row is a click: check the time, read what is kept of it,
+// spool the columns that are passed through.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
-#include "train/attribution/click_parts.h"
+#include "train/attribution/click_target.h"
 #include "train/attribution/row_spool.h"
 #include "train/data/text_table.h"
 
@@ -31,7 +31,6 @@ class TimeFilter {
   // nullopt: outside. Throws on text, and on times inside that are before 1970 or after 2100: public logs have such
   // rows, and --from and --to are the way to leave them out.
   std::optional<std::int64_t> operator()(const TextTable& table, int column) const;
-  bool before_end(std::int64_t time) const { return !to_ || time < *to_; }
 
  private:
   std::optional<std::int64_t> from_, to_;
@@ -44,26 +43,21 @@ std::string_view checked_name(const TextTable& table, int column);
 
 class ClickSink {
  public:
+  // log: gets the names of channels and slices.
   ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool);
 
   void open(const TextTable& table);  // before the rows of a file
 
   std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
   std::int64_t any_time(const TextTable& table) const { return table.integer(time_); }  // outside, too
-  bool before_end(std::int64_t time) const { return filter_.before_end(time); }         // --to
-  std::uint32_t user(const TextTable& table) { return log_.users.intern(checked_name(table, user_)); }
-  std::uint32_t key(const TextTable& table) { return log_.keys.intern(checked_name(table, key_)); }
-  void add(const TextTable& table, std::int64_t time, std::uint32_t user, std::uint32_t group);
-  // The same for a click that is kept on disk, and for what it needs of the row; valid until the next.
-  const PartClick& part_click(const TextTable& table, std::int64_t time);
-  std::string_view user_name(const TextTable& table) const { return checked_name(table, user_); }
-  std::string_view key_name(const TextTable& table) const { return checked_name(table, key_); }
+  std::string_view user(const TextTable& table) const { return checked_name(table, user_); }
+  std::string_view key(const TextTable& table) const { return checked_name(table, key_); }
+  const ReadClick& click(const TextTable& table, std::int64_t time);  // valid until the next
 
   const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
 
  private:
   void choose_columns(const TextTable& table);
-  void check_count(const TextTable& table, std::size_t clicks) const;
   std::uint64_t spool_row(const TextTable& table);
 
   const AttributeOptions& options_;
@@ -76,8 +70,8 @@ class ClickSink {
   std::vector<int> history_;
   std::vector<std::pair<int, int>> passed_;  // the first and last of columns that follow each other
   std::string row_;
-  std::uint32_t part_clicks_ = 0;
-  PartClick part_click_;
+  std::uint32_t clicks_ = 0;
+  ReadClick click_;
 };
 
 }  // namespace mal

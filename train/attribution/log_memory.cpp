@@ -60,7 +60,6 @@ std::uint64_t parse_bytes(std::string_view text, std::string_view option) {
 }
 
 bool kept_on_disk(const AttributeOptions& options) {
-  if (options.format != "csv") return false;
   std::uint64_t rows = 0;
   for (const std::string& path : options.inputs) rows += rows_of(options, path);
   const std::uint64_t a_click = kBytesAClick + kBytesACredit * (options.mechanisms.size() + options.history.size()) +

@@ -59,16 +59,11 @@ void check_layout_options(const AttributeOptions& options) {
     fail_usage("--history-length {}: 1 to 1000 are possible", options.history_length);
 }
 
-std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, ClickParts* parts, RowSpool& spool,
-                                     const ReadProgress& progress) {
-  std::vector<std::string> columns;
-  if (options.format == "criteo")
-    columns = read_criteo(options, log, spool, progress);
-  else if (options.format == "journeys")
-    columns = read_journeys(options, log, spool, progress);
-  else
-    columns = read_csv(options, log, parts, spool, progress);
-  return columns;
+std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, ClickTarget& target,
+                                     RowSpool& spool, const ReadProgress& progress) {
+  if (options.format == "criteo") return read_criteo(options, log, target, spool, progress);
+  if (options.format == "journeys") return read_journeys(options, log, target, spool, progress);
+  return read_csv(options, log, target, spool, progress);
 }
 
 }  // namespace mal

@@ -1,4 +1,4 @@
-// The input layouts, each read into a ClickLog. docs/attribution.md describes them for users.
+// The input layouts, each read into a ClickTarget. docs/attribution.md describes them for users.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
-#include "train/attribution/click_parts.h"
+#include "train/attribution/click_target.h"
 #include "train/attribution/row_spool.h"
 #include "train/data/text_table.h"
 
@@ -19,21 +19,20 @@ using ReadProgress = std::function<void(const TextTable& table)>;
 
 // Reads options.inputs (and options.conversions) by options.format. Returns the names of the columns in the spool.
 // Errors name file:line:column; input without any click is one.
-// parts: where clicks and conversions go in place of the log, which then has the names of channels and slices and the
-// counts of rows; null but for --format csv.
-std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, ClickParts* parts, RowSpool& spool,
-                                     const ReadProgress& progress);
+// log: gets the names of channels and slices, and the counts of rows. target: gets clicks and conversions.
+std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& log, ClickTarget& target,
+                                     RowSpool& spool, const ReadProgress& progress);
 
 // Throws a usage Error for options that do not go together.
 void check_layout_options(const AttributeOptions& options);
 
-// The layouts. Each opens every input and adds its clicks, conversions and groups to the log.
-std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickParts* parts, RowSpool& spool,
+// The layouts. Each opens every input, adds its clicks and conversions to the target and finishes that.
+std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool,
                                   const ReadProgress& progress);
-std::vector<std::string> read_criteo(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
-                                     const ReadProgress& progress);
-std::vector<std::string> read_journeys(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
-                                       const ReadProgress& progress);
+std::vector<std::string> read_criteo(const AttributeOptions& options, ClickLog& log, ClickTarget& target,
+                                     RowSpool& spool, const ReadProgress& progress);
+std::vector<std::string> read_journeys(const AttributeOptions& options, ClickLog& log, ClickTarget& target,
+                                       RowSpool& spool, const ReadProgress& progress);
 
 // `given`, or the layout's own name where the user gave none.
 std::string name_or(const std::string& given, const char* layout_default);

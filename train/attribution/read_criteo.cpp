@@ -1,9 +1,9 @@
 // The public Criteo attribution layout: a row is an impression; those with click = 1 are touchpoints; conversion_id
 // names the journey of a conversion within 30 days after the impression, −1 where there is none.
-#include <limits>
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include "engine/error.h"
 #include "train/attribution/click_sink.h"
@@ -25,19 +25,13 @@ ColumnNames criteo_names(const AttributeOptions& options) {
   return names;
 }
 
-struct CriteoConversion {
-  std::uint32_t user;
-  std::uint32_t index;  // in ClickLog::conversions
-  std::string where;    // it was first seen
-};
-
 class CriteoReader {
  public:
-  CriteoReader(const AttributeOptions& options, ClickLog& log, RowSpool& spool)
-      : options_(options), log_(log), sink_(options, criteo_names(options), log, spool) {}
+  CriteoReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool)
+      : options_(options), log_(log), target_(target), sink_(options, criteo_names(options), log, spool) {}
 
-  void read(const std::string& path, const ReadProgress& progress) {
-    TextTable table(path, {.columns = options_.columns});
+  void read(std::uint32_t file, const ReadProgress& progress) {
+    TextTable table(options_.inputs[file], {.columns = options_.columns});
     sink_.open(table);
     const int click = table.require("click");
     const int conversion_time = table.require("conversion_timestamp");
@@ -49,22 +43,32 @@ class CriteoReader {
         ++log_.skipped_rows;
         continue;
       }
-      const std::uint32_t user = sink_.user(table);
+      const ReadClick* touch = is_click(table, click) ? &sink_.click(table, *time) : nullptr;
+      if (touch == nullptr) ++log_.skipped_rows;
+      const std::string_view user = sink_.user(table);
       const std::int64_t id = table.integer(conversion_id);
-      const std::uint32_t group =
-          id < 0 ? groups_.intern(user, sink_.key(table)) : conversion(table, id, user, conversion_id, conversion_time);
-      if (is_click(table, click))
-        sink_.add(table, *time, user, group);
-      else
-        ++log_.skipped_rows;
+      if (id < 0) {
+        const std::string_view key = sink_.key(table);
+        if (touch != nullptr) target_.add_click(*touch, user, key);
+        continue;
+      }
+      // The rows of a conversion share its id, whatever their campaign.
+      const fmt::format_int name(id);
+      NamedRow row;
+      row.name = {name.data(), name.size()};
+      row.user = user;
+      row.time = checked_time(table, conversion_time);
+      row.file = file;
+      row.line = static_cast<std::uint64_t>(table.line());
+      target_.add_named(row, touch);
     }
   }
 
   std::vector<std::string> finish() {
+    target_.finish();
     if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
-    if (log_.size() == 0)
+    if (target_.counts().clicks == 0)
       fail("{}: no row has 1 in column click, so there are no touchpoints", file_list(options_.inputs));
-    log_.groups = groups_.size();
     return sink_.columns();
   }
 
@@ -75,39 +79,18 @@ class CriteoReader {
     return text == "1";
   }
 
-  // The group of a conversion's rows: they share the id, whatever their campaign.
-  std::uint32_t conversion(const TextTable& table, std::int64_t id, std::uint32_t user, int id_column,
-                           int time_column) {
-    const auto next = static_cast<std::uint32_t>(log_.conversions.size());
-    const auto [entry, is_new] = conversions_.try_emplace(id, CriteoConversion{user, next, {}});
-    CriteoConversion& known = entry->second;
-    const std::int64_t time = checked_time(table, time_column);
-    if (is_new) {
-      known.where = table.where(id_column);
-      constexpr std::uint32_t kNoUser = std::numeric_limits<std::uint32_t>::max();
-      log_.conversions.push_back({time, groups_.intern(kNoUser, next)});
-    }
-    if (known.user != user)
-      fail("{}: conversion {} belongs to user '{}', but at {} to user '{}'; a conversion has one user",
-           table.where(id_column), id, log_.users.name(user), known.where, log_.users.name(known.user));
-    Conversion& logged = log_.conversions[known.index];
-    logged.time = std::max(logged.time, time);
-    return logged.group;
-  }
-
   const AttributeOptions& options_;
   ClickLog& log_;
+  ClickTarget& target_;
   ClickSink sink_;
-  PairInterner groups_;
-  std::unordered_map<std::int64_t, CriteoConversion> conversions_;
 };
 
 }  // namespace
 
-std::vector<std::string> read_criteo(const AttributeOptions& options, ClickLog& log, RowSpool& spool,
-                                     const ReadProgress& progress) {
-  CriteoReader reader(options, log, spool);
-  for (const std::string& path : options.inputs) reader.read(path, progress);
+std::vector<std::string> read_criteo(const AttributeOptions& options, ClickLog& log, ClickTarget& target,
+                                     RowSpool& spool, const ReadProgress& progress) {
+  CriteoReader reader(options, log, target, spool);
+  for (std::uint32_t file = 0; file < options.inputs.size(); ++file) reader.read(file, progress);
   return reader.finish();
 }
 

@@ -29,10 +29,8 @@ ColumnNames csv_names(const AttributeOptions& options, const TextTable& table) {
 // Conversion files: user, key, time and, where there is one, an id that must not come twice.
 class ConversionReader {
  public:
-  // parts: null to keep all in the log.
-  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickParts* parts,
-                   PairInterner& groups)
-      : options_(options), names_(names), log_(log), parts_(parts), groups_(groups), filter_(options) {}
+  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickTarget& target)
+      : options_(options), names_(names), log_(log), target_(target), filter_(options) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(path);
@@ -48,11 +46,8 @@ class ConversionReader {
         continue;
       }
       if (id_) check_id(table);
-      const std::string_view user = checked_name(table, user_), key = checked_name(table, key_);
-      if (parts_ != nullptr)
-        parts_->add_conversion(*time, user, key);
-      else
-        log_.conversions.push_back({*time, groups_.intern(log_.users.intern(user), log_.keys.intern(key))});
+      const std::string_view user = checked_name(table, user_);
+      target_.add_conversion(*time, user, checked_name(table, key_));
     }
     places_.push_back(table.path());
   }
@@ -81,8 +76,7 @@ class ConversionReader {
   const AttributeOptions& options_;
   const ColumnNames& names_;
   ClickLog& log_;
-  ClickParts* parts_;
-  PairInterner& groups_;
+  ClickTarget& target_;
   TimeFilter filter_;
   int user_ = -1, key_ = -1, time_ = -1;
   std::optional<int> id_;
@@ -99,8 +93,8 @@ std::string other_events(const std::map<std::string, std::uint64_t, std::less<>>
 
 class EventReader {
  public:
-  EventReader(const AttributeOptions& options, ClickLog& log, ClickParts* parts, PairInterner& groups)
-      : options_(options), log_(log), parts_(parts), groups_(groups) {}
+  EventReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target)
+      : options_(options), log_(log), target_(target) {}
 
   void read(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = options_.event.empty() ? -1 : table.require(options_.event);
@@ -114,25 +108,16 @@ class EventReader {
         if (!click && !conversion) note_other(table.field(event));
         continue;
       }
-      if (parts_ != nullptr) {
-        const std::string_view user = sink.user_name(table), key = sink.key_name(table);
-        if (click)
-          parts_->add_click(sink.part_click(table, *time), user, key);
-        else
-          parts_->add_conversion(*time, user, key);
-        continue;
-      }
-      const std::uint32_t user = sink.user(table);
-      const std::uint32_t group = groups_.intern(user, sink.key(table));
+      const std::string_view user = sink.user(table), key = sink.key(table);
       if (click)
-        sink.add(table, *time, user, group);
+        target_.add_click(sink.click(table, *time), user, key);
       else
-        log_.conversions.push_back({*time, group});
+        target_.add_conversion(*time, user, key);
     }
   }
 
   void check_some_clicks() const {
-    if (parts_ != nullptr ? parts_->clicks() > 0 : log_.size() > 0) return;
+    if (target_.counts().clicks > 0) return;
     if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
     if (options_.event.empty())
       fail("{}: no click among {} rows (--from and --to leave out {})", file_list(options_.inputs), log_.rows,
@@ -140,9 +125,8 @@ class EventReader {
     fail(
         "{}: no row has '{}' in column {}, so there are no clicks; {} are '{}', and others: {} (choose by "
         "--click-event)",
-        file_list(options_.inputs), options_.click_event, options_.event,
-        parts_ != nullptr ? parts_->conversions() : log_.conversions.size(), options_.conversion_event,
-        other_events(others_));
+        file_list(options_.inputs), options_.click_event, options_.event, target_.counts().conversions,
+        options_.conversion_event, other_events(others_));
   }
 
  private:
@@ -156,19 +140,17 @@ class EventReader {
 
   const AttributeOptions& options_;
   ClickLog& log_;
-  ClickParts* parts_;
-  PairInterner& groups_;
+  ClickTarget& target_;
   std::map<std::string, std::uint64_t, std::less<>> others_;
 };
 
 }  // namespace
 
-std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickParts* parts, RowSpool& spool,
+std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool,
                                   const ReadProgress& progress) {
-  PairInterner groups;
   std::optional<ClickSink> sink;
   ColumnNames names;
-  EventReader events(options, log, parts, groups);
+  EventReader events(options, log, target);
   for (const std::string& path : options.inputs) {
     TextTable table(path, {.columns = options.columns});
     if (!sink) {
@@ -179,9 +161,9 @@ std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log
     events.read(table, *sink, progress);
   }
   events.check_some_clicks();
-  ConversionReader conversions(options, names, log, parts, groups);
+  ConversionReader conversions(options, names, log, target);
   for (const std::string& path : options.conversions) conversions.read(path, progress);
-  log.groups = groups.size();
+  target.finish();
   return sink->columns();
 }
 

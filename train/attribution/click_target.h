@@ -1,0 +1,64 @@
+// Where a layout puts what it reads: into a log in memory (MemoryLog) or, where that would be too large, into parts on
+// disk (ClickParts).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace mal {
+
+// What of a click is kept, beside its user and what it belongs to.
+struct ReadClick {
+  std::int64_t time = 0;
+  std::uint32_t number = 0;  // of all clicks, in input order
+  std::uint32_t channel = 0, slice = 0;
+  std::uint64_t row = 0;  // in the RowSpool
+  float truth = 0;
+  std::vector<std::string_view> history;  // a value a history column
+};
+
+// What a row says of the conversion (criteo) or the journey (journeys) that it names.
+struct NamedRow {
+  std::string_view name, user;
+  std::int64_t time = 0;  // of the conversion, or of the touch
+  bool converted = true;
+  std::uint32_t file = 0;  // of the inputs
+  std::uint64_t line = 0;
+};
+
+struct LogCounts {
+  std::uint64_t clicks = 0, conversions = 0;
+  std::uint64_t dropped_touches = 0;           // cut off by --truncate
+  std::int64_t first_time = 0, last_time = 0;  // of the clicks
+
+  void add_click(std::int64_t time) {
+    first_time = clicks == 0 ? time : std::min(first_time, time);
+    last_time = clicks == 0 ? time : std::max(last_time, time);
+    ++clicks;
+  }
+};
+
+class ClickTarget {
+ public:
+  virtual ~ClickTarget() = default;
+  ClickTarget() = default;
+  ClickTarget(const ClickTarget&) = delete;
+  ClickTarget& operator=(const ClickTarget&) = delete;
+
+  // What has the same user and key belongs together.
+  virtual void add_click(const ReadClick& click, std::string_view user, std::string_view key) = 0;
+  virtual void add_conversion(std::int64_t time, std::string_view user, std::string_view key) = 0;
+  // What has the same name belongs together. click: null if the row is none that counts.
+  virtual void add_named(const NamedRow& row, const ReadClick* click) = 0;
+  // After the last row. Throws if rows contradict each other in what they say of a name, unless add_named did.
+  virtual void finish() = 0;
+
+  const LogCounts& counts() const { return counts_; }
+
+ protected:
+  LogCounts counts_;
+};
+
+}  // namespace mal

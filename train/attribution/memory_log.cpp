@@ -1,0 +1,76 @@
+#include "train/attribution/memory_log.h"
+
+#include "engine/error.h"
+
+namespace mal {
+
+MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
+    : log_(log),
+      with_slices_(!options.by.empty()),
+      with_truth_(!options.truth.empty()),
+      layout_(named_layout(options)) {
+  log_.history.resize(options.history.size());
+  log_.history_values.resize(options.history.size());
+  if (layout_) named_.emplace(*layout_, log_.users);
+}
+
+std::uint32_t MemoryLog::pair(std::uint32_t user, std::string_view key) {
+  return pairs_.intern(user, log_.keys.intern(key), log_.groups);
+}
+
+void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t group) {
+  log_.time.push_back(click.time);
+  log_.user.push_back(user);
+  log_.group.push_back(group);
+  log_.channel.push_back(click.channel);
+  log_.row.push_back(click.row);
+  if (with_slices_) log_.slice.push_back(click.slice);
+  if (with_truth_) log_.truth.push_back(click.truth);
+  for (std::size_t h = 0; h < click.history.size(); ++h)
+    log_.history[h].push_back(log_.history_values[h].intern(click.history[h]));
+  counts_.add_click(click.time);
+}
+
+void MemoryLog::add_click(const ReadClick& click, std::string_view user, std::string_view key) {
+  const std::uint32_t id = log_.users.intern(user);
+  push(click, id, pair(id, key));
+}
+
+void MemoryLog::add_conversion(std::int64_t time, std::string_view user, std::string_view key) {
+  log_.conversions.push_back({time, pair(log_.users.intern(user), key)});
+  ++counts_.conversions;
+}
+
+void MemoryLog::add_named(const NamedRow& row, const ReadClick* click) {
+  const std::uint32_t user = log_.users.intern(row.user);
+  const NamedGroups::Joined joined = named_->join(row, user, click != nullptr);
+  if (!joined.contradiction.empty()) fail("{}", joined.contradiction);
+  if (joined.group == named_group_.size()) named_group_.push_back(log_.groups++);
+  if (click != nullptr) push(*click, user, named_group_[joined.group]);
+}
+
+void MemoryLog::finish() {
+  pairs_ = {};
+  if (!named_) return;
+  if (layout_->truncate > 0) truncate();
+  for (std::uint32_t group = 0; group < named_->size(); ++group)
+    if (const std::optional<std::int64_t> time = named_->conversion(group))
+      log_.conversions.push_back({*time, named_group_[group]});
+  counts_.conversions = log_.conversions.size();
+  named_.reset();
+  named_group_ = {};
+}
+
+void MemoryLog::truncate() {
+  // Only journeys are cut, and where there are journeys there are no pairs: named_group_[group] is group.
+  named_->truncate(log_.group, log_.time);
+  std::vector<std::int64_t> kept_from(log_.groups);
+  for (std::uint32_t group = 0; group < log_.groups; ++group) kept_from[group] = named_->kept_from(group);
+  const std::uint64_t before = log_.size();
+  log_.keep_from(kept_from);
+  counts_ = {};
+  counts_.dropped_touches = before - log_.size();
+  for (const std::int64_t time : log_.time) counts_.add_click(time);
+}
+
+}  // namespace mal
