@@ -33,6 +33,7 @@ struct TableSpec {
   std::int64_t hash_buckets = 0;  // 0: a vocabulary built on train; otherwise a power of two
   std::int64_t min_count = 1;     // values seen less often on train are "unseen"
   std::int64_t evict = 0;         // a value that so many data sets of a chain did not have loses its row; 0: none does
+  bool evict_by_time = false;     // `evict` is of seconds, not of data sets
 };
 
 struct Schema {

@@ -132,4 +132,17 @@ with open("u.csv", "w") as file:
 expect(prepare("schema.yaml", "t.csv", "u.csv", "grown", "--base", "whole"), 0)
 assert json.load(open("grown/vocab/user.json")) == {**before, "dan": 4}
 expect(prepare("schema.yaml", "t.csv", "u.csv", "grown", "--base", "whole", "--vocabs", "grown/vocab"), 2, "exclude each other")
+# Eviction by time: of Parquet, column by column, as of text. bob's last time is 2, the end of the first data set.
+with open("schema.yaml", "w") as file:
+    file.write("name: small\ncolumns:\n  - {name: time, kind: time}\n  - {name: user, kind: id, evict: 4s}\n  - {name: last, kind: credit}\n")
+for day, base in (("a", None), ("b", "a"), ("t", "b")):
+    rows = [line.split(",") for line in open(f"{day}.csv").read().split()[1:]]
+    write(f"{day}.parquet", {"time": pa.array([int(row[0]) for row in rows]), "last": pa.array([float(row[2]) for row in rows]),
+                             "user": pa.array([row[1] for row in rows]).dictionary_encode()})
+    for kind in ("csv", "parquet"):
+        more = ["--base", f"days_{base}_{kind}"] if base else []
+        expect(prepare("schema.yaml", f"{day}.{kind}", "u.csv", f"days_{day}_{kind}", *more), 0)
+    same(f"days_{day}_csv", f"days_{day}_parquet")
+assert json.load(open("days_b_csv/vocab/user.json")) == {"ann": 1, "bob": 2, "cid": 3}
+assert json.load(open("days_t_csv/vocab/user.json")) == {"ann": 1, "cid": 2, "dan": 3}
 print(f"{cases} data sets made in parts are those of one run")

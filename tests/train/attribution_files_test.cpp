@@ -12,6 +12,7 @@
 #include "tests/train/attribution_support.h"
 #include "train/attribution/attribute.h"
 #include "train/attribution/text.h"
+#include "train/config/duration.h"
 
 namespace mal {
 namespace {

@@ -28,15 +28,16 @@ void check_same_schema(const Schema& a, const Schema& b) {
     const TableSpec& x = a.tables[t];
     const TableSpec& y = b.tables[t];
     CHECK((x.name == y.name && x.rows == y.rows && x.hash_buckets == y.hash_buckets && x.min_count == y.min_count));
+    CHECK((x.evict == y.evict && x.evict_by_time == y.evict_by_time));
   }
 }
 
 constexpr const char* kEverySchemaKey = R"(name: every
 columns:
   - {name: t, kind: time, column: timestamp}
-  - {name: user, kind: id, side: user, min_count: 2}
+  - {name: user, kind: id, side: user, min_count: 2, evict: 1.5h}
   - {name: item, kind: id, side: ad, hash: 1024}
-  - {name: tags, kind: ids, side: ad, length: 5, pooling: sqrtn}
+  - {name: tags, kind: ids, side: ad, length: 5, pooling: sqrtn, evict: 7}
   - {name: tags_seq, kind: sequence, table: tags, length: 20, side: user}
   - {name: image, kind: scores, length: 7}
   - {name: price, kind: number, column: "price \"now\", \\ in €", log1p: true, standardize: true}
@@ -59,7 +60,12 @@ TEST_CASE("schemas: every key is read, and written so that it reads back") {
   CHECK(schema.columns[6].source == "price \"now\", \\ in €");
   REQUIRE(schema.tables.size() == 3);
   CHECK(schema.tables[0].min_count == 2);
+  CHECK(schema.tables[0].evict == 5400);
+  CHECK(schema.tables[0].evict_by_time);
   CHECK(schema.tables[1].hash_buckets == 1024);
+  CHECK(schema.tables[1].evict == 0);
+  CHECK(schema.tables[2].evict == 7);
+  CHECK_FALSE(schema.tables[2].evict_by_time);
   check_same_schema(schema, parse_schema(write_schema(schema), "written"));
   for (TableSpec& table : schema.tables) table.rows = 1 + static_cast<std::int64_t>(table.name.size());
   check_same_schema(schema, parse_schema(write_schema(schema), "written"));
@@ -108,6 +114,14 @@ TEST_CASE("schemas: what is wrong is named with its line") {
   check("{name: a, kind: id, hash: 1000000000000}", "hash", "must be");
   check("{name: a, kind: id, hash: 16, min_count: 2}", "min_count", "hashed");
   check("{name: a, kind: id, min_count: 0}", "min_count", "from 1 to");
+  for (const char* evict : {"0d", "0.5s", "30x", "d", "-3d", "nans", "1e99d"})
+    check(fmt::format("{{name: a, kind: id, evict: {}}}", evict), "evict", "no length of time of at least a second");
+  for (const char* evict : {"-1", "1.5", "3000000000", "[30d]", "\"30\"", "\"\""})
+    check(fmt::format("{{name: a, kind: id, evict: {}}}", evict), "evict", "must be");
+  check("{name: a, kind: id, evict: 30d}", "evict", "a length of time needs a column of kind time");
+  check("{name: a, kind: id, hash: 16, evict: 30d}", "evict", "a hashed column");
+  check("{name: a, kind: id, hash: 16, evict: 30}", "evict", "a hashed column");
+  check("{name: a, kind: credit, evict: 30}", "evict", "unknown key");
   check("{name: a, kind: number, log1p: maybe}", "log1p", "true or false");
   check("{name: a, kind: sequence, length: 3, table: b}", "table", "no id, ids or sequence column 'b'");
   check("{name: a, kind: sequence, length: 3, table: last}", "table", "column 'last' is no id");

@@ -12,6 +12,7 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/text.h"
+#include "train/config/duration.h"
 #include "train/config/program.h"
 
 namespace mal {

@@ -19,22 +19,6 @@ bool parse_whole(std::string_view text, Number& number) {
 
 }  // namespace
 
-std::int64_t parse_duration(std::string_view text, std::string_view option) {
-  std::string_view digits = text;
-  double unit = 1;
-  if (!text.empty() && text.back() > '9') {
-    const char letter = text.back();
-    unit = letter == 'd' ? 86400 : letter == 'h' ? 3600 : letter == 'm' ? 60 : letter == 's' ? 1 : 0;
-    digits.remove_suffix(1);
-  }
-  double number = 0;
-  const bool good = unit > 0 && parse_whole(digits, number);
-  const double seconds = number * unit;
-  if (!good || !(seconds >= 1) || seconds > 1e10)
-    fail_usage("{} {}: not a length of time; write 30d, 12h, 90m or a number of seconds, at least 1", option, text);
-  return static_cast<std::int64_t>(seconds);
-}
-
 std::int64_t parse_time(std::string_view text, std::string_view option, std::int64_t utc_offset) {
   std::int64_t seconds = 0;
   if (parse_whole(text, seconds)) return seconds;

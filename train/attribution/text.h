@@ -1,4 +1,4 @@
-// Small text work shared by the readers and writers of this folder: durations, times, CSV fields and numbers.
+// Small text work shared by the readers and writers of this folder: times, CSV fields and numbers.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,6 @@
 #include <string_view>
 
 namespace mal {
-
-// "30d", "12h", "90m", "45s" or plain seconds, as seconds > 0; throws a usage Error that names `option`.
-std::int64_t parse_duration(std::string_view text, std::string_view option);
 
 // Unix seconds, or a date 2017-12-03 (its midnight, `utc_offset` seconds east of Greenwich), as Unix seconds; throws a
 // usage Error that names `option`.

@@ -16,6 +16,7 @@ FittedColumns::FittedColumns(const Schema& schema)
       numbers(schema.columns.size()),
       slices(schema.columns.size()),
       columns_(schema.columns),
+      specs_(schema.tables),
       given_(schema.tables.size(), false),
       integer_counts_(schema.tables.size()),
       entry_counts_(schema.columns.size()),
@@ -27,9 +28,18 @@ FittedColumns::FittedColumns(const Schema& schema)
     scaled_.push_back(column.standardize);
     counted_.push_back(table < 0 || schema.tables[static_cast<std::size_t>(table)].hash_buckets != 0 ? -1 : table);
   }
+  find_clock();
+}
+
+void FittedColumns::find_clock() {
+  clock_ = -1;
+  for (std::size_t t = 0; t < specs_.size(); ++t)
+    for (std::size_t c = 0; c < columns_.size(); ++c)
+      if (specs_[t].evict_by_time && !given_[t] && columns_[c].kind == ColumnKind::time) clock_ = static_cast<int>(c);
 }
 
 void FittedColumns::count(const TextTable& table, const std::vector<int>& fields) {
+  if (clock_ >= 0) last_time = table.integer(fields[static_cast<std::size_t>(clock_)]);
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     const Column& column = columns_[c];
     if (scaled_[c]) {
@@ -53,6 +63,16 @@ void FittedColumns::count(const SourceBlock& block, std::size_t column) {
   check_source(columns_[column], values, block.path);
   if (scaled_[column]) count_numbers(block, values, column);
   if (counted_[column] >= 0) count_ids(values, column, static_cast<std::size_t>(counted_[column]));
+  if (static_cast<int>(column) == clock_) read_clock(values);
+}
+
+// That the rows are in the order of time, and have one, is found when they are encoded.
+void FittedColumns::read_clock(const SourceColumn& values) {
+  for (std::size_t v = values.values(); v-- > 0;)
+    if (!values.is_null(v)) {
+      last_time = values.integers[values.place(v)];
+      return;
+    }
 }
 
 // Codes are counted by themselves; what they stand for is looked up once, where the dictionary ends.
@@ -103,6 +123,7 @@ void FittedColumns::give(int table, Vocabulary vocabulary) {
   given_[index] = true;
   for (int& counted : counted_)
     if (counted == table) counted = -1;
+  find_clock();
 }
 
 void FittedColumns::give_scale(std::size_t column, const NumberScale& scale) {
@@ -136,7 +157,7 @@ void FittedColumns::finish(Schema& schema) {
       integer_counts_[t].add_to(tables[t]);
       integer_counts_[t] = IntegerCounts();
       if (spec.evict > 0)
-        memories[t] = renumber(tables[t], memories[t], spec);
+        memories[t] = renumber(tables[t], memories[t], spec, last_time.value_or(memories[t].now));
       else
         tables[t].assign(spec.min_count);
     }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,7 +38,9 @@ class FittedColumns {
   void count(const TextTable& table, const std::vector<int>& fields);  // one training row
   // A block of training rows of one column alone, for which counts() is true; columns may be counted at the same time.
   void count(const SourceBlock& block, std::size_t column);
-  bool counts(std::size_t column) const { return counted_[column] >= 0 || scaled_[column]; }
+  bool counts(std::size_t column) const {
+    return counted_[column] >= 0 || scaled_[column] || static_cast<int>(column) == clock_;
+  }
   bool is_given(std::size_t table) const { return given_[table]; }
   void add_number(std::size_t column, double transformed) { moments_[column].add(transformed); }
 
@@ -46,10 +49,11 @@ class FittedColumns {
   // Of a finished table, made when it is first asked for.
   const IntegerIndex& integers(int table);
 
-  std::vector<Vocabulary> tables;    // one a table of the schema; empty where it is hashed
-  std::vector<IdMemory> memories;    // one a table; empty where it has no `evict`
-  std::vector<NumberScale> numbers;  // one a column of the schema
-  std::vector<SliceNames> slices;    // one a column of the schema
+  std::vector<Vocabulary> tables;         // one a table of the schema; empty where it is hashed
+  std::vector<IdMemory> memories;         // one a table; empty where it has no `evict`
+  std::optional<std::int64_t> last_time;  // of the training rows that were counted, if a table's clock needs it
+  std::vector<NumberScale> numbers;       // one a column of the schema
+  std::vector<SliceNames> slices;         // one a column of the schema
 
   // For a part of a data set: numbers are stored as they are (dataset_layout.h, part_column), not yet scaled.
   bool raw_numbers = false;
@@ -63,7 +67,12 @@ class FittedColumns {
   void count_entry(const SourceColumn& values, std::size_t table, std::size_t place, std::int64_t times);
   void count_numbers(const SourceBlock& block, const SourceColumn& values, std::size_t column);
 
+  void find_clock();
+  void read_clock(const SourceColumn& values);
+
   std::vector<Column> columns_;
+  std::vector<TableSpec> specs_;
+  int clock_ = -1;                             // the time column, if a table that is counted has an `evict` of time
   std::vector<int> counted_;                   // of each column: the table whose values are counted, −1 where none is
   std::vector<bool> scaled_;                   // one a column: standardized by what is counted
   std::vector<bool> given_;                    // one a table

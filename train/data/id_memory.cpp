@@ -14,32 +14,55 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 36;
 
-RememberedId later(const RememberedId& id, const Vocabulary& counted) {
+constexpr const char *kDatasets = "data sets", *kSeconds = "seconds";
+constexpr std::int64_t kMost = std::int64_t{1} << 62;  // of what is added up
+
+RememberedId later(const RememberedId& id, const Vocabulary& counted, std::int64_t clock) {
   const std::int64_t now = counted.seen(id.value);
-  return {id.value, id.seen + now, now > 0 ? 0 : id.absent + 1};
+  return {id.value, id.seen + now, now > 0 ? clock : id.last};
+}
+
+// Both are times of any year: their distance may not be a signed number.
+bool is_over(std::int64_t last, std::int64_t now, std::int64_t limit) {
+  return static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(last) >= static_cast<std::uint64_t>(limit);
 }
 
 void write_list(OutputFile& file, const std::string& path, const std::vector<RememberedId>& ids) {
   for (std::size_t i = 0; i < ids.size(); ++i)
     file.write(
-        fmt::format("{}\n[{}, {}, {}]", i == 0 ? "" : ",", json_text(ids[i].value, path), ids[i].seen, ids[i].absent));
+        fmt::format("{}\n[{}, {}, {}]", i == 0 ? "" : ",", json_text(ids[i].value, path), ids[i].seen, ids[i].last));
 }
 
-std::vector<RememberedId> read_list(const Json& list) {
+// absences: an earlier version wrote how many data sets in a row had not had the id.
+std::vector<RememberedId> read_list(const Json& list, bool absences) {
   std::vector<RememberedId> ids;
-  for (const Json& id : list)
+  for (const Json& id : list) {
     ids.push_back({id.at(0).get<std::string>(), id.at(1).get<std::int64_t>(), id.at(2).get<std::int64_t>()});
+    if (absences) ids.back().last = -std::clamp(ids.back().last, std::int64_t{0}, kMost);
+  }
   return ids;
+}
+
+bool is_possible(const IdMemory& memory) {
+  for (const std::vector<RememberedId>* ids : {&memory.rows, &memory.waiting})
+    for (const RememberedId& id : *ids)
+      if (id.seen < 0 || id.seen > kMost || id.last > memory.now) return false;
+  return memory.by_time || (memory.now >= 0 && memory.now <= kMost);
 }
 
 }  // namespace
 
-IdMemory renumber(Vocabulary& counted, const IdMemory& base, const TableSpec& table) {
+IdMemory renumber(Vocabulary& counted, const IdMemory& base, const TableSpec& table, std::int64_t last_time) {
+  const bool remembers = !base.rows.empty() || !base.waiting.empty();
+  if (table.evict_by_time && remembers && last_time < base.now)
+    fail("table '{}': the training rows end at time {}, before those of the base ({}); `evict: {}s` needs later data",
+         table.name, last_time, base.now, table.evict);
   IdMemory memory;
+  set_clock(memory, table.evict_by_time, table.evict_by_time ? last_time : base.now + 1);
   Vocabulary next;
   for (const RememberedId& id : base.rows) {
-    RememberedId now = later(id, counted);
-    if (now.absent >= table.evict) continue;
+    RememberedId now = later(id, counted, memory.now);
+    if (is_over(now.last, memory.now, table.evict)) continue;
     next.add(id.value);
     memory.rows.push_back(std::move(now));
   }
@@ -50,9 +73,10 @@ IdMemory renumber(Vocabulary& counted, const IdMemory& base, const TableSpec& ta
     candidates.push_back(std::move(id));
   };
   for (const RememberedId& id : base.waiting)
-    if (RememberedId now = later(id, counted); now.absent < table.evict) add(std::move(now));
+    if (RememberedId now = later(id, counted, memory.now); !is_over(now.last, memory.now, table.evict))
+      add(std::move(now));
   counted.for_each_count([&](std::string_view value, std::int64_t seen) {
-    if (seen > 0 && next.find(value) == 0 && next.seen(value) == 0) add({std::string(value), seen, 0});
+    if (seen > 0 && next.find(value) == 0 && next.seen(value) == 0) add({std::string(value), seen, memory.now});
   });
   next.assign(table.min_count);
   memory.rows.resize(static_cast<std::size_t>(next.rows() - 1));
@@ -77,9 +101,17 @@ IdMemory memory_of(const Vocabulary& vocabulary) {
   return memory;
 }
 
+void set_clock(IdMemory& memory, bool by_time, std::int64_t now) {
+  memory.by_time = by_time;
+  memory.now = now;
+  for (std::vector<RememberedId>* ids : {&memory.rows, &memory.waiting})
+    for (RememberedId& id : *ids) id.last = now;
+}
+
 void write_memory(const std::string& path, const IdMemory& memory) {
   OutputFile file(path);
-  file.write("{\"rows\": [");
+  file.write(
+      fmt::format("{{\"clock\": \"{}\", \"now\": {},\n\"rows\": [", memory.by_time ? kSeconds : kDatasets, memory.now));
   write_list(file, path, memory.rows);
   file.write("],\n\"waiting\": [");
   write_list(file, path, memory.waiting);
@@ -89,11 +121,21 @@ void write_memory(const std::string& path, const IdMemory& memory) {
 
 IdMemory read_memory(const std::string& path) {
   const Json json = Json::parse(read_file(path, kMaxBytes), nullptr, false);
+  IdMemory memory;
+  bool ours = false;
   try {
-    return {read_list(json.at("rows")), read_list(json.at("waiting"))};
+    const bool absences = !json.contains("clock");
+    const std::string clock = absences ? kDatasets : json.at("clock").get<std::string>();
+    memory.by_time = clock == kSeconds;
+    if (!absences) memory.now = json.at("now").get<std::int64_t>();
+    memory.rows = read_list(json.at("rows"), absences);
+    memory.waiting = read_list(json.at("waiting"), absences);
+    ours = (memory.by_time || clock == kDatasets) && is_possible(memory);
   } catch (const Json::exception&) {
-    fail("{}: it is not what prepare writes; prepare this data set again", path);
+    ours = false;
   }
+  if (!ours) fail("{}: it is not what prepare writes; prepare this data set again", path);
+  return memory;
 }
 
 }  // namespace mal

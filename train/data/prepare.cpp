@@ -91,14 +91,20 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
                schema.tables.empty() ? "user" : schema.tables.front().name);
 }
 
-IdMemory base_memory(const std::string& base, const std::string& table, const Vocabulary& known) {
-  const std::string path = memory_file(base, table);
-  if (!fs::exists(path)) return memory_of(known);
-  IdMemory memory = read_memory(path);
+// What the base remembers of a table, on the clock of the schema.
+IdMemory base_memory(const Dataset& base, const TableSpec& table, const Vocabulary& known) {
+  const std::string path = memory_file(base.path(), table.name);
+  IdMemory memory = fs::exists(path) ? read_memory(path) : memory_of(known);
   bool same = static_cast<std::int64_t>(memory.rows.size()) + 1 == known.rows();
   for (std::size_t r = 0; same && r < memory.rows.size(); ++r)
     same = known.find(memory.rows[r].value) == static_cast<std::int32_t>(r) + 1;
-  if (!same) fail("{}: its ids are not those of {}; prepare the base again", path, vocabulary_file(base, table));
+  if (!same)
+    fail("{}: its ids are not those of {}; prepare the base again", path, vocabulary_file(base.path(), table.name));
+  if (memory.by_time == table.evict_by_time) return memory;
+  if (table.evict_by_time && base.schema().columns_of(ColumnKind::time).empty())
+    fail_usage("--base {}: it has no column of kind time, and `evict: {}s` of table '{}' counts from its end",
+               base.path(), table.evict, table.name);
+  set_clock(memory, table.evict_by_time, table.evict_by_time ? base.stats(Split::train).last_time : 0);
   return memory;
 }
 
@@ -118,7 +124,7 @@ void start_from(const std::string& base, const Schema& schema, FittedColumns& fi
     if (table.evict == 0)
       fitted.start(static_cast<int>(t), std::move(known));
     else
-      fitted.remember(static_cast<int>(t), base_memory(base, table.name, known));
+      fitted.remember(static_cast<int>(t), base_memory(dataset, table, known));
   }
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     if (!schema.columns[c].standardize) continue;

@@ -4,9 +4,11 @@
 #include <bit>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/config/duration.h"
 #include "train/config/strict_yaml.h"
 #include "train/config/suggest.h"
 
@@ -74,6 +76,22 @@ Column parse_column(const YamlNode& node) {
   return column;
 }
 
+// A number of data sets, or a length of time.
+void parse_evict(const YamlNode& node, TableSpec& table) {
+  const auto text = node.get<std::string>("evict", "0");
+  table.evict_by_time = !text.empty() && text.back() > '9';
+  if (!table.evict_by_time) {
+    table.evict = node.integer("evict", 0, 0, kMaxRows);
+    return;
+  }
+  const std::optional<std::int64_t> seconds = duration_of(text);
+  if (!seconds)
+    node.fail_at("evict", fmt::format("'{}' is no number of data sets, such as 30, and no length of time of at least a "
+                                      "second, such as 30d, 12h, 90m or 45s",
+                                      text.substr(0, 40)));
+  table.evict = *seconds;
+}
+
 // The table's own settings stand at the column that it is named after.
 void add_table(Schema& schema, const YamlNode& node, const Column& column) {
   if (!has_table(column.kind) || column.table != column.name) return;
@@ -85,7 +103,7 @@ void add_table(Schema& schema, const YamlNode& node, const Column& column) {
   table.min_count = node.integer("min_count", 1, 1, kMaxRows);
   if (table.hash_buckets != 0 && table.min_count != 1)
     node.fail_at("min_count", "a hashed column has no vocabulary whose rare values could be left out");
-  table.evict = node.integer("evict", 0, 0, kMaxRows);
+  parse_evict(node, table);
   if (table.hash_buckets != 0 && table.evict != 0)
     node.fail_at("evict", "a hashed column has no vocabulary whose values could lose their rows");
   table.rows = node.integer("rows", table.hash_buckets, 0, kMaxRows);
@@ -113,6 +131,13 @@ void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNod
     if (shared)
       nodes[c].fail_at("table", fmt::format("there is no id, ids or sequence column '{}' whose table this could share",
                                             column.table));
+  }
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const auto table = std::ranges::find(schema.tables, schema.columns[c].name, &TableSpec::name);
+    if (table != schema.tables.end() && table->evict_by_time && schema.columns_of(ColumnKind::time).empty())
+      nodes[c].fail_at("evict",
+                       "a length of time needs a column of kind time, which says when a value was there; add one, or "
+                       "give a number of data sets, such as 30");
   }
   if (schema.views().empty()) root.fail_at("columns", "a schema needs at least one column of kind credit");
   for (const ColumnKind single : {ColumnKind::group, ColumnKind::time})
@@ -159,7 +184,7 @@ std::string write_column(const Schema& schema, const Column& column) {
     if (column.table == column.name) {
       const TableSpec& table = schema.tables[static_cast<std::size_t>(schema.table_index(column.table))];
       text += fmt::format(", hash: {}, min_count: {}, rows: {}", table.hash_buckets, table.min_count, table.rows);
-      if (table.evict != 0) text += fmt::format(", evict: {}", table.evict);
+      if (table.evict != 0) text += fmt::format(", evict: {}{}", table.evict, table.evict_by_time ? "s" : "");
     }
   }
   return text + "}\n";

@@ -42,6 +42,7 @@ std::string columns_of_model(Schema schema) {
     table.rows = 0;
     table.min_count = 1;
     table.evict = 0;
+    table.evict_by_time = false;
   }
   schema.name.clear();
   return write_schema(schema);
