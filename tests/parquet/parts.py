@@ -1,5 +1,5 @@
 """prepare --partition, then --merge, gives the data set that one run gives, byte for byte: of random schemas, of text and
-of Parquet as a Spark job leaves it (part-*.parquet and _SUCCESS in a folder). Arguments: mal_data [cases [first seed]]."""
+of Parquet as a Spark job leaves it (part-*.parquet and _SUCCESS in a folder), day after day with --base. Arguments: mal_data [cases [first seed]]."""
 import filecmp
 import os
 import random
@@ -57,37 +57,48 @@ def spark_folder(r, split, names, files, clock):
     open(f"{split}/_SUCCESS", "w").close()
 
 
+def remove(*folders):
+    for name in folders:
+        shutil.rmtree(name, ignore_errors=True)
+
+
 def one_case(seed):
     r = random.Random(seed)
     wanted = ["last"] + r.sample([k for k in KINDS if k not in ("last", "group")], r.randint(1, len(KINDS) - 2))
     if "user" not in wanted and "seq" in wanted:
         wanted.append("user")
-    files = r.randint(2, 6)
-    spark_folder(r, "train", wanted, files, 0)
-    spark_folder(r, "test", wanted, r.randint(1, 4), 1_000_000)
-    write("train/part-00000-c000.snappy.parquet", {n: pa.array([0 if n == "time" else value(r, n, "train")], KINDS[n][1]) for n in wanted})
     columns = wanted + (["group"] if "user" in wanted else [])
     with open("schema.yaml", "w") as file:
-        file.write("name: parts\ncolumns:\n" + "".join(f"  - {{name: {c}, {KINDS[c][0]}}}\n" for c in columns))
+        file.write("name: parts\ncolumns:\n")
+        for c in columns:  # a day ends 2,000,000 seconds after the one before
+            limits = ["", ", evict: 1", ", evict: 2"] + [", evict: 1s", ", evict: 30d"] * ("time" in wanted)
+            file.write(f"  - {{name: {c}, {KINDS[c][0]}{r.choice(limits) if c in ('user', 'word', 'tags') else ''}}}\n")
     more = []
     if "word" in wanted and r.random() < 0.3:
         os.makedirs("vocabs", exist_ok=True)
         with open("vocabs/word.json", "w") as file:
             file.write('{"red": 1, "new": 2}')
         more = ["--vocabs", "vocabs"]
-    expect(prepare("schema.yaml", "train", "test", "whole", *more), 0)
-    parts = r.randint(1, files)
-    folders = []
-    for part in range(1, parts + 1):
-        folders.append(f"part{part}")
-        expect(prepare("schema.yaml", "train", "test", folders[-1], "--partition", f"{part}/{parts}", *more), 0)
-    r.shuffle(folders)
-    expect(mal_data("prepare", "--merge", *folders, "--out", "merged"), 0)
-    same("whole", "merged")
-    if parts > 1:
-        expect(mal_data("prepare", "--merge", *folders[1:], "--out", "dataset"), 2, "give each of the parts once")
-    for name in ["train", "test", "vocabs", "whole", "merged", *folders]:
-        shutil.rmtree(name, ignore_errors=True)
+    for day in range(1 if more else 3):
+        files, clock = r.randint(2, 6), day * 2_000_000
+        spark_folder(r, "train", wanted, files, clock)
+        spark_folder(r, "test", wanted, r.randint(1, 4), clock + 1_000_000)
+        write("train/part-00000-c000.snappy.parquet",
+              {n: pa.array([clock if n == "time" else value(r, n, "train")], KINDS[n][1]) for n in wanted})
+        base = lambda name: ["--base", name] if day else []
+        expect(prepare("schema.yaml", "train", "test", "whole", *more, *base("whole")), 0)
+        parts = r.randint(1, files)
+        folders = []
+        for part in range(1, parts + 1):
+            folders.append(f"part{part}")
+            expect(prepare("schema.yaml", "train", "test", folders[-1], "--partition", f"{part}/{parts}", *more), 0)
+        r.shuffle(folders)
+        expect(mal_data("prepare", "--merge", *folders, "--out", "merged", *base("merged")), 0)
+        same("whole", "merged")
+        if parts > 1:
+            expect(mal_data("prepare", "--merge", *folders[1:], "--out", "dataset"), 2, "give each of the parts once")
+        remove("train", "test", *folders)
+    remove("vocabs", "whole", "merged")
 
 
 cases, first = (int(sys.argv[2]) if len(sys.argv) > 2 else 12), (int(sys.argv[3]) if len(sys.argv) > 3 else 1)
@@ -145,4 +156,11 @@ for day, base in (("a", None), ("b", "a"), ("t", "b")):
     same(f"days_{day}_csv", f"days_{day}_parquet")
 assert json.load(open("days_b_csv/vocab/user.json")) == {"ann": 1, "bob": 2, "cid": 3}
 assert json.load(open("days_t_csv/vocab/user.json")) == {"ann": 1, "cid": 2, "dan": 3}
+expect(prepare("schema.yaml", ["b.csv", "t.csv"], "u.csv", "days", "--base", "days_a_csv"), 0)
+for part, out in (("1/2", "part1"), ("2/2", "part2")):
+    expect(prepare("schema.yaml", ["b.csv", "t.csv"], "u.csv", out, "--partition", part), 0)
+expect(mal_data("prepare", "--merge", "part1", "part2", "--base", "days_a_csv", "--out", "merged"), 0)
+same("days", "merged")
+expect(mal_data("prepare", "--merge", "part1", "part2", "--base", "part1", "--out", "dataset"), 1, "schema.yaml")
+expect(prepare("schema.yaml", "b.csv", "u.csv", "part3", "--partition", "1/1", "--base", "days"), 2, "give it to --merge")
 print(f"{cases} data sets made in parts are those of one run")

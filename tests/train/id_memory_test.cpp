@@ -133,21 +133,11 @@ TEST_CASE("a memory comes back as it was written, and a damaged one is refused")
              Catch::Matchers::Contains("its ids are not those of"));
 }
 
-TEST_CASE("evict is of tables with a vocabulary, and of one run") {
+TEST_CASE("evict is of tables with a vocabulary") {
   Chain chain;
   chain.schema.replace(chain.schema.find("min_count: 3"), 12, "hash: 8");
   CHECK_THAT(message_of([&] { chain.add("1", {"ann"}); }),
              Catch::Matchers::Contains("a hashed column has no vocabulary"));
-  const Chain parts;
-  const std::string message = message_of([&] {
-    prepare({.schema = parts.folder.write("schema.yaml", kSchema),
-             .train = {parts.folder.write("a.csv", "user,tags,last\nann,,1\n")},
-             .test = {parts.folder.write("b.csv", "user,tags,last\nann,,1\n")},
-             .part = {1, 1},
-             .output = parts.folder / "part",
-             .progress = false});
-  });
-  CHECK_THAT(message, Catch::Matchers::Contains("--partition: table 'user' has `evict`"));
 }
 
 }  // namespace mal

@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/config/parallel.h"
+#include "train/data/base_dataset.h"
 #include "train/data/dataset_layout.h"
 #include "train/data/part_files.h"
 #include "train/data/prepare_parts.h"
@@ -36,6 +37,8 @@ std::vector<PartFolder> open_parts(const MergeOptions& options) {
     if (part.parts != static_cast<int>(parts.size()) || part.part != static_cast<int>(p) + 1)
       fail_usage("{}: it is part {} of {}, and {} are given; give each of the parts once", part.path, part.part,
                  part.parts, parts.size());
+    if (!options.base.empty() && !part.given.empty())
+      fail_usage("--base {}: {} was made with --vocabs; both say which number an id has", options.base, part.path);
     if (comparable(part.schema) != comparable(parts.front().schema) || part.given != parts.front().given)
       fail("{} and {}: their schemas or --vocabs are not the same; prepare the parts alike", parts.front().path,
            part.path);
@@ -90,7 +93,9 @@ class Merger {
 
   DatasetStats run() {
     OutputFolder folder(options_.output, "schema.yaml");
+    start_from(options_.base, schema_, fitted_);
     join_vocabularies();
+    find_end();
     join_numbers();
     fitted_.finish(schema_);
     find_ids();
@@ -134,11 +139,18 @@ class Merger {
       }
   }
 
+  // Of the rows that were counted.
+  void find_end() {
+    if (schema_.columns_of(ColumnKind::time).empty()) return;
+    for (const PartFolder& part : parts_)
+      if (part.stats.train.rows > 0) fitted_.last_time = part.stats.train.last_time;
+  }
+
   // One after the other, as one run would: means and deviations are the same bits.
   void join_numbers() {
     for (std::size_t c = 0; c < schema_.columns.size(); ++c) {
       const Column& column = schema_.columns[c];
-      if (!column.standardize) continue;
+      if (!column.standardize || !fitted_.counts(c)) continue;
       for (const PartFolder& part : parts_)
         PartColumn(part, Split::train, column)
             .for_each<std::int64_t>(

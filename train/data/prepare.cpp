@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
-#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/data/base_dataset.h"
 #include "train/data/dataset.h"
 #include "train/data/dataset_layout.h"
 #include "train/data/dataset_stats.h"
@@ -59,7 +59,7 @@ void check_files(const PrepareOptions& options) {
   if (!options.vocabularies.empty() && !options.base.empty())
     fail_usage("--vocabs and --base exclude each other: both say which number an id has");
   if (options.part.parts > 0 && !options.base.empty())
-    fail_usage("--partition and --base exclude each other; merge the parts without a base");
+    fail_usage("--partition and --base exclude each other: a part knows no base, give it to --merge");
   if (options.output.empty()) fail_usage("no output: give --out DATASET");
   if (options.shard_rows < 1) fail_usage("a shard has at least 1 row, not {}", options.shard_rows);
   const std::string output = fs::weakly_canonical(options.output).string() + "/";
@@ -89,51 +89,6 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
   if (!some)
     fail_usage("--vocabs {}: it has no <table>.json of any table of the schema, such as {}.json", options.vocabularies,
                schema.tables.empty() ? "user" : schema.tables.front().name);
-}
-
-// What the base remembers of a table, on the clock of the schema.
-IdMemory base_memory(const Dataset& base, const TableSpec& table, const Vocabulary& known) {
-  const std::string path = memory_file(base.path(), table.name);
-  IdMemory memory = fs::exists(path) ? read_memory(path) : memory_of(known);
-  bool same = static_cast<std::int64_t>(memory.rows.size()) + 1 == known.rows();
-  for (std::size_t r = 0; same && r < memory.rows.size(); ++r)
-    same = known.find(memory.rows[r].value) == static_cast<std::int32_t>(r) + 1;
-  if (!same)
-    fail("{}: its ids are not those of {}; prepare the base again", path, vocabulary_file(base.path(), table.name));
-  if (memory.by_time == table.evict_by_time) return memory;
-  if (table.evict_by_time && base.schema().columns_of(ColumnKind::time).empty())
-    fail_usage("--base {}: it has no column of kind time, and `evict: {}s` of table '{}' counts from its end",
-               base.path(), table.evict, table.name);
-  set_clock(memory, table.evict_by_time, table.evict_by_time ? base.stats(Split::train).last_time : 0);
-  return memory;
-}
-
-// Ids and scales go on from those of an earlier data set, so that a model of it can go on, too.
-void start_from(const std::string& base, const Schema& schema, FittedColumns& fitted) {
-  if (base.empty()) return;
-  const Dataset dataset = Dataset::open(base);
-  for (std::size_t t = 0; t < schema.tables.size(); ++t) {
-    const TableSpec& table = schema.tables[t];
-    const auto earlier = std::ranges::find(dataset.schema().tables, table.name, &TableSpec::name);
-    if (earlier == dataset.schema().tables.end() || earlier->hash_buckets != table.hash_buckets)
-      fail_usage("--base {}: its schema has no table '{}' {}; the base is a data set of the same schema", base,
-                 table.name,
-                 table.hash_buckets != 0 ? fmt::format("of {} buckets", table.hash_buckets) : "with a vocabulary");
-    if (table.hash_buckets != 0) continue;
-    Vocabulary known = read_vocabulary(vocabulary_file(base, table.name));
-    if (table.evict == 0)
-      fitted.start(static_cast<int>(t), std::move(known));
-    else
-      fitted.remember(static_cast<int>(t), base_memory(dataset, table, known));
-  }
-  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
-    if (!schema.columns[c].standardize) continue;
-    const std::optional<int> earlier = dataset.schema().find(schema.columns[c].name);
-    if (!earlier || !dataset.schema().columns[static_cast<std::size_t>(*earlier)].standardize)
-      fail_usage("--base {}: it has no standardized column '{}'; the base is a data set of the same schema", base,
-                 schema.columns[c].name);
-    fitted.give_scale(c, dataset.scale(*earlier));
-  }
 }
 
 // Counts rows of one split.
@@ -181,9 +136,11 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
   if (static_cast<int>(options.train.size()) < options.part.parts)
     fail_usage("--partition {}/{}: there are only {} training files to share", options.part.part, options.part.parts,
                options.train.size());
-  for (const TableSpec& table : schema.tables)
-    if (table.evict != 0)
-      fail_usage("--partition: table '{}' has `evict`, and parts remember nothing; prepare it in one run", table.name);
+  const Schema original = schema;
+  for (TableSpec& table : schema.tables) {  // who loses a row is seen when all parts are there
+    table.evict = 0;
+    table.evict_by_time = false;
+  }
   options.train = files_of_part(options.train, options.part);
   options.test = files_of_part(options.test, options.part);
   OutputFolder folder(options.output, "part.json");
@@ -195,7 +152,6 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
   fitted.raw_numbers = true;
   count(options.train, options, schema, fitted);
   count(options.test, options, schema, on_test);
-  const Schema original = schema;
   for (TableSpec& table : schema.tables) table.min_count = 0;
   on_test.finish(schema);
   for (std::size_t t = 0; t < schema.tables.size(); ++t)
@@ -208,7 +164,11 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
   for (const SliceNames& names : fitted.slices) train_slices.push_back(names.names().size());
   stats.test = encode_split(schema, options, Split::test, kAnyTime, folder.path(), fitted);
   stats.numbers = fitted.numbers;
-  for (std::size_t t = 0; t < schema.tables.size(); ++t) schema.tables[t].min_count = original.tables[t].min_count;
+  for (std::size_t t = 0; t < schema.tables.size(); ++t) {
+    const std::int64_t rows = schema.tables[t].rows;
+    schema.tables[t] = original.tables[t];
+    schema.tables[t].rows = rows;
+  }
   write_part(folder.path(), options.part, schema, fitted, train_slices, stats);
   folder.commit();
   return stats;

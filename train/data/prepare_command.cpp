@@ -34,12 +34,13 @@ void add_prepare_command(CLI::App& app) {
       "An earlier data set: its ids keep their numbers, new ones follow; its scales are kept. A run on it "
       "can go on with this one (docs/new-data.md)");
   command->add_option("--partition", all->part, "k/n: make part k of n from its share of the files, for --merge");
-  command->add_option("--merge", all->merge.parts, "Folders of all parts: make the data set that one run would make")
+  command
+      ->add_option("--merge", all->merge.parts,
+                   "Folders of all parts: make the data set that one run would make, with --base, too")
       ->excludes("--schema")
       ->excludes("--train")
       ->excludes("--test")
       ->excludes("--vocabs")
-      ->excludes("--base")
       ->excludes("--partition");
   command->add_option("--out", options.output, "Folder of the data set, or of the part")->required();
   command->add_option("--threads", options.threads, "For Parquet and for --merge; 0: one a core")
@@ -50,6 +51,7 @@ void add_prepare_command(CLI::App& app) {
     PrepareOptions& prepare_options = all->prepare;
     DatasetStats stats;
     if (!all->merge.parts.empty()) {
+      all->merge.base = prepare_options.base;
       all->merge.output = prepare_options.output;
       all->merge.threads = prepare_options.threads;
       stats = merge_parts(all->merge);

@@ -31,6 +31,7 @@ void write_part(const std::string& folder, const PartNumber& number, const Schem
 
 struct MergeOptions {
   std::vector<std::string> parts;  // folders, in any order
+  std::string base = {};           // as PrepareOptions::base
   std::string output;
   int threads = 0;  // 0: one a core
   std::int64_t shard_rows = std::int64_t{1} << 20;
