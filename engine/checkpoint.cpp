@@ -223,6 +223,11 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
   file.commit();
 }
 
+Metadata read_metadata(const std::string& path, Contents contents) {
+  const MappedFile file(path);
+  return metadata_of(path, parse(path, file).header, contents);
+}
+
 Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents, const TableRows& rows) {
   const MappedFile file(path);
   const View view = parse(path, file);

@@ -36,4 +36,7 @@ void save_weights(const std::string& path, const Parameters& parameters, const M
 Metadata load_weights(const std::string& path, Parameters& parameters, Contents contents = Contents::weights,
                       const TableRows& rows = {});
 
+// The metadata alone, without a look at the data: whether the file is whole is seen by load_weights.
+Metadata read_metadata(const std::string& path, Contents contents = Contents::weights);
+
 }  // namespace mal

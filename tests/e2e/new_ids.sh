@@ -117,22 +117,27 @@ said "note: whole goes on after step $before with new data; new ids: user"
 cmp -s whole/model.safetensors second/model.safetensors && die "the optimiser's state makes no difference"
 mapfile -t tested < <(steps whole)
 [[ ${#tested[@]} == 2 && ${tested[0]} == "$before" && ${tested[1]} -gt $before ]] || die "steps do not go on: ${tested[*]}"
-for kill in 1 2; do
-  inode=$(stat -c %Y.%i parts/checkpoint.safetensors)
-  "${train[@]}" --set output=parts --set data.path=days_b --set vocab=grow --resume --set train.checkpoint_every=3 \
-    >out.txt 2>&1 &
-  job=$!
-  while kill -0 $job 2>/dev/null && [[ $(stat -c %Y.%i parts/checkpoint.safetensors) == "$inode" ]]; do sleep 0.01; done
-  kill -9 $job 2>/dev/null || true
-  wait $job 2>/dev/null || true
-done
-if ! grep -q "is finished" out.txt; then
-  "${train[@]}" --set output=parts --set data.path=days_b --set vocab=grow --resume --set train.checkpoint_every=3 \
-    >out.txt 2>&1 || grep -q "is finished" out.txt || die "parts: $(tail -n 1 out.txt)"
-fi
+# Goes on with DATA, killed after the next checkpoint, twice, and then to the end.
+killed() {  # killed RUN DATA
+  local command=("${train[@]}" --set output="$1" --set data.path="$2" --set vocab=grow --resume --set train.checkpoint_every=3)
+  local inode job
+  for _ in 1 2; do
+    inode=$(stat -c %Y.%i "$1/checkpoint.safetensors")
+    "${command[@]}" >out.txt 2>&1 &
+    job=$!
+    while kill -0 $job 2>/dev/null && [[ $(stat -c %Y.%i "$1/checkpoint.safetensors") == "$inode" ]]; do sleep 0.01; done
+    kill -9 $job 2>/dev/null || true
+    wait $job 2>/dev/null || true
+  done
+  grep -q "is finished" out.txt || "${command[@]}" >out.txt 2>&1 || grep -q "is finished" out.txt || die "$1: $(tail -n 1 out.txt)"
+}
+same_log() {  # same_log RUN OF: its log is that of the run OF
+  diff <(sed 's/, "samples_per_second": [0-9.]*//' "$2/metrics.jsonl") \
+    <(sed "s/, \"samples_per_second\": [0-9.]*//; s/\"$1\"/\"$2\"/" "$1/metrics.jsonl") || die "$1 has another log than $2"
+}
+killed parts days_b
 cmp whole/model.safetensors parts/model.safetensors || die "killed and resumed on new data: other weights"
-diff <(sed 's/, "samples_per_second": [0-9.]*//' whole/metrics.jsonl) \
-  <(sed 's/, "samples_per_second": [0-9.]*//; s/"parts"/"whole"/' parts/metrics.jsonl) || die "another log"
+same_log parts whole
 "$bin/mal_gpu_train" report whole second >out.txt || die "report"
 trains whole --set data.path=days_c --set vocab=grow --resume
 said "note: whole goes on after step ${tested[1]} with new data"
@@ -147,8 +152,6 @@ trains kept --set data.path=kept_a
 trains kept_on --set data.path=kept_b --set init_from=kept --set vocab=grow --set optimizer.dense.lr=1e-12 \
   --set optimizer.sparse.lr=1e-12
 said "new ids: user [0-9]+ .[0-9]+ lost their rows"
-refuses 1 "ids of embedding/user lost their rows in kept_b .evict.*init_from: kept" \
-  "${train[@]}" --set data.path=kept_b --set vocab=grow --set output=kept --resume
 python3 - <<'CODE'
 import json
 from user_rows import moved, rows
@@ -167,8 +170,90 @@ print(f"{len(stayed)} ids kept their weights, {len(lost)} lost their rows, {len(
 open("lost.txt", "w").write(min(lost))
 CODE
 
+# ---- Going on with the optimiser's state where rows move: it moves with them. Stopped at every step of the change from
+# one data set to the other, no row is taken for that of another id.
+schema=evict.yaml prepare kept_c c.csv samples/test.csv --base kept_b
+on() { echo --set data.path="$1" --set vocab=grow --resume; }
+cp -r kept kept_whole
+trains kept_whole $(on kept_b)
+said "note: kept_whole goes on after step $(steps kept) with new data; new ids: user [0-9]+ .[0-9]+ lost their rows"
+cp -r kept kept_parts
+killed kept_parts kept_b
+cmp kept_whole/model.safetensors kept_parts/model.safetensors || die "killed and resumed where rows move: other weights"
+same_log kept_parts kept_whole
+
+# Where the change is stopped: state1 before the checkpoint is of the new data, state2 after that, state3 when config.yaml
+# says so, too, state4 when trained_on/ does.
+stopped() {  # stopped RUN DATA: its checkpoint is of DATA, nothing else is
+  mkdir "$1/config.yaml.tmp"
+  refuses 1 "config.yaml" "${train[@]}" --set output="$1" $(on "$2")
+  rmdir "$1/config.yaml.tmp"
+}
+cp -r kept state1
+mkdir state1/checkpoint.safetensors.tmp
+refuses 1 "checkpoint.safetensors" "${train[@]}" --set output=state1 $(on kept_b)
+rmdir state1/checkpoint.safetensors.tmp
+cmp kept/checkpoint.safetensors state1/checkpoint.safetensors
+cp -r kept state2
+stopped state2 kept_b
+cp -r state2 state3
+cp kept_whole/config.yaml state3/config.yaml
+cp -r state3 state4
+rm -r state4/trained_on
+cp -r state4/trained_on.next state4/trained_on
+cat >same_rows.py <<'CODE'
+"""same_rows.py RUN VOCABULARY NEXT_RUN NEXT_VOCABULARY: of the ids that both know, weights and optimiser's state are the
+same bits in both checkpoints; no other row is one of before."""
+import json, struct, sys
+
+def rows(run, vocabulary):
+    with open(run + "/checkpoint.safetensors", "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        begin, end = header["embedding/user"]["data_offsets"]
+        file.seek(begin, 1)
+        data = file.read(end - begin)
+    count, width = header["embedding/user"]["shape"]
+    ids = json.load(open(f"{vocabulary}/vocab/user.json"))
+    assert count == len(ids) + 1 and width > 4, (count, len(ids), width)
+    return {user: data[4 * width * row : 4 * width * (row + 1)] for user, row in {**ids, None: 0}.items()}, ids
+
+(before, old), (after, new) = rows(*sys.argv[1:3]), rows(*sys.argv[3:5])
+both = before.keys() & after.keys()
+assert len(both) > 10 and any(old[user] != new[user] for user in both - {None}), "no row has moved"
+assert all(before[user] == after[user] for user in both), "a row is that of another id"
+assert not {after[user] for user in after.keys() - both} & set(before.values()), "a new id has an old row"
+CODE
+python3 same_rows.py kept kept_a state2 kept_b
+for state in state1 state2 state3 state4; do
+  trains_on=kept_b
+  [[ $state == state1 ]] && trains_on=kept_a
+  # With the data that it was about to go on with.
+  cp -r $state same
+  trains same $(on kept_b)
+  cmp same/model.safetensors kept_whole/model.safetensors || die "$state: other weights"
+  cmp same/checkpoint.safetensors kept_whole/checkpoint.safetensors || die "$state: another checkpoint"
+  same_log same kept_whole
+  [[ ! -e same/trained_on.next ]] || die "$state: trained_on.next is left"
+  # With other data still: each row is found by its id.
+  cp -r $state other
+  stopped other kept_c
+  python3 same_rows.py $state $trains_on other kept_c || die "$state: with other data"
+  trains other $(on kept_c)
+  # The weights of before are those of kept_a, which trained_on/ says until it is replaced.
+  begins=(--set data.path=kept_b --set init_from=$state --set vocab=grow --set optimizer.dense.lr=1e-12 --set optimizer.sparse.lr=1e-12)
+  if [[ $state == state4 ]]; then
+    refuses 1 "state4/model.safetensors: trained_on/ is of other data" "${train[@]}" --set output=begun "${begins[@]}"
+  else
+    trains begun "${begins[@]}"
+    cmp begun/model.safetensors kept_on/model.safetensors || die "$state: other weights to begin with"
+  fi
+  rm -rf same other begun
+done
+rm -r state2/trained_on.next
+refuses 1 "state2/checkpoint.safetensors: trained_on/ is of other data" "${train[@]}" --set output=state2 $(on kept_c)
+
 # ---- Serving: new ids and old ones have rows of their own.
-for run in second third whole kept_on; do
+for run in second third whole kept_on kept_whole; do
   file=$("$bin/mal_gpu_train" export $run --out $run.mal)
   difference=$(grep -o 'difference of a probability [0-9.e+-]*' <<<"$file" | grep -o '[^ ]*$')
   awk -v d="$difference" 'BEGIN { exit !(d <= 1e-6) }' || die "$run: header and trainer differ: $file"

@@ -171,6 +171,34 @@ TEST_CASE("a table that grew keeps its rows to the bit, and the new ones are fre
   check(in_two_steps);
 }
 
+TEST_CASE("the optimiser's state moves with its row, and a fresh row has fresh state", "[checkpoint]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "checkpoint.safetensors";
+  const auto make = [](std::uint64_t seed, std::int64_t items) {
+    Parameters parameters(seed, [](std::int32_t width) { return 2 * width; });
+    declare(parameters, items);
+    parameters.all_tables()[0].fill_state(0.5F, 5, 5);
+    return parameters;
+  };
+  Parameters saved = make(1, 7), loaded = make(2, 5);
+  const Parameters fresh = make(2, 5);
+  for (std::int64_t r = 0; r < 7; ++r)
+    for (int c = 0; c < 15; ++c) saved.all_tables()[0].row(r)[c] = static_cast<float>(100 * r + c);
+  save_weights(path, saved, {{"steps", "3"}}, Contents::training);
+  load_weights(path, loaded, Contents::training, {.grown = true, .moved = {{"embedding/item", {0, 6, 2, -1, 4}}}});
+  constexpr std::int64_t kFrom[] = {0, 6, 2, -1, 4};
+  for (std::int64_t r = 0; r < 5; ++r) {
+    INFO(r);
+    const EmbeddingTable& from = kFrom[r] < 0 ? fresh.all_tables()[0] : saved.all_tables()[0];
+    CHECK(std::memcmp(loaded.all_tables()[0].row(r), from.row(kFrom[r] < 0 ? r : kFrom[r]), 15 * sizeof(float)) == 0);
+  }
+  // Its metadata alone.
+  CHECK(read_metadata(path, Contents::training)["steps"] == "3");
+  CHECK_THROWS_WITH(read_metadata(path), Catch::Matchers::Contains("it holds 'training', not 'weights'"));
+  write_bytes(path, "no weights file");
+  CHECK_THROWS_AS(read_metadata(path), Error);
+}
+
 TEST_CASE("a table that shrank, or that grew without leave, is refused by name", "[checkpoint]") {
   const test::TemporaryFolder folder;
   const std::string path = folder / "model.safetensors";

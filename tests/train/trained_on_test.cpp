@@ -131,6 +131,43 @@ TEST_CASE("where a table has evict, rows are found by their ids") {
   CHECK(check_goes_on(run, Dataset::open(more), Vocab::grow).rows.moved.empty());
 }
 
+TEST_CASE("the folder that says what a file's rows mean is found by its vocabularies") {
+  const Shop shop;
+  const std::string first = shop.make("first", kFirst), second = shop.make("second", "cid,1,2,0,wed\n", "first"),
+                    third = shop.make("third", "dan,1,2,0,wed\n", "second"), run = shop.run_on(first);
+  const std::string of_first = vocabulary_fingerprint(first), of_second = vocabulary_fingerprint(second);
+  const auto folder_of = [&](const std::string& vocabularies) {
+    return std::string(kept_of(run, "file", vocabularies));
+  };
+  const auto refused = [&](const std::string& vocabularies) {
+    return message_of([&] { kept_of(run, "file", vocabularies); });
+  };
+  const auto unknown = Catch::Matchers::StartsWith("file: trained_on/ is of other data");
+  CHECK(vocabulary_fingerprint(run + kTrainedOn) == of_first);  // slices, too
+  CHECK(folder_of(of_first) == kTrainedOn);
+  CHECK_THAT(refused(of_second), unknown);
+  // A run that goes on with other data: before its checkpoint is of them, and after it.
+  keep_trained_on(run, second, kNextTrainedOn);
+  CHECK(folder_of(of_first) == kTrainedOn);
+  CHECK(folder_of(of_second) == kNextTrainedOn);
+  CHECK_THAT(refused(vocabulary_fingerprint(third)), unknown);
+  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow).new_ids == "user 2");
+  CHECK(check_goes_on(run, Dataset::open(third), Vocab::grow, kNextTrainedOn).new_ids == "user 1");
+  // The weights of before are not what trained_on/ says now.
+  keep_trained_on(run, second);
+  CHECK(folder_of(of_second) == kTrainedOn);
+  CHECK_THAT(refused(of_first), unknown);
+  // Where a rename replaces no folder in one step, there is a moment without.
+  std::filesystem::remove_all(run + kTrainedOn);
+  CHECK(folder_of(of_second) == kNextTrainedOn);
+  // An earlier version kept no slices, and named no vocabularies in its checkpoint.
+  std::filesystem::remove_all(run + kNextTrainedOn);
+  keep_trained_on(run, first);
+  CHECK(folder_of("") == kTrainedOn);
+  std::filesystem::remove(run + "/trained_on/vocab/slice.day.json");
+  CHECK(folder_of(of_first) == kTrainedOn);
+}
+
 TEST_CASE("a run does not go on with other columns or scales") {
   const Shop shop;
   const std::string run = shop.run_on(shop.make("first", kFirst));

@@ -78,7 +78,7 @@ std::string make_room(const RunConfig& config, ExistingRun existing) {
       fail_usage(
           "{} holds an earlier run; use --resume to go on with it, --overwrite to replace it, or --set output=FOLDER",
           path);
-    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint, kTrainedOn})
+    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint, kTrainedOn, kNextTrainedOn})
       fs::remove_all(path + file, error);
   } else if (fs::exists(path) && !holds_only_ours(path)) {
     fail_usage("{} exists and is not a run; choose another output", path);
@@ -99,11 +99,17 @@ RunDirectory::RunDirectory(const RunConfig& config, ExistingRun existing)
   log_.rewind(0);
 }
 
+void RunDirectory::announce(const std::string& dataset) const {
+  keep_trained_on(path_, dataset, kNextTrainedOn);
+}
+
 void RunDirectory::begin(const RunConfig& config) {
   OutputFile file(path_ + kConfig);
   file.write(to_yaml(config));
   file.commit();
   keep_trained_on(path_, config.data.path);
+  std::error_code error;
+  fs::remove_all(path_ + kNextTrainedOn, error);
 }
 
 std::string RunDirectory::checkpoint_path() const {
@@ -145,6 +151,10 @@ SavedRun open_run(const std::string& path) {
   SavedRun run{parse_run_config(path + kConfig, {}), path + kWeights};
   if (!fs::exists(run.weights)) fail("{} has no model.safetensors: the run did not finish; train again", path);
   return run;
+}
+
+std::string vocabularies_of(const SavedRun& run) {
+  return read_metadata(run.weights)[kFingerprint];
 }
 
 std::string vocabulary_fingerprint(const std::string& dataset) {

@@ -19,7 +19,10 @@ class RunDirectory {
  public:
   // Makes the folder, empty or of the run that goes on. One that is no run is never touched.
   RunDirectory(const RunConfig& config, ExistingRun existing);
-  // All is ready for the first step: the resolved configuration and trained_on/ are written.
+  // The checkpoint is about to be of this data set: what its rows mean then stands beside what they mean now.
+  void announce(const std::string& dataset) const;
+  // All is ready for the first step, and the checkpoint, if there is one, is of this data set: the resolved
+  // configuration and trained_on/ are written.
   void begin(const RunConfig& config);
 
   void log(std::string_view json_line) { log_.line(json_line); }
@@ -43,6 +46,9 @@ struct SavedRun {
   std::string weights;  // path
 };
 SavedRun open_run(const std::string& path);
+
+// The vocabulary_fingerprint() that the weights of a finished run were saved with; empty: none was.
+std::string vocabularies_of(const SavedRun& run);
 
 // Whether a training run would go on from a checkpoint in its folder.
 bool has_checkpoint(const RunConfig& config, ExistingRun existing);

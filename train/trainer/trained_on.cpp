@@ -14,6 +14,7 @@
 #include "train/data/dataset_stats.h"
 #include "train/data/schema_yaml.h"
 #include "train/data/vocabulary.h"
+#include "train/trainer/run_directory.h"
 
 namespace mal {
 
@@ -105,10 +106,10 @@ std::vector<std::int32_t> rows_before(const std::string& old_path, const std::st
 
 // True if the rows are where they were, with or without new ones; false if they may have moved, because the table has
 // `evict`.
-bool check_vocabulary(const std::string& run, const TableSpec& table, const Dataset& dataset, Vocab vocab) {
+bool check_vocabulary(const std::string& run, const std::string& kept, const TableSpec& table, const Dataset& dataset,
+                      Vocab vocab) {
   const std::string& column = table.name;
-  const std::string old_path = vocabulary_file(run + kTrainedOn, column),
-                    new_path = vocabulary_file(dataset.path(), column);
+  const std::string old_path = vocabulary_file(kept, column), new_path = vocabulary_file(dataset.path(), column);
   const MappedFile old_file(old_path), new_file(new_path);
   const std::string_view then = body_of(old_file, old_path), now = body_of(new_file, new_path);
   const bool begins =
@@ -128,24 +129,49 @@ bool check_vocabulary(const std::string& run, const TableSpec& table, const Data
   fail("{}: its rows would mean other ids; prepare it with --base (the data set of that run), which keeps them", which);
 }
 
+// Not of a run that an earlier version kept, which moved no rows.
+bool has_all_vocabularies(const std::string& kept) {
+  if (!fs::exists(kept + kSchemaFile)) return false;
+  const Schema schema = parse_schema(read_file(kept + kSchemaFile), kept + kSchemaFile);
+  return std::ranges::all_of(schema.columns_of(ColumnKind::slice), [&](int column) {
+    return fs::exists(slice_file(kept, schema.columns[static_cast<std::size_t>(column)].name));
+  });
+}
+
 }  // namespace
 
-void keep_trained_on(const std::string& run, const std::string& dataset) {
-  OutputFolder folder(run + kTrainedOn, kSchemaFile + 1);
+void keep_trained_on(const std::string& run, const std::string& dataset, const char* name) {
+  OutputFolder folder(run + name, kSchemaFile + 1);
   const std::string& path = folder.path();
   link_or_copy(dataset + kSchemaFile, path + kSchemaFile);
   link_or_copy(dataset + kStatsFile, path + kStatsFile);
-  const Schema schema = parse_schema(read_file(path + kSchemaFile), dataset + kSchemaFile);
   std::error_code error;
   fs::create_directory(path + "/vocab", error);
   if (error) fail("cannot create {}/vocab: {}", path, error.message());
+  const Schema schema = parse_schema(read_file(path + kSchemaFile), dataset + kSchemaFile);
   for (const TableSpec& table : schema.tables)
     if (table.hash_buckets == 0) link_or_copy(vocabulary_file(dataset, table.name), vocabulary_file(path, table.name));
+  // And the others, so that their fingerprint is that of the data set.
+  for (const auto& file : fs::directory_iterator(dataset + "/vocab", error))
+    if (const std::string to = path + "/vocab/" + file.path().filename().string(); !fs::exists(to))
+      link_or_copy(file.path().string(), to);
   folder.commit();
 }
 
-GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab) {
-  const std::string kept = run + kTrainedOn;
+const char* kept_of(const std::string& run, const std::string& file, const std::string& vocabularies) {
+  if (vocabularies.empty()) return kTrainedOn;
+  for (const char* folder : {kTrainedOn, kNextTrainedOn})
+    if (fs::exists(run + folder + kSchemaFile) && vocabulary_fingerprint(run + folder) == vocabularies) return folder;
+  if (!has_all_vocabularies(run + kTrainedOn)) return kTrainedOn;
+  fail(
+      "{}: trained_on/ is of other data, so that nothing says which ids its rows are; if {} goes on with new data, "
+      "finish "
+      "that first (--resume), or train again",
+      file, run);
+}
+
+GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab, const char* folder) {
+  const std::string kept = run + folder;
   if (!fs::exists(kept + kSchemaFile))
     fail("{} does not say what its ids mean, it has no trained_on/schema.yaml: train it again with this version", run);
   const Schema before = parse_schema(read_file(kept + kSchemaFile), kept + kSchemaFile);
@@ -157,7 +183,7 @@ GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab
     const std::string& name = old.name;
     const TableSpec& table = dataset.schema().tables[static_cast<std::size_t>(dataset.schema().table_index(name))];
     std::int64_t added = table.rows - old.rows, lost = 0;
-    if (!check_vocabulary(run, table, dataset, vocab)) {
+    if (!check_vocabulary(run, kept, table, dataset, vocab)) {
       std::vector<std::int32_t>& moved = how.rows.moved["embedding/" + name];
       moved = rows_before(vocabulary_file(kept, name), vocabulary_file(dataset.path(), name));
       added = std::ranges::count(moved, -1);

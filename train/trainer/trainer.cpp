@@ -72,7 +72,8 @@ void init_from(Setup& setup) {
   if (std::filesystem::equivalent(config.init_from, config.output, error))
     fail_usage("init_from: {} is the output, too; choose another output, or go on with it: --resume", config.init_from);
   const SavedRun run = open_run(config.init_from);
-  const GoesOn how = check_goes_on(config.init_from, setup.dataset, config.vocab);
+  const char* kept = kept_of(config.init_from, run.weights, vocabularies_of(run));
+  const GoesOn how = check_goes_on(config.init_from, setup.dataset, config.vocab, kept);
   load_weights(run.weights, setup.parameters, Contents::weights, how.rows);
   fmt::print(stderr, "note: begins with the weights of {}; new ids: {}\n", config.init_from, how.new_ids);
 }
@@ -84,7 +85,7 @@ class Trainer {
       : setup_(setup),
         directory_(directory),
         rows_(setup.dataset.rows(Split::train)),
-        data_identity_(data_identity(setup.dataset, vocabularies)),
+        data_{data_identity(setup.dataset, vocabularies), vocabularies},
         optimizer_(setup.device, setup.parameters, setup.config.dense, setup.config.sparse, schedule()),
         pipeline_(setup.network, optimizer_),
         meter_(setup.network.model.heads.size()),
@@ -97,9 +98,11 @@ class Trainer {
   void resume() {
     if (directory_.checkpoint().empty()) return;
     const RunConfig& config = setup_.config;
-    const GoesOn how = goes_on();
-    const TrainingPosition position =
-        load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(), data_identity_, config.vocab);
+    const CheckpointData trained = data_of_checkpoint(directory_.checkpoint());
+    const bool other_data = trained.identity != data_.identity;
+    const GoesOn how = other_data ? goes_on(trained) : GoesOn();
+    const TrainingPosition position = load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(),
+                                                      data_.identity, config.vocab, how.rows);
     begin_ = position.begin;
     if (position.steps >= last_step())
       fail_usage("{} is finished, there is nothing to resume; to go on with new data set data.path and vocab: grow",
@@ -107,9 +110,8 @@ class Trainer {
     directory_.rewind_log(position.steps);
     optimizer_.resume(position.steps, begin_);
     meter_ = position.meter;
-    if (new_data())
-      fmt::print(stderr, "note: {} goes on after step {} with new data; new ids: {}\n", config.output, begin_,
-                 how.new_ids);
+    if (other_data)
+      go_on_with_data(how);
     else
       fmt::print(stderr, "note: {} goes on after step {} of {}\n", config.output, position.steps, last_step());
   }
@@ -148,21 +150,25 @@ class Trainer {
   }
 
   void save() {
-    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_, begin_},
-                    data_identity_);
+    save_checkpoint(directory_.checkpoint_path(), setup_.parameters, {optimizer_.steps(), meter_, begin_}, data_);
     saved_at_ = Clock::now();
   }
 
  private:
-  // From what the checkpoint was trained on. Its rows are in the order in which they are.
-  GoesOn goes_on() const {
+  // From other data, which the checkpoint was trained on; load_checkpoint refuses it without vocab: grow.
+  GoesOn goes_on(const CheckpointData& trained) const {
     const RunConfig& config = setup_.config;
     if (config.vocab == Vocab::same) return {};
-    GoesOn how = check_goes_on(config.output, setup_.dataset, config.vocab);
-    if (!how.rows.moved.empty())
-      fail("{}: ids of {} lost their rows in {} (evict), a checkpoint has no new order; begin a run with init_from: {}",
-           config.output, how.rows.moved.begin()->first, config.data.path, config.output);
-    return how;
+    return check_goes_on(config.output, setup_.dataset, config.vocab,
+                         kept_of(config.output, directory_.checkpoint(), trained.vocabularies));
+  }
+  // From here on the checkpoint has the rows of the present data: where one is killed before, between or after, one of
+  // both folders says what they mean (kept_of).
+  void go_on_with_data(const GoesOn& how) {
+    fmt::print(stderr, "note: {} goes on after step {} with new data; new ids: {}\n", setup_.config.output, begin_,
+               how.new_ids);
+    directory_.announce(setup_.config.data.path);
+    save();
   }
   // Of the present data.
   std::int64_t total_steps() const {
@@ -278,8 +284,8 @@ class Trainer {
   Setup& setup_;
   RunDirectory& directory_;
   std::int64_t rows_;
-  std::string data_identity_;  // of checkpoints
-  std::int64_t begin_ = 0;     // steps that were done on earlier data
+  CheckpointData data_;     // of checkpoints
+  std::int64_t begin_ = 0;  // steps that were done on earlier data
   Optimizer optimizer_;
   StepPipeline pipeline_;
   LossMeter meter_;

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "engine/checkpoint.h"
 #include "engine/error.h"
 
 namespace mal {
@@ -13,6 +12,7 @@ namespace {
 constexpr const char* kSteps = "steps";
 constexpr const char* kBegin = "steps_before_dataset";
 constexpr const char* kDataset = "dataset";
+constexpr const char* kVocabularies = "vocabularies";
 constexpr const char* kMeter = "losses_since_log";
 
 // Hexadecimal: the same bits come back.
@@ -39,28 +39,33 @@ LossMeter to_meter(const std::string& path, const std::string& text, std::size_t
 }  // namespace
 
 void save_checkpoint(const std::string& path, const Parameters& parameters, const TrainingPosition& position,
-                     const std::string& dataset) {
+                     const CheckpointData& data) {
   save_weights(path, parameters,
                {{kSteps, std::to_string(position.steps)},
                 {kBegin, std::to_string(position.begin)},
                 {kMeter, to_text(position.meter)},
-                {kDataset, dataset}},
+                {kDataset, data.identity},
+                {kVocabularies, data.vocabularies}},
                Contents::training);
 }
 
+CheckpointData data_of_checkpoint(const std::string& path) {
+  Metadata metadata = read_metadata(path, Contents::training);
+  return {metadata[kDataset], metadata[kVocabularies]};
+}
+
 TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters, std::size_t heads,
-                                 const std::string& dataset, Vocab vocab) {
-  const bool grow = vocab == Vocab::grow;
-  Metadata metadata = load_weights(path, parameters, Contents::training, {.grown = grow});
+                                 const std::string& dataset, Vocab vocab, const TableRows& rows) {
+  Metadata metadata = load_weights(path, parameters, Contents::training, rows);
   const bool same_data = metadata[kDataset] == dataset;
-  if (!same_data && !grow)
+  if (!same_data && vocab != Vocab::grow)
     fail(
         "{}: it belongs to another data set, or the data set was prepared anew; train again with --overwrite, or set "
         "vocab: grow to go on with new data",
         path);
   const auto number = [&](const char* key) { return std::strtoll(metadata[key].c_str(), nullptr, 10); };
   TrainingPosition position{number(kSteps), to_meter(path, metadata[kMeter], heads), number(kBegin)};
-  if (position.steps < 1 || position.begin < 0 || position.begin >= position.steps)
+  if (position.steps < 1 || position.begin < 0 || position.begin > position.steps)
     fail("{}: it says step '{}' after '{}'; train again with --overwrite", path, metadata[kSteps], metadata[kBegin]);
   if (!same_data) position = {position.steps, LossMeter(heads), position.steps};
   return position;
