@@ -48,7 +48,7 @@ def criteo_lines(n, times):
 
 def journey_lines(n, times):
     """Three touches a journey on average, a tenth of the journeys converts; their rows lie far apart."""
-    journey, campaign = r.integers(0, max(1, rows // 3), n), r.integers(0, 60, n)
+    journey, campaign = r.integers(0, max(1, rows // 3), n), r.integers(0, 6, n)
     return (f"{j},u{j // 10},{t},{k},{int(j % 10 == 0)}\n" for j, t, k in zip(journey.tolist(), times.tolist(), campaign.tolist()))
 
 

@@ -28,7 +28,7 @@ class Draw {
 };
 
 // Users with much and with little, conversions of many campaigns whose rows disagree in when it was, conversions
-// without a click, campaigns that are called as conversions are, times out of order and in ties.
+// without a click, campaigns that are called as conversions are on disk, times out of order and in ties.
 std::string criteo_rows(Draw& draw, int rows) {
   std::string text = kCriteoColumns;
   for (int i = 0; i < rows; ++i) {
@@ -36,7 +36,7 @@ std::string criteo_rows(Draw& draw, int rows) {
     const bool converts = draw(3) == 0;
     const int id = user * 3 + draw(3);
     text +=
-        fmt::format("{}\tu{}\t{}\t{}\t{}\t{}\t{}\n", 1'000'000 + draw(5000) * 200, user, draw(9),
+        fmt::format("{}\tu{}\t0:{}\t{}\t{}\t{}\t{}\n", 1'000'000 + draw(5000) * 200, user, draw(9),
                     converts ? 1'500'000 + draw(40) * 15'000 : -1, converts ? id : -1, draw(4) == 0 ? 0 : 1, draw(30));
   }
   return text;

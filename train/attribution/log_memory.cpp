@@ -16,7 +16,8 @@ namespace mal {
 namespace {
 
 constexpr int kRowsLookedAt = 1000;
-constexpr std::uint64_t kBytesAClick = 72;    // of a ClickLog, its order and its journeys
+constexpr std::uint64_t kBytesAClick = 107;   // of a ClickLog with its users and keys, its order and its journeys
+constexpr std::uint64_t kBytesAName = 56;     // of a conversion or a journey that rows name: one a row, at most
 constexpr std::uint64_t kBytesACredit = 4;    // a mechanism
 constexpr std::uint64_t kBytesAHistory = 12;  // its columns apart
 constexpr std::uint64_t kCompression = 8;     // gzip and Parquet: a row on disk is at least this part of its text
@@ -63,7 +64,8 @@ bool kept_on_disk(const AttributeOptions& options) {
   std::uint64_t rows = 0;
   for (const std::string& path : options.inputs) rows += rows_of(options, path);
   const std::uint64_t a_click = kBytesAClick + kBytesACredit * (options.mechanisms.size() + options.history.size()) +
-                                (options.history.empty() ? 0 : kBytesAHistory);
+                                (options.history.empty() ? 0 : kBytesAHistory) +
+                                (options.format == "csv" ? 0 : kBytesAName);
   return rows * a_click > (options.memory != 0 ? options.memory : half_of_memory());
 }
 
