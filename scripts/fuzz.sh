@@ -43,7 +43,7 @@ compile() {  # compile TARGET
       libraries+=(-lyaml-cpp)
       sed 's/@schema_entries@//' train/data/builtin_schemas.cpp.in >"$work/builtin_schemas.cpp"
       sources=(tests/fuzz/fuzz_schema.cpp "$work/builtin_schemas.cpp" train/data/schema_yaml.cpp
-        train/config/{strict_yaml,yaml_tree,suggest}.cpp model/schema.cpp engine/file.cpp) ;;
+        train/config/{duration,strict_yaml,suggest,yaml_tree}.cpp model/schema.cpp engine/file.cpp) ;;
     *) echo "fuzz: there is no target '$1'; there are model csv column schema" >&2; exit 2 ;;
   esac
   clang++ -std=$standard -O2 -g1 -I. -DXXH_INLINE_ALL -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

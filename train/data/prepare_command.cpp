@@ -31,12 +31,12 @@ void add_prepare_command(CLI::App& app) {
                       "Folder of <table>.json (value: index) to number ids by; tables without one are built on train");
   command->add_option(
       "--base", options.base,
-      "An earlier data set: its ids keep their numbers, new ones follow; its scales are kept. A run on it "
-      "can go on with this one (docs/new-data.md)");
+      "An earlier data set: its ids keep their numbers, or lose them by `evict`, new ones follow; its scales "
+      "are kept. A run on it can go on with this one (docs/new-data.md)");
   command->add_option("--partition", all->part, "k/n: make part k of n from its share of the files, for --merge");
   command
       ->add_option("--merge", all->merge.parts,
-                   "Folders of all parts: make the data set that one run would make, with --base, too")
+                   "Folders of all parts: make the data set that one run would make, from --base on if given")
       ->excludes("--schema")
       ->excludes("--train")
       ->excludes("--test")
