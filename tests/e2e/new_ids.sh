@@ -239,6 +239,13 @@ for state in state1 state2 state3 state4; do
   stopped other kept_c
   python3 same_rows.py $state $trains_on other kept_c || die "$state: with other data"
   trains other $(on kept_c)
+  # Stopped before its checkpoint is of those.
+  cp -r $state again
+  mkdir again/checkpoint.safetensors.tmp
+  refuses 1 "checkpoint.safetensors" "${train[@]}" --set output=again $(on kept_c)
+  rmdir again/checkpoint.safetensors.tmp
+  trains again $(on kept_c)
+  cmp again/model.safetensors other/model.safetensors || die "$state: stopped again, other weights"
   # The weights of before are those of kept_a, which trained_on/ says until it is replaced.
   begins=(--set data.path=kept_b --set init_from=$state --set vocab=grow --set optimizer.dense.lr=1e-12 --set optimizer.sparse.lr=1e-12)
   if [[ $state == state4 ]]; then
@@ -247,7 +254,7 @@ for state in state1 state2 state3 state4; do
     trains begun "${begins[@]}"
     cmp begun/model.safetensors kept_on/model.safetensors || die "$state: other weights to begin with"
   fi
-  rm -rf same other begun
+  rm -rf same other again begun
 done
 rm -r state2/trained_on.next
 refuses 1 "state2/checkpoint.safetensors: trained_on/ is of other data" "${train[@]}" --set output=state2 $(on kept_c)

@@ -20,8 +20,10 @@ constexpr std::size_t kWriteBytes = 1 << 14;  // of each part: all are open whil
 constexpr std::size_t kReadBytes = 1 << 16;
 
 [[noreturn]] void fail_disk(const char* action, const std::string& path) {
-  fail("cannot {} {}: {}; free some space or choose another --out", action, path,
-       std::generic_category().message(errno));
+  const bool too_many = errno == EMFILE || errno == ENFILE;  // hundreds are open at once
+  fail("cannot {} {}: {}; {}", action, path, std::generic_category().message(errno),
+       too_many ? "let more be open at once (ulimit -n 1024), or give more --memory"
+                : "free some space or choose another --out");
 }
 
 }  // namespace

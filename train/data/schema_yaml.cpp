@@ -102,10 +102,12 @@ void add_table(Schema& schema, const YamlNode& node, const Column& column) {
     node.fail_at("hash", "the number of buckets must be a power of two, such as 1048576");
   table.min_count = node.integer("min_count", 1, 1, kMaxRows);
   if (table.hash_buckets != 0 && table.min_count != 1)
-    node.fail_at("min_count", "a hashed column has no vocabulary whose rare values could be left out");
+    node.fail_at("min_count",
+                 "a hashed column has no vocabulary whose rare values could be left out; leave out hash or min_count");
   parse_evict(node, table);
   if (table.hash_buckets != 0 && table.evict != 0)
-    node.fail_at("evict", "a hashed column has no vocabulary whose values could lose their rows");
+    node.fail_at("evict",
+                 "a hashed column has no vocabulary whose values could lose their rows; leave out hash or evict");
   table.rows = node.integer("rows", table.hash_buckets, 0, kMaxRows);
   schema.tables.push_back(table);
 }

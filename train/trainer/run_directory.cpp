@@ -99,7 +99,13 @@ RunDirectory::RunDirectory(const RunConfig& config, ExistingRun existing)
   log_.rewind(0);
 }
 
-void RunDirectory::announce(const std::string& dataset) const {
+void RunDirectory::announce(const std::string& dataset, std::string_view kept) const {
+  if (kept == kNextTrainedOn) {  // an earlier change was stopped halfway; between these two lines it stays the one
+    std::error_code error;
+    fs::remove_all(path_ + kTrainedOn, error);
+    if (!error) fs::rename(path_ + kNextTrainedOn, path_ + kTrainedOn, error);
+    if (error) fail("cannot replace {}{}: {}", path_, kTrainedOn, error.message());
+  }
   keep_trained_on(path_, dataset, kNextTrainedOn);
 }
 

@@ -19,8 +19,9 @@ class RunDirectory {
  public:
   // Makes the folder, empty or of the run that goes on. One that is no run is never touched.
   RunDirectory(const RunConfig& config, ExistingRun existing);
-  // The checkpoint is about to be of this data set: what its rows mean then stands beside what they mean now.
-  void announce(const std::string& dataset) const;
+  // The checkpoint is about to be of this data set: what its rows mean then stands beside what they mean now. kept: the
+  // folder that says that (kept_of).
+  void announce(const std::string& dataset, std::string_view kept) const;
   // All is ready for the first step, and the checkpoint, if there is one, is of this data set: the resolved
   // configuration and trained_on/ are written.
   void begin(const RunConfig& config);

@@ -99,8 +99,10 @@ class Trainer {
     if (directory_.checkpoint().empty()) return;
     const RunConfig& config = setup_.config;
     const CheckpointData trained = data_of_checkpoint(directory_.checkpoint());
-    const bool other_data = trained.identity != data_.identity;
-    const GoesOn how = other_data ? goes_on(trained) : GoesOn();
+    const bool other_data = trained.identity != data_.identity, grows = other_data && config.vocab == Vocab::grow;
+    // Without vocab: grow load_checkpoint refuses other data.
+    const char* kept = grows ? kept_of(config.output, directory_.checkpoint(), trained.vocabularies) : kTrainedOn;
+    const GoesOn how = grows ? check_goes_on(config.output, setup_.dataset, config.vocab, kept) : GoesOn();
     const TrainingPosition position = load_checkpoint(directory_.checkpoint(), setup_.parameters, meter_.losses.size(),
                                                       data_.identity, config.vocab, how.rows);
     begin_ = position.begin;
@@ -111,7 +113,7 @@ class Trainer {
     optimizer_.resume(position.steps, begin_);
     meter_ = position.meter;
     if (other_data)
-      go_on_with_data(how);
+      go_on_with_data(how, kept);
     else
       fmt::print(stderr, "note: {} goes on after step {} of {}\n", config.output, position.steps, last_step());
   }
@@ -155,19 +157,12 @@ class Trainer {
   }
 
  private:
-  // From other data, which the checkpoint was trained on; load_checkpoint refuses it without vocab: grow.
-  GoesOn goes_on(const CheckpointData& trained) const {
-    const RunConfig& config = setup_.config;
-    if (config.vocab == Vocab::same) return {};
-    return check_goes_on(config.output, setup_.dataset, config.vocab,
-                         kept_of(config.output, directory_.checkpoint(), trained.vocabularies));
-  }
   // From here on the checkpoint has the rows of the present data: where one is killed before, between or after, one of
   // both folders says what they mean (kept_of).
-  void go_on_with_data(const GoesOn& how) {
+  void go_on_with_data(const GoesOn& how, const char* kept) {
     fmt::print(stderr, "note: {} goes on after step {} with new data; new ids: {}\n", setup_.config.output, begin_,
                how.new_ids);
-    directory_.announce(setup_.config.data.path);
+    directory_.announce(setup_.config.data.path, kept);
     save();
   }
   // Of the present data.
