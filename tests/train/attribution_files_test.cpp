@@ -13,6 +13,7 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/text.h"
 #include "train/config/duration.h"
+#include "train/data/text_table.h"
 
 namespace mal {
 namespace {
@@ -129,6 +130,21 @@ TEST_CASE("an event log with histories and hours", "[attribution]") {
   CHECK(attribution_lines(folder.path("out/train.csv")) == train);
   CHECK(attribution_lines(folder.path("out/test.csv"))[1] == "u,i5,c1,1512230408,0,6,i2|i4,c1|c2,0,0,0");
   CHECK(report.skipped_rows == 1);
+}
+
+TEST_CASE("a history of values that need quotes is one field", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options(
+      "time,user,advertiser,item\n1,u,a,\"x, y\"\n2,u,a,plain\n3,u,a,\"6\"\" nail\"\n4,u,a,z\n", kConversions);
+  o.mechanisms = {"last"};
+  o.history = {"item"};
+  attribute(o);
+  TextTable table(folder.path("out/train.csv"));
+  const int sequence = table.require("item_seq");
+  for (const char* expected : {"", "x, y", "x, y|plain", "x, y|plain|6\" nail"}) {
+    REQUIRE(table.next());
+    CHECK(table.field(sequence) == expected);
+  }
 }
 
 TEST_CASE("columns kept and dropped", "[attribution]") {

@@ -59,11 +59,13 @@ void LogLines::find_history(std::uint32_t click) {
   }
   history_.clear();
   for (std::size_t column = 0; column < log_.history.size(); ++column) {
-    history_ += ',';
+    sequence_.clear();
     for (std::size_t i = window_.size(); i-- > 0;) {
-      append_field(history_, log_.history_values[column].name(log_.history[column][window_[i]]));
-      if (i > 0) history_ += '|';
+      sequence_ += log_.history_values[column].name(log_.history[column][window_[i]]);
+      if (i > 0) sequence_ += '|';
     }
+    history_ += ',';
+    append_field(history_, sequence_);
   }
 }
 

@@ -42,7 +42,7 @@ class LogLines {
   std::vector<std::uint32_t> position_;  // [click] in by_user_
   std::vector<std::uint32_t> window_;    // scratch: the clicks of one history, newest first
   std::vector<float> row_credits_;
-  std::string history_;
+  std::string sequence_, history_;
 };
 
 // Takes lines in the order of time and writes each to the file of its period.
