@@ -3934,7 +3934,8 @@ namespace mal::infer {
 // inputs. The second does not depend on the user either, as long as the same columns are given. The variance follows
 // from Σ (z − μ)² = Σ (z − m)² + n (m − μ)² (Chan et al.), which loses no digits.
 // What is sparse of the ad's part is taken apart too, r Σ z W' − r μ Σ W', so that its zeros stay zeros: their weights
-// are not read. Its second sum is a third input, without the user's values as well.
+// are not read. Its second sum is a third input, without the user's values as well. But not where |μ| r is large: then
+// the sums would cancel, and there is little to gain, since where a part f of z is zero, |μ| r ≤ 1 / √f.
 inline void Scorer::compute_user() {
   const detail::Trunk& trunk = state_->trunk;
   const detail::Kernels& k = *state_->kernels;
@@ -4137,14 +4138,16 @@ inline void Scorer::fill_row(const Features& ad, float* z, float* coefficients) 
   float squares = user_width_ == 0 ? 0 : user_squares_ + user * away * away;
   for (const Segment& s : ad_segments_) squares += k.squares(z + s.first, s.count, mean);
   const float scale = 1.0F / std::sqrt(squares / n + trunk.epsilon);
+  constexpr float kFar = 4;
+  const bool apart = user_width_ != 0 && std::abs(mean) * scale <= kFar;
   for (std::size_t i = 0; i < ad_segments_.size(); ++i) {
     const Segment& s = ad_segments_[i];
-    const float center = i < dense_count_ || user_width_ == 0 ? mean : 0.0F;
+    const float center = i < dense_count_ || !apart ? mean : 0.0F;
     k.normalise(z + s.first, s.count, center, scale, state_->gamma.data() + s.first);
   }
   coefficients[0] = scale;
   coefficients[1] = scale * away;
-  coefficients[2] = -scale * mean;
+  coefficients[2] = apart ? -scale * mean : 0.0F;
 }
 
 }  // namespace mal::infer

@@ -1,5 +1,6 @@
 // The header and the trainer give the same probability: every model type, every kind of column, raw values in, any
 // division of the columns between user and ad.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
@@ -128,6 +129,29 @@ std::vector<ModelConfig> trunks(const std::string& type) {
 TEST_CASE("header and trainer agree for every kind of trunk under every model type") {
   for (const std::string& type : model_types())
     for (const ModelConfig& config : trunks(type)) check_agreement(config);
+}
+
+// Equal values have no variance, and a mean that is all there is to them: nothing may be left of it.
+TEST_CASE("header and trainer agree where all of the input is one large number") {
+  ModelConfig config = small_config("base");
+  config.interaction.attention = Attention::none;
+  config.simtier.tiers = 1;
+  config.simtier.dim = 24;
+  const auto large = [](float& value) { value = 1000; };
+  ExportedModel exported(config);
+  for (EmbeddingTable& table : exported.trained.parameters.all_tables())
+    for (std::int64_t r = 0; r < table.rows(); ++r) std::for_each_n(table.row(r), table.width(), large);
+  for (Parameter& parameter : exported.trained.parameters.all_dense())
+    if (parameter.name == "simtier/scores/tiers") std::ranges::for_each(parameter.value.span(), large);
+  std::ranges::for_each(exported.trained.batch.columns[5].values, large);  // price
+  exported.write(config, {});
+  const infer::Model model = infer::Model::load(exported.path);
+  const std::vector<float> logits = exported.trained.logits();
+  const auto width = static_cast<std::size_t>(exported.trained.graph.width(exported.trained.model.logits));
+  for (const auto& user_columns : kUserColumns)
+    for (std::int64_t row = 0; row < exported.trained.batch.rows; ++row)
+      CHECK(difference(serve(exported, model, user_columns, row, 1).logit[0],
+                       logits[static_cast<std::size_t>(row) * width]) <= 1e-6);
 }
 
 TEST_CASE("header and trainer agree for every ablation of mal") {
