@@ -166,6 +166,9 @@ TEST_CASE("the folder that says what a file's rows mean is found by its vocabula
   CHECK(folder_of("") == kTrainedOn);
   std::filesystem::remove(run + "/trained_on/vocab/slice.day.json");
   CHECK(folder_of(of_first) == kTrainedOn);
+  // It knew of no next one: where that is, files are missing.
+  keep_trained_on(run, second, kNextTrainedOn);
+  CHECK_THAT(refused(of_first), unknown);
 }
 
 TEST_CASE("a run does not go on with other columns or scales") {

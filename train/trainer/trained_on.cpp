@@ -162,11 +162,11 @@ const char* kept_of(const std::string& run, const std::string& file, const std::
   if (vocabularies.empty()) return kTrainedOn;
   for (const char* folder : {kTrainedOn, kNextTrainedOn})
     if (fs::exists(run + folder + kSchemaFile) && vocabulary_fingerprint(run + folder) == vocabularies) return folder;
-  if (!has_all_vocabularies(run + kTrainedOn)) return kTrainedOn;
+  // An earlier version knew of no next one.
+  if (!has_all_vocabularies(run + kTrainedOn) && !fs::exists(run + kNextTrainedOn)) return kTrainedOn;
   fail(
       "{}: trained_on/ is of other data, so that nothing says which ids its rows are; if {} goes on with new data, "
-      "finish "
-      "that first (--resume), or train again",
+      "finish that first (--resume), or train again",
       file, run);
 }
 
