@@ -131,6 +131,26 @@ TEST_CASE("a memory comes back as it was written, and a damaged one is refused")
   CHECK_THAT(refused("[1"), Catch::Matchers::Contains("it is not what prepare writes"));
   CHECK_THAT(refused(R"({"rows": [["bob", 3, 0]], "waiting": []})"),
              Catch::Matchers::Contains("its ids are not those of"));
+  const auto waits = [&](const std::string& now, const std::string& waiting) {
+    return refused(R"({"clock": "data sets", "now": )" + now + R"(, "rows": [["ann", 3, 1]], "waiting": )" + waiting +
+                   "}");
+  };
+  CHECK(waits("1", R"([["x", 1, 1], ["y", 2, 0]])").empty());
+  for (const char* now : {"1.0", "1e300", "NaN", "true", "\"1\"", "null", "-1", "18446744073709551615", "[1]"}) {
+    CAPTURE(now);
+    CHECK_THAT(waits(now, "[]"), Catch::Matchers::Contains("it is not what prepare writes"));
+  }
+  for (const char* waiting :
+       {"null", "{}", R"({"a": ["x", 1, 1]})", R"([["x", 1, 1], ["x", 1, 1]])", R"([["ann", 1, 1]])", R"([["x", 1]])",
+        R"([["x", 1, 1, 1]])", R"([["x", 1.9, 1]])", R"([["x", -1, 1]])", R"([["x", 9223372036854775807, 1]])",
+        R"([["x", 1, 2]])", R"([["x", 1, 18446744073709551615]])", R"([[7, 1, 1]])"}) {
+    CAPTURE(waiting);
+    CHECK_THAT(waits("1", waiting), Catch::Matchers::Contains("it is not what prepare writes"));
+  }
+  std::filesystem::remove(path);
+  chain.folder.write("1/vocab/user.json", "{}\n");
+  CHECK_THAT(message_of([&] { chain.add("2", {"ann"}, "1"); }),
+             Catch::Matchers::Contains("vocab/user.json: it holds 0 values, and schema.yaml says 1"));
 }
 
 TEST_CASE("evict is of tables with a vocabulary") {

@@ -142,4 +142,55 @@ TEST_CASE("parts and a base that do not belong together are refused") {
   CHECK_THAT(message_of([&] { prepare(given); }), Catch::Matchers::Contains("give it to --merge"));
 }
 
+TEST_CASE("what a data set is made of is not lost where it is written") {
+  const ShopInParts shop(", evict: 11s");
+  const std::vector<std::string> parts = shop.parts(2, 2);
+  shop.whole(1, "");
+  const std::string base = shop.folder / "whole1";
+  PrepareOptions options = shop.day(2);
+  const auto refused = [&](const std::string& given, const std::string& output) {
+    CAPTURE(given, output);
+    const auto before = files_below(given);
+    REQUIRE(!before.empty());
+    options.base = given == parts[0] ? "" : given;
+    options.output = output;
+    const MergeOptions merge{.parts = parts, .base = options.base, .output = output};
+    CHECK_THAT(message_of([&] { merge_parts(merge); }), Catch::Matchers::Contains(given + " lies in"));
+    if (given != parts[0])
+      CHECK_THAT(message_of([&] { prepare(options); }), Catch::Matchers::Contains(given + " lies in"));
+    CHECK(files_below(given) == before);
+  };
+  const std::string inside = base + "/inside", cleared = shop.folder / "out.tmp", kept = shop.folder / "out.old";
+  for (const std::string& copy : {cleared, kept}) fs::copy(base, copy, fs::copy_options::recursive);
+  fs::copy(kept, inside, fs::copy_options::recursive);
+  refused(inside, base);
+  refused(cleared, shop.folder / "out");
+  refused(cleared, shop.folder / "out//");
+  refused(kept, shop.folder / "out");
+  refused(parts[0], shop.folder / ".");
+  fs::copy(options.train[0], cleared + "/train.csv");
+  options.base.clear();
+  options.train[0] = cleared + "/train.csv";
+  options.output = shop.folder / "out";
+  CHECK_THAT(message_of([&] { prepare(options); }), Catch::Matchers::Contains("train.csv lies in"));
+  CHECK(fs::exists(options.train[0]));
+  // The base itself may be replaced.
+  merge_parts({.parts = parts, .base = base, .output = base});
+  shop.merged(1, "");
+  shop.merged(2, shop.folder / "merged1");
+  CHECK(files_below(base) == files_below(shop.folder / "merged2"));
+}
+
+TEST_CASE("a part whose end is not that of its rows is refused") {
+  const ShopInParts shop(", evict: 11s");
+  const std::vector<std::string> parts = shop.parts(2, 2);
+  std::string stats = test::bytes_of(parts[0] + "/stats.json");  // of the last part
+  const std::size_t at = stats.find("\"last_time\": 2");
+  REQUIRE(at != std::string::npos);
+  stats[at + 13] = '9';
+  shop.folder.write(fs::path(parts[0]).filename().string() + "/stats.json", stats);
+  CHECK_THAT(message_of([&] { merge_parts({.parts = parts, .output = shop.folder / "merged"}); }),
+             Catch::Matchers::Contains("stats.json says 9"));
+}
+
 }  // namespace mal

@@ -47,6 +47,9 @@ void start_from(const std::string& base, const Schema& schema, FittedColumns& fi
                  table.hash_buckets != 0 ? fmt::format("of {} buckets", table.hash_buckets) : "with a vocabulary");
     if (table.hash_buckets != 0) continue;
     Vocabulary known = read_vocabulary(vocabulary_file(base, table.name));
+    if (known.rows() != earlier->rows)
+      fail("{}: it holds {} values, and schema.yaml says {}; prepare the base again", vocabulary_file(base, table.name),
+           known.rows() - 1, earlier->rows - 1);
     if (table.evict == 0)
       fitted.start(static_cast<int>(t), std::move(known));
     else

@@ -101,6 +101,8 @@ DatasetStats read_stats(const std::string& path, const Schema& schema) {
       if (!column.standardize) continue;
       const Json& from = json.at("numbers").at(column.name);
       scale = {from.at("mean").get<double>(), from.at("deviation").get<double>()};
+      if (!(scale.deviation > 0))
+        fail("{}: the deviation of '{}' is {}, and never 0 or less; prepare again", path, column.name, scale.deviation);
     }
   } catch (const Json::exception&) {
     fail("{}: it is not what prepare writes for this schema; prepare again", path);

@@ -1,6 +1,7 @@
 #include "train/data/id_memory.h"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
@@ -33,20 +34,31 @@ void write_list(OutputFile& file, const std::string& path, const std::vector<Rem
         fmt::format("{}\n[{}, {}, {}]", i == 0 ? "" : ",", json_text(ids[i].value, path), ids[i].seen, ids[i].last));
 }
 
+struct NotOurs {};
+
+std::int64_t integer(const Json& json) {  // get() would round, and take what is too large for a negative number
+  constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (!json.is_number_integer() || (json.is_number_unsigned() && json.get<std::uint64_t>() > kLargest)) throw NotOurs();
+  return json.get<std::int64_t>();
+}
+
 // absences: an earlier version wrote how many data sets in a row had not had the id.
 std::vector<RememberedId> read_list(const Json& list, bool absences) {
   std::vector<RememberedId> ids;
+  if (!list.is_array()) throw NotOurs();
   for (const Json& id : list) {
-    ids.push_back({id.at(0).get<std::string>(), id.at(1).get<std::int64_t>(), id.at(2).get<std::int64_t>()});
+    if (id.size() != 3) throw NotOurs();
+    ids.push_back({id.at(0).get<std::string>(), integer(id.at(1)), integer(id.at(2))});
     if (absences) ids.back().last = -std::clamp(ids.back().last, std::int64_t{0}, kMost);
   }
   return ids;
 }
 
 bool is_possible(const IdMemory& memory) {
+  Vocabulary all;
   for (const std::vector<RememberedId>* ids : {&memory.rows, &memory.waiting})
     for (const RememberedId& id : *ids)
-      if (id.seen < 0 || id.seen > kMost || id.last > memory.now) return false;
+      if (id.seen < 0 || id.seen > kMost || id.last > memory.now || !all.add(id.value)) return false;
   return memory.by_time || (memory.now >= 0 && memory.now <= kMost);
 }
 
@@ -127,11 +139,13 @@ IdMemory read_memory(const std::string& path) {
     const bool absences = !json.contains("clock");
     const std::string clock = absences ? kDatasets : json.at("clock").get<std::string>();
     memory.by_time = clock == kSeconds;
-    if (!absences) memory.now = json.at("now").get<std::int64_t>();
+    if (!absences) memory.now = integer(json.at("now"));
     memory.rows = read_list(json.at("rows"), absences);
     memory.waiting = read_list(json.at("waiting"), absences);
     ours = (memory.by_time || clock == kDatasets) && is_possible(memory);
   } catch (const Json::exception&) {
+    ours = false;
+  } catch (const NotOurs&) {
     ours = false;
   }
   if (!ours) fail("{}: it is not what prepare writes; prepare this data set again", path);

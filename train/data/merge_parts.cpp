@@ -12,6 +12,7 @@
 #include "train/data/dataset_layout.h"
 #include "train/data/part_files.h"
 #include "train/data/prepare_parts.h"
+#include "train/data/sample_files.h"
 #include "train/data/sample_values.h"
 #include "train/data/schema_yaml.h"
 #include "train/data/shard_writer.h"
@@ -25,6 +26,8 @@ constexpr std::int64_t kBlockRows = 1 << 16;
 
 std::vector<PartFolder> open_parts(const MergeOptions& options) {
   std::vector<PartFolder> parts;
+  if (!options.base.empty()) check_not_replaced(options.base, options.output, true);
+  for (const std::string& path : options.parts) check_not_replaced(path, options.output);
   for (const std::string& path : options.parts) parts.push_back(open_part(path));
   if (parts.empty()) fail_usage("--merge needs the folders of all parts");
   std::ranges::sort(parts, {}, &PartFolder::part);
@@ -104,6 +107,9 @@ class Merger {
     stats.schema = write_fitted(schema_, fitted_, folder.path());
     stats.train = merge_split(Split::train, std::numeric_limits<std::int64_t>::min(), folder.path());
     if (stats.train.rows == 0) fail("{}: there are no training rows in any part", parts_.front().path);
+    if (last_ != nullptr && *fitted_.last_time != stats.train.last_time)  // `evict` has gone by it
+      fail("{}: its training rows end at time {}, stats.json says {}; prepare again", last_->path,
+           stats.train.last_time, *fitted_.last_time);
     const bool timed = !schema_.columns_of(ColumnKind::time).empty();
     stats.test = merge_split(Split::test, timed ? stats.train.last_time : std::numeric_limits<std::int64_t>::min(),
                              folder.path());
@@ -143,7 +149,8 @@ class Merger {
   void find_end() {
     if (schema_.columns_of(ColumnKind::time).empty()) return;
     for (const PartFolder& part : parts_)
-      if (part.stats.train.rows > 0) fitted_.last_time = part.stats.train.last_time;
+      if (part.stats.train.rows > 0) last_ = &part;
+    if (last_ != nullptr) fitted_.last_time = last_->stats.train.last_time;
   }
 
   // One after the other, as one run would: means and deviations are the same bits.
@@ -295,6 +302,7 @@ class Merger {
 
   const MergeOptions& options_;
   std::vector<PartFolder> parts_;
+  const PartFolder* last_ = nullptr;  // that has training rows, where there is a time column
   Schema schema_;
   FittedColumns fitted_;
   std::vector<std::vector<Vocabulary>> vocabularies_;                 // [part][table]

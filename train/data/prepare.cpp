@@ -62,11 +62,9 @@ void check_files(const PrepareOptions& options) {
     fail_usage("--partition and --base exclude each other: a part knows no base, give it to --merge");
   if (options.output.empty()) fail_usage("no output: give --out DATASET");
   if (options.shard_rows < 1) fail_usage("a shard has at least 1 row, not {}", options.shard_rows);
-  const std::string output = fs::weakly_canonical(options.output).string() + "/";
+  if (!options.base.empty()) check_not_replaced(options.base, options.output, true);
   for (const auto* files : {&options.train, &options.test})
-    for (const std::string& file : *files)
-      if (fs::weakly_canonical(file).string().starts_with(output))
-        fail_usage("{} lies in {}, which would be replaced; choose another --out", file, options.output);
+    for (const std::string& file : *files) check_not_replaced(file, options.output);
   for (const auto* files : {&options.train, &options.test})
     for (auto file = files->begin(); file != files->end(); ++file)
       if (std::find(files->begin(), file, *file) != file)

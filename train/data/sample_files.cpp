@@ -66,6 +66,18 @@ std::vector<std::string> expand_files(const std::vector<std::string>& names) {
   return files;
 }
 
+void check_not_replaced(const std::string& input, const std::string& output, bool base) {
+  std::string target = output;
+  while (target.size() > 1 && target.back() == '/') target.pop_back();
+  const std::string here = fs::weakly_canonical(input).string() + "/";
+  for (const char* beside : {"", ".tmp", ".old"}) {
+    const std::string folder = fs::weakly_canonical(target + beside).string() + "/";
+    if (!here.starts_with(folder) || (base && *beside == 0 && here == folder)) continue;
+    fail_usage("{} lies in {}{}, which would be {}; choose another --out", input, target, beside,
+               *beside == 0 ? "replaced" : "removed");
+  }
+}
+
 bool is_parquet(const std::string& path) {
   constexpr std::string_view kMagic = "PAR1";
   if (!fs::is_regular_file(path)) return false;  // opening a pipe would wait for its writer

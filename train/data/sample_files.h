@@ -15,4 +15,8 @@ std::vector<std::string> expand_files(const std::vector<std::string>& names);
 // called .parquet and is none.
 bool is_parquet(const std::string& path);
 
+// Error if what is at `input` would be lost when a folder (OutputFolder) is written to `output`, which is replaced, or
+// cleared away before. A folder that goes on from the one that it replaces is read before that: base.
+void check_not_replaced(const std::string& input, const std::string& output, bool base = false);
+
 }  // namespace mal
