@@ -126,6 +126,7 @@ bool check_vocabulary(const std::string& run, const std::string& kept, const Tab
   const std::string which = fmt::format("column '{}': row {} of its table is {} in {}, and {} where {} was trained",
                                         column, row, value_at(now, line), dataset.path(), value_at(then, line), run);
   if (begins) fail("{}: there are new ids; set vocab: grow to go on with them", which);
+  if (table.evict > 0) fail("{}: with `evict` rows move; set vocab: grow, and each id finds its own", which);
   fail("{}: its rows would mean other ids; prepare it with --base (the data set of that run), which keeps them", which);
 }
 
