@@ -125,7 +125,17 @@ refuses 2 "--out is required" mal_data attribute --in clicks.csv
 refuses 2 "unknown option '--inn'" mal_data attribute --inn clicks.csv
 refuses 2 "unknown command 'attributes'; did you mean 'attribute'" mal_data attributes
 refuses 2 "folder exists and was not written by this command" attribute folder clicks.csv conversions.csv
-refuses 2 "clicks.csv exists and was not written by this command" attribute clicks.csv clicks.csv conversions.csv
+cp clicks.csv samples/
+refuses 2 "samples/clicks.csv lies in samples, which would be replaced" attribute samples samples/clicks.csv conversions.csv
+refuses 2 "samples/train.csv lies in samples, which" attribute samples clicks.csv conversions.csv --channel-model samples/train.csv
+cmp clicks.csv samples/clicks.csv
+rm samples/clicks.csv
+mkdir other.tmp
+cp conversions.csv other.tmp
+refuses 2 "conversions.csv lies in other.tmp, which would be removed" attribute other clicks.csv other.tmp/conversions.csv
+refuses 2 "mal_data: clicks.csv would be replaced" attribute clicks.csv clicks.csv conversions.csv
+cp clicks.csv mine.csv
+refuses 2 "mine.csv exists and was not written by this command" attribute mine.csv clicks.csv conversions.csv
 refuses 1 "cannot create clicks.csv/x.tmp: Not a directory; choose another" attribute clicks.csv/x clicks.csv conversions.csv
 refuses 2 "--users = -1: not a number that is possible" mal_data simulate --out bad --users -1
 refuses 2 "--users 0: 1 to 50000000" mal_data simulate --out bad --users 0

@@ -155,9 +155,11 @@ TEST_CASE("what a data set is made of is not lost where it is written") {
     options.base = given == parts[0] ? "" : given;
     options.output = output;
     const MergeOptions merge{.parts = parts, .base = options.base, .output = output};
-    CHECK_THAT(message_of([&] { merge_parts(merge); }), Catch::Matchers::Contains(given + " lies in"));
+    CHECK_THAT(message_of([&] { merge_parts(merge); }),
+               Catch::Matchers::Contains(given) && Catch::Matchers::Contains("would be re"));
     if (given != parts[0])
-      CHECK_THAT(message_of([&] { prepare(options); }), Catch::Matchers::Contains(given + " lies in"));
+      CHECK_THAT(message_of([&] { prepare(options); }),
+                 Catch::Matchers::Contains(given) && Catch::Matchers::Contains("would be re"));
     CHECK(files_below(given) == before);
   };
   const std::string inside = base + "/inside", cleared = shop.folder / "out.tmp", kept = shop.folder / "out.old";

@@ -154,6 +154,12 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
   return model;
 }
 
+void check_files(const AttributeOptions& options) {
+  for (const auto* files : {&options.inputs, &options.conversions})
+    for (const std::string& file : *files) check_not_replaced(file, options.out);
+  if (!options.channel_model.empty()) check_not_replaced(options.channel_model, options.out);
+}
+
 }  // namespace
 
 AttributeReport attribute(const AttributeOptions& given_options) {
@@ -161,6 +167,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   options.inputs = expand_files(options.inputs);
   options.conversions = expand_files(options.conversions);
   check_layout_options(options);
+  check_files(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
   const std::optional<ChannelModel> given = given_model(options, mechanisms);
   OutputFolder folder(options.out, kMarker);

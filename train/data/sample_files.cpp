@@ -73,8 +73,8 @@ void check_not_replaced(const std::string& input, const std::string& output, boo
   for (const char* beside : {"", ".tmp", ".old"}) {
     const std::string folder = fs::weakly_canonical(target + beside).string() + "/";
     if (!here.starts_with(folder) || (base && *beside == 0 && here == folder)) continue;
-    fail_usage("{} lies in {}{}, which would be {}; choose another --out", input, target, beside,
-               *beside == 0 ? "replaced" : "removed");
+    const std::string which = here == folder ? "" : fmt::format(" lies in {}{}, which", target, beside);
+    fail_usage("{}{} would be {}; choose another --out", input, which, *beside == 0 ? "replaced" : "removed");
   }
 }
 
