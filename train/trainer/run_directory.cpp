@@ -24,7 +24,6 @@ constexpr const char* kConfig = "/config.yaml";
 constexpr const char* kMetrics = "/metrics.jsonl";
 constexpr const char* kWeights = "/model.safetensors";
 constexpr const char* kCheckpoint = "/checkpoint.safetensors";
-constexpr const char* kOldTrainedOn = "/trained_on.old";  // while it is replaced
 constexpr const char* kFingerprint = "vocabularies";
 
 // Nothing but what a run that was killed at its very start leaves.
@@ -101,16 +100,9 @@ RunDirectory::RunDirectory(const RunConfig& config, ExistingRun existing)
 }
 
 void RunDirectory::announce(const std::string& dataset, std::string_view kept) const {
-  if (kept == kNextTrainedOn) {  // an earlier change was stopped halfway; between any two lines it stays the one
-    // By its name first: half of it is not to be taken for what an earlier version kept.
-    const std::string old = path_ + kOldTrainedOn;
-    std::error_code error;
-    fs::remove_all(old, error);
-    if (!error && fs::exists(path_ + kTrainedOn)) fs::rename(path_ + kTrainedOn, old, error);
-    if (!error) fs::rename(path_ + kNextTrainedOn, path_ + kTrainedOn, error);
-    if (error) fail("cannot replace {}{}: {}", path_, kTrainedOn, error.message());
-    fs::remove_all(old, error);
-  }
+  // A change that was stopped halfway is finished first: until then the next folder is the one that the checkpoint
+  // needs.
+  if (kept == kNextTrainedOn) keep_trained_on(path_, path_ + kNextTrainedOn);
   keep_trained_on(path_, dataset, kNextTrainedOn);
 }
 
@@ -120,7 +112,7 @@ void RunDirectory::begin(const RunConfig& config) {
   file.commit();
   keep_trained_on(path_, config.data.path);
   std::error_code error;
-  for (const char* folder : {kNextTrainedOn, kOldTrainedOn}) fs::remove_all(path_ + folder, error);
+  fs::remove_all(path_ + kNextTrainedOn, error);
 }
 
 std::string RunDirectory::checkpoint_path() const {
