@@ -38,6 +38,21 @@ std::string refusal(const std::string& path, std::int64_t items = 7, const Table
   return "";
 }
 
+// With an optimiser's state: rows of 15 floats, 10 of them state.
+Parameters with_state(std::uint64_t seed, std::int64_t items) {
+  Parameters parameters(seed, [](std::int32_t width) { return 2 * width; });
+  declare(parameters, items);
+  parameters.all_tables()[0].fill_state(0.5F, 5, 5);
+  return parameters;
+}
+
+// No two of its numbers are the same.
+void number_rows(Parameters& parameters) {
+  EmbeddingTable& table = parameters.all_tables()[0];
+  for (std::int64_t r = 0; r < table.rows(); ++r)
+    for (int c = 0; c < 15; ++c) table.row(r)[c] = static_cast<float>(100 * r + c);
+}
+
 }  // namespace
 
 TEST_CASE("weights come back to the bit, tables without their optimiser state", "[checkpoint]") {
@@ -139,19 +154,12 @@ TEST_CASE("the optimiser's state comes back to the bit with the weights", "[chec
 TEST_CASE("a table that grew keeps its rows to the bit, and the new ones are fresh", "[checkpoint]") {
   const test::TemporaryFolder folder;
   const std::string path = folder / "checkpoint.safetensors";
-  const auto make = [](std::uint64_t seed, std::int64_t items) {
-    Parameters parameters(seed, [](std::int32_t width) { return 2 * width; });
-    declare(parameters, items);
-    parameters.all_tables()[0].fill_state(0.5F, 5, 5);
-    return parameters;
-  };
   constexpr std::size_t kRow = 15 * sizeof(float);
-  Parameters first = make(1, 7);
-  for (std::int64_t r = 0; r < 7; ++r)
-    for (int c = 0; c < 15; ++c) first.all_tables()[0].row(r)[c] = static_cast<float>(100 * r + c);
+  Parameters first = with_state(1, 7);
+  number_rows(first);
   save_weights(path, first, {}, Contents::training);
 
-  const Parameters fresh = make(2, 12);
+  const Parameters fresh = with_state(2, 12);
   const auto check = [&](const Parameters& grown) {
     for (std::int64_t r = 0; r < 12; ++r) {
       INFO(r);
@@ -160,11 +168,11 @@ TEST_CASE("a table that grew keeps its rows to the bit, and the new ones are fre
     }
     CHECK(std::ranges::equal(grown.all_dense()[0].value.span(), first.all_dense()[0].value.span()));
   };
-  Parameters at_once = make(2, 12);
+  Parameters at_once = with_state(2, 12);
   load_weights(path, at_once, Contents::training, {.grown = true});
   check(at_once);
 
-  Parameters step = make(2, 9), in_two_steps = make(2, 12);
+  Parameters step = with_state(2, 9), in_two_steps = with_state(2, 12);
   load_weights(path, step, Contents::training, {.grown = true});
   save_weights(folder / "step", step, {}, Contents::training);
   load_weights(folder / "step", in_two_steps, Contents::training, {.grown = true});
@@ -174,16 +182,9 @@ TEST_CASE("a table that grew keeps its rows to the bit, and the new ones are fre
 TEST_CASE("the optimiser's state moves with its row, and a fresh row has fresh state", "[checkpoint]") {
   const test::TemporaryFolder folder;
   const std::string path = folder / "checkpoint.safetensors";
-  const auto make = [](std::uint64_t seed, std::int64_t items) {
-    Parameters parameters(seed, [](std::int32_t width) { return 2 * width; });
-    declare(parameters, items);
-    parameters.all_tables()[0].fill_state(0.5F, 5, 5);
-    return parameters;
-  };
-  Parameters saved = make(1, 7), loaded = make(2, 5);
-  const Parameters fresh = make(2, 5);
-  for (std::int64_t r = 0; r < 7; ++r)
-    for (int c = 0; c < 15; ++c) saved.all_tables()[0].row(r)[c] = static_cast<float>(100 * r + c);
+  Parameters saved = with_state(1, 7), loaded = with_state(2, 5);
+  const Parameters fresh = with_state(2, 5);
+  number_rows(saved);
   save_weights(path, saved, {{"steps", "3"}}, Contents::training);
   load_weights(path, loaded, Contents::training, {.grown = true, .moved = {{"embedding/item", {0, 6, 2, -1, 4}}}});
   constexpr std::int64_t kFrom[] = {0, 6, 2, -1, 4};
