@@ -21,12 +21,13 @@ constexpr Shape kShapes[] = {{0, 5, 3},     {1, 1, 1},    {1, 7, 31},     {7, 31
                              {65, 128, 64}, {33, 300, 4}, {129, 117, 71}, {33, 130, 64}};
 constexpr Activation kActivations[] = {Activation::none, Activation::relu};
 
-// Of a sum over all rows in fp32, and over all inputs or outputs.
+// Of a sum over all rows in fp32, and over all inputs or outputs: BLAS libraries add in another order on each
+// processor.
 double row_tolerance(std::int64_t rows) {
   return 2e-6 + 5e-9 * static_cast<double>(rows);
 }
 double sum_tolerance(const Shape& s) {
-  return 1e-6 + 1e-8 * static_cast<double>(std::max(s.inputs, s.outputs));
+  return 1e-6 + 2e-8 * static_cast<double>(std::max(s.inputs, s.outputs));
 }
 
 // Everything of a layer, as float64.
@@ -303,7 +304,7 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
           Layer layer = c.layer();
           layer.x = group.layers[group.source(i)].x.wide();
           if (!bias) std::ranges::fill(layer.b, 0.0);
-          CHECK(mismatch(c.y, layer.forward(activation), 4e-6) == "");
+          CHECK(mismatch(c.y, layer.forward(activation), sum_tolerance(s)) == "");
           auto dy = c.dy.wide();
           const auto y = c.y.wide();
           for (std::size_t n = 0; n < dy.size(); ++n)
@@ -317,8 +318,8 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
           Case& c = group.layers[i];
           CHECK(mismatch(c.dw, c.want_dw, 4 * row_tolerance(s.rows)) == "");
           if (bias) CHECK(mismatch(c.db, c.want_db, 4 * row_tolerance(s.rows)) == "");
-          if (i == 0) CHECK(mismatch(c.dx, count > 1 && !alike ? plus(dx[0], dx[1]) : dx[0], 4e-6) == "");
-          if (i > 2 || alike) CHECK(mismatch(c.dx, dx[i], 4e-6) == "");
+          if (i == 0) CHECK(mismatch(c.dx, count > 1 && !alike ? plus(dx[0], dx[1]) : dx[0], sum_tolerance(s)) == "");
+          if (i > 2 || alike) CHECK(mismatch(c.dx, dx[i], sum_tolerance(s)) == "");
         }
       }
     kernels.linear_group_forward(nullptr, 0, 3, 2, 2, Activation::none);
