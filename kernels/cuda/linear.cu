@@ -135,14 +135,14 @@ Gemm input_product(const LinearBackward& c, const Sizes& s) {
           s.outputs, true,     c.dx,      c.lddx, c.accumulate, Epilogue::none, nullptr};
 }
 
-// Products that a batch can hold: as many as go in, of one stride each, into places of their own.
+// Products that a batch can hold: as many as go in, of one stride each, aligned, into places of their own.
 template <typename Call, typename Product>
 bool batched(const Call* calls, std::int32_t count, const Sizes& s, const Product& product) {
   if (count < 2 || count > kMostBatched) return false;
   const Gemm first = product(calls[0], s);
   for (std::int32_t i = 0; i < count; ++i) {
     const Gemm g = product(calls[i], s);
-    if (g.c == nullptr || g.lda != first.lda || g.ldb != first.ldb || g.ldc != first.ldc ||
+    if (g.c == nullptr || !gemm_fits_batch(g) || g.lda != first.lda || g.ldb != first.ldb || g.ldc != first.ldc ||
         g.accumulate != first.accumulate)
       return false;
     for (std::int32_t j = 0; j < i; ++j)

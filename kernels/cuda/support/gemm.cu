@@ -240,6 +240,10 @@ PointerTable& pointer_table() {
 
 }  // namespace
 
+Precision gemm_precision() {
+  return precision_of_thread;
+}
+
 bool gemm_exists(const char*, const Gemm& g) {
   return matmul_of(g).found;
 }

@@ -38,7 +38,17 @@ inline std::vector<const void*> pointers_of(const Gemm* gemms, std::int32_t coun
   return pointers;
 }
 
-// Several products that differ in their pointers alone, without epilogue.
+// Of this thread.
+Precision gemm_precision();
+
+// Whether a batch may hold this product. The library chooses a batch's kernel without seeing its pointers: for tensor
+// cores they must be aligned to 16 bytes (cublasGemmBatchedEx), or the kernel reads misaligned addresses.
+inline bool gemm_fits_batch(const Gemm& g) {
+  const auto aligned = [](const float* data) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0; };
+  return gemm_precision() == Precision::fp32 || (aligned(g.a) && aligned(g.b) && aligned(g.c));
+}
+
+// Several products that differ in their pointers alone, without epilogue, each of which fits a batch.
 void gemm_batched(const char* name, const Gemm* gemms, std::int32_t count);
 inline constexpr std::int32_t kMostBatched = 64;
 
