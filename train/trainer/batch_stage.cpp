@@ -114,16 +114,21 @@ bool BatchStage::keep(std::int64_t count) {
   if (reaches_host_) return false;
   kept_ = Buffer(graph_.device().memory, static_cast<std::size_t>(count) * bytes_,
                  {"the training rows", "set data.on_device: false"});
+  kept_written_ = graph_.device().memory->make_event();
   return true;
 }
 
 void BatchStage::load_and_keep(const Batch& batch, std::int64_t index) {
   load(batch);
-  graph_.device().memory->copy(kept_.as<std::byte>() + static_cast<std::size_t>(index) * bytes_,
-                               slots_[slot_].device.data(), bytes_, kernels::Queue::compute);
+  kernels::Runtime& runtime = *graph_.device().memory;
+  runtime.copy(kept_.as<std::byte>() + static_cast<std::size_t>(index) * bytes_, slots_[slot_].device.data(), bytes_,
+               kernels::Queue::compute);
+  runtime.record(*kept_written_, kernels::Queue::compute);
 }
 
 void BatchStage::load_kept(std::int64_t index) {
+  // The step before may still be writing it, where the data are a batch or two.
+  graph_.device().memory->wait(kernels::Queue::upload, *kept_written_);
   copy_into(next_slot(), kept_.as<std::byte>() + static_cast<std::size_t>(index) * bytes_);
 }
 

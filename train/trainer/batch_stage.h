@@ -60,6 +60,7 @@ class BatchStage {
   std::array<Slot, 2> slots_;
   std::size_t slot_ = 0;
   Buffer kept_;
+  std::unique_ptr<kernels::Event> kept_written_;  // the last copy into kept_
 };
 
 }  // namespace mal
