@@ -1,6 +1,7 @@
 // A GPU for tests: the CUDA kernels in emulation, and a runtime that is as late as a real one can be. Uploads happen
-// when something waits for them, and what is copied to the host arrives when the host waits: whoever forgets to wait
-// finds old numbers.
+// when something waits for them, and what is copied to the host arrives when the host waits: code that forgets to wait
+// finds old numbers. Copies of the two queues that nothing orders are an error (queue_order.h), and so is what CUDA
+// would not record or replay: launches in another stream, kernels whose shared memory was lowered in between.
 #pragma once
 
 #include <cstdlib>
@@ -15,6 +16,8 @@
 
 #include "engine/device.h"
 #include "kernels/cuda/cuda_kernels.h"
+#include "kernels/cuda/support/stream.h"
+#include "tests/device/queue_order.h"
 
 namespace mal::test {
 
@@ -37,9 +40,12 @@ class EmulatedRuntime final : public kernels::Runtime {
     const bool to_device = holds(device_, to, bytes), from_device = holds(device_, from, bytes);
     if (!to_device && !from_device) throw std::runtime_error("emulated copy: neither side is the device's memory");
     ++copies;
+    const bool from_pinned = holds(pinned_, from, bytes), to_pinned = holds(pinned_, to, bytes);
+    // Other memory of the host is read, or waited for, at once.
+    order_.copy(to_device || to_pinned ? to : nullptr, from_device || from_pinned ? from : nullptr, bytes, queue);
     if (queue == kernels::Queue::upload) {
       // Pinned memory is read when the copy happens, other memory now.
-      if (holds(pinned_, from, bytes) || from_device)
+      if (from_pinned || from_device)
         uploads_.push_back({to, from, bytes, {}});
       else
         uploads_.push_back({to, nullptr, bytes, bytes_of(from, bytes)});
@@ -59,8 +65,10 @@ class EmulatedRuntime final : public kernels::Runtime {
       moment.uploads = uploads_asked_;
     else
       moment.downloads = downloads_asked_;
+    moment.clock = order_.record(queue);
   }
   void wait(kernels::Queue queue, const kernels::Event& event) override {
+    order_.wait(queue, static_cast<const Moment&>(event).clock);
     // The compute queue is never behind.
     if (queue == kernels::Queue::compute) upload_until(static_cast<const Moment&>(event).uploads);
   }
@@ -68,6 +76,7 @@ class EmulatedRuntime final : public kernels::Runtime {
     const auto& moment = static_cast<const Moment&>(event);
     upload_until(moment.uploads);
     while (downloads_done_ < moment.downloads) next(downloads_, downloads_done_);
+    order_.wait_on_host(moment.clock);
   }
   bool happened(const kernels::Event& event) override {
     return downloads_done_ >= static_cast<const Moment&>(event).downloads;
@@ -79,7 +88,10 @@ class EmulatedRuntime final : public kernels::Runtime {
   }
   void replay(kernels::Recording& recording) override {
     ++replays;
+    if (kernels::emulated::current_stream() != stream()) throw std::runtime_error("emulated replay: another stream");
+    const emulation::RecordedLaunches launches;
     static_cast<Calls&>(recording).work();
+    launches.check();
   }
 
   std::size_t allocated() const { return device_.size(); }
@@ -90,11 +102,16 @@ class EmulatedRuntime final : public kernels::Runtime {
   using Blocks = std::map<void*, std::size_t>;
   struct Moment final : kernels::Event {
     std::int64_t uploads = 0, downloads = 0;
+    QueueOrder::Clock clock{};
   };
   struct Calls final : kernels::Recording {
     explicit Calls(std::function<void()> calls) : work(std::move(calls)) {}
     std::function<void()> work;
   };
+  emulation::cudaStream_t stream() {
+    return reinterpret_cast<emulation::cudaStream_t>(&order_);
+  }  // an address of its own
+
   struct Copy {
     void* to;
     const void* from;  // null: `bytes_now`
@@ -109,8 +126,11 @@ class EmulatedRuntime final : public kernels::Runtime {
     blocks[memory] = bytes;
     return memory;
   }
-  static void drop(Blocks& blocks, void* memory) noexcept {
-    blocks.erase(memory);
+  void drop(Blocks& blocks, void* memory) noexcept {
+    const auto block = blocks.find(memory);
+    if (block == blocks.end()) return;
+    order_.forget(memory, block->second);
+    blocks.erase(block);
     std::free(memory);
   }
   static bool holds(const Blocks& blocks, const void* memory, std::size_t bytes) {
@@ -137,22 +157,28 @@ class EmulatedRuntime final : public kernels::Runtime {
   }
 
   Blocks device_, pinned_;
+  QueueOrder order_;
+  kernels::emulated::StreamScope scope_{stream()};
   std::deque<Copy> uploads_, downloads_;
   std::int64_t uploads_asked_ = 0, uploads_done_ = 0, downloads_asked_ = 0, downloads_done_ = 0;
 };
 
-// The device under test: emulated, or with MAL_TEST_DEVICE=cuda the machine's GPU.
+// The device under test, one at a time: emulated, or with MAL_TEST_DEVICE=cuda the machine's GPU.
 struct TestDevice {
   TestDevice() {
     const char* wanted = std::getenv("MAL_TEST_DEVICE");
-    if (wanted == nullptr || std::string(wanted) != "cuda") return;
-    real = true;
-    device = select_device("cuda", 1);
+    real = wanted != nullptr && std::string(wanted) == "cuda";
+    if (real) {
+      device = select_device("cuda", 1);
+    } else {
+      runtime = std::make_shared<EmulatedRuntime>();
+      device = {"emulated", "", &kernels::emulated_kernels(), runtime};
+    }
   }
 
   bool real = false;
-  std::shared_ptr<EmulatedRuntime> runtime = std::make_shared<EmulatedRuntime>();  // of no use where it is real
-  Device device{"emulated", "", &kernels::emulated_kernels(), runtime};
+  std::shared_ptr<EmulatedRuntime> runtime;  // null where it is real
+  Device device;
 };
 
 }  // namespace mal::test

@@ -30,6 +30,18 @@ TEST_CASE("parameters begin with the same bits on every device", "[device]") {
   CHECK(std::memcmp(a.data(), bytes.data(), bytes.size()) == 0);
 }
 
+TEST_CASE("a thread has one device at a time", "[device]") {
+  for (int n = 0; n < 2; ++n) {  // one after the other
+    const TestDevice gpu;
+    CHECK_THROWS_WITH(TestDevice(), Catch::Contains("the queue of another device"));
+    Buffer buffer(gpu.device.memory, 64);
+    std::vector<float> there(16);
+    gpu.device.kernels->fill(buffer.as<float>(), 4, 4, 4, 2.5F);  // in this device's queue, still
+    buffer.download(there.data(), 64);
+    CHECK(there == std::vector<float>(16, 2.5F));
+  }
+}
+
 TEST_CASE("a buffer is read and edited in whole units", "[device]") {
   TestDevice gpu;
   constexpr std::size_t kUnit = 12, kUnits = 1'500'000;  // 17 MiB: three pieces, and a rest

@@ -181,7 +181,7 @@ TEST_CASE("shapes and sizes that a GPU refuses", "[emulation]") {
   CHECK_THAT(error_of([&] { launch("tall", blocks_pass_on, dim3(1, 70000), 32, 0, &value); }),
              Contains("a grid of 1 x 70000 x 1 blocks"));
   CHECK_THAT(error_of([&] { launch("fat", blocks_pass_on, 1, 32, 233472, &value); }),
-             Contains("233472 bytes of shared memory"));
+             Contains("kernel fat: no GPU has 0 bytes of static and 233472 of dynamic"));
   CHECK_THAT(error_of([&] { launch("static", too_much_shared, 1, 1, 0, &out); }), Contains("static shared memory"));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace mal::emulation {
 
@@ -22,7 +23,8 @@ extern constinit thread_local dim3 blockDim, gridDim;
 struct LaunchShape {
   const char* name;
   dim3 grid, block;
-  std::size_t shared_bytes;
+  std::size_t shared_bytes;      // dynamic
+  const void* kernel = nullptr;  // whose attributes apply
 };
 
 // thread(context) once for each thread. Throws KernelError that names the kernel, the block and the threads when a
@@ -43,5 +45,28 @@ inline constexpr std::uint32_t kPoison = 0x7FC0BAD5U;
 // array is aligned as its elements are and no better, so that a wider access is seen too.
 void* static_shared(const void* key, std::size_t bytes, std::size_t alignment);
 void* dynamic_shared_memory();
+
+// A block has the first without asking, static and dynamic memory together; more of dynamic memory is asked for with
+// cudaFuncSetAttribute, up to the second for both together (sm_90; 163 KiB on sm_80).
+inline constexpr std::size_t kFreeShared = std::size_t{48} << 10;
+inline constexpr std::size_t kMostShared = std::size_t{227} << 10;
+
+// cudaFuncAttributeMaxDynamicSharedMemorySize of a kernel, from now on.
+void set_dynamic_shared(const void* kernel, std::size_t bytes);
+
+// The launches of this thread while it lives, as if a stream captured them. check() throws where instantiating the
+// graph would fail: a kernel may no longer have the dynamic shared memory of its launch.
+class RecordedLaunches {
+ public:
+  RecordedLaunches();
+  ~RecordedLaunches();
+  RecordedLaunches(const RecordedLaunches&) = delete;
+  RecordedLaunches& operator=(const RecordedLaunches&) = delete;
+  void check() const;
+  std::size_t size() const { return launches_.size(); }
+
+ private:
+  std::vector<LaunchShape> launches_;
+};
 
 }  // namespace mal::emulation

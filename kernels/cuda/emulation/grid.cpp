@@ -38,8 +38,6 @@ void check_shape(const LaunchShape& shape) {
   else if (shape.grid.x > 2147483647U || shape.grid.y > 65535 || shape.grid.z > 65535)
     wrong = "a grid of " + std::to_string(shape.grid.x) + " x " + std::to_string(shape.grid.y) + " x " +
             std::to_string(shape.grid.z) + " blocks";
-  else if (shape.shared_bytes > kMostShared)
-    wrong = std::to_string(shape.shared_bytes) + " bytes of shared memory";
   if (!wrong.empty()) throw kernels::KernelError(std::string("kernel ") + shape.name + ": no GPU starts " + wrong);
 }
 
@@ -65,7 +63,7 @@ void run_grid(const LaunchShape& shape, void (*thread)(const void*), const void*
   static thread_local Block block;
   blockDim = shape.block;
   gridDim = shape.grid;
-  shared_memory().begin_kernel(shape.shared_bytes);
+  shared_memory().begin_kernel(shape);
   race_detector().begin_kernel();
   const std::uint64_t plane = std::uint64_t{shape.grid.x} * shape.grid.y, count = plane * shape.grid.z;
   // A random order of the blocks: a step that has no divisor in common with their number visits each once.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "kernels/cuda/cuda_kernels.h"
@@ -20,7 +22,45 @@ void poison(std::byte* start, std::size_t bytes) {
   std::memcpy(start + at, &kPoison, bytes - at);
 }
 
+// Of the process, as the attributes of CUDA's functions are.
+struct Attributes {
+  std::mutex mutex;
+  std::map<const void*, std::size_t> dynamic;
+};
+Attributes& attributes() {
+  static Attributes of_process;
+  return of_process;
+}
+std::optional<std::size_t> allowed_dynamic(const void* kernel) {
+  Attributes& all = attributes();
+  const std::scoped_lock lock(all.mutex);
+  const auto found = all.dynamic.find(kernel);
+  return found == all.dynamic.end() ? std::nullopt : std::optional(found->second);
+}
+
+thread_local std::vector<LaunchShape>* recorded = nullptr;
+
 }  // namespace
+
+void set_dynamic_shared(const void* kernel, std::size_t bytes) {
+  Attributes& all = attributes();
+  const std::scoped_lock lock(all.mutex);
+  all.dynamic[kernel] = bytes;
+}
+
+RecordedLaunches::RecordedLaunches() {
+  recorded = &launches_;
+}
+RecordedLaunches::~RecordedLaunches() {
+  recorded = nullptr;
+}
+void RecordedLaunches::check() const {
+  for (const LaunchShape& launch : launches_)
+    if (const auto most = allowed_dynamic(launch.kernel); most && *most < launch.shared_bytes)
+      throw kernels::KernelError(
+          std::string("kernel ") + launch.name + ": recorded with " + std::to_string(launch.shared_bytes) +
+          " bytes of dynamic shared memory, of which only " + std::to_string(*most) + " are still allowed");
+}
 
 SharedMemory& shared_memory() {
   static thread_local SharedMemory memory;
@@ -36,10 +76,28 @@ SharedMemory::Array SharedMemory::make(const void* key, std::size_t bytes, std::
   return array;
 }
 
-void SharedMemory::begin_kernel(std::size_t dynamic_bytes) {
+void SharedMemory::begin_kernel(const LaunchShape& shape) {
   arrays_.clear();
   static_bytes_ = 0;
-  dynamic_ = make(nullptr, dynamic_bytes, kVector);
+  kernel_name_ = shape.name;
+  allowed_ = allowed_dynamic(shape.kernel);
+  if (recorded != nullptr) recorded->push_back(shape);
+  dynamic_ = make(nullptr, shape.shared_bytes, kVector);
+  check_size();
+}
+
+// CUDA knows a kernel's static arrays before it starts, the emulation as they are first used.
+void SharedMemory::check_size() const {
+  std::string wrong;
+  if (static_bytes_ > kFreeShared)
+    wrong = "more than " + std::to_string(kFreeShared) + " bytes of static shared memory: use dynamic_shared";
+  else if (static_bytes_ + dynamic_.bytes > kMostShared)
+    wrong = "no GPU has " + std::to_string(static_bytes_) + " bytes of static and " + std::to_string(dynamic_.bytes) +
+            " of dynamic shared memory";
+  else if (const std::size_t most = allowed_.value_or(kFreeShared - static_bytes_); dynamic_.bytes > most)
+    wrong = std::to_string(dynamic_.bytes) + " bytes of dynamic shared memory, but " + std::to_string(most) +
+            " are allowed beside " + std::to_string(static_bytes_) + " of static";
+  if (!wrong.empty()) throw kernels::KernelError(std::string("kernel ") + kernel_name_ + ": " + wrong);
 }
 
 void SharedMemory::begin_block() {
@@ -57,9 +115,7 @@ void* SharedMemory::array(const void* key, std::size_t bytes, std::size_t alignm
   const auto known = std::ranges::find(arrays_, key, &Array::key);
   if (known != arrays_.end()) return known->start;
   static_bytes_ += bytes;
-  if (static_bytes_ > kMostStaticShared)
-    throw kernels::KernelError("more than " + std::to_string(kMostStaticShared) +
-                               " bytes of static shared memory: use dynamic_shared");
+  check_size();
   arrays_.push_back(make(key, bytes, alignment));
   return arrays_.back().start;
 }

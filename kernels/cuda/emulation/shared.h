@@ -3,18 +3,20 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
+
+#include "kernels/cuda/emulation/emulation.h"
 
 namespace mal::emulation {
 
 class SharedMemory {
  public:
-  void begin_kernel(std::size_t dynamic_bytes);
+  void begin_kernel(const LaunchShape& shape);
   void begin_block();  // everything is poisoned anew
   void* array(const void* key, std::size_t bytes, std::size_t alignment);
   void* dynamic() { return dynamic_.start; }
   bool holds(const void* address) const;
-  std::size_t static_bytes() const { return static_bytes_; }
 
  private:
   struct Array {
@@ -23,15 +25,15 @@ class SharedMemory {
     std::byte* start = nullptr;
     std::size_t bytes = 0;
   };
+  void check_size() const;  // throws where CUDA refuses
   static Array make(const void* key, std::size_t bytes, std::size_t alignment);
 
   Array dynamic_;
   std::vector<Array> arrays_;
   std::size_t static_bytes_ = 0;
+  const char* kernel_name_ = "";
+  std::optional<std::size_t> allowed_;  // dynamic bytes that were asked for
 };
-
-inline constexpr std::size_t kMostStaticShared = std::size_t{48} << 10;
-inline constexpr std::size_t kMostShared = std::size_t{227} << 10;  // a block on sm_90; 163 KiB on sm_80
 
 SharedMemory& shared_memory();  // of this thread
 

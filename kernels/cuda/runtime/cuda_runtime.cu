@@ -146,6 +146,8 @@ class CudaRuntime final : public Runtime {
   }
 
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    if (cuda::current_stream() != compute_.get())
+      throw KernelError("CUDA: a step is recorded on a thread whose kernels run in another queue");
     check(cudaStreamBeginCapture(compute_.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     cudaGraph_t graph = nullptr;
     try {

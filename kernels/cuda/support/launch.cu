@@ -1,6 +1,9 @@
 #include "kernels/cuda/support/launch.h"
 
+#include <map>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
@@ -15,6 +18,13 @@ struct ThreadState {
 };
 thread_local ThreadState state;
 bool wait_each = false;
+
+// Of the process, as the attributes of CUDA's functions are.
+struct SharedMemoryLimits {
+  std::mutex mutex;
+  std::map<std::pair<int, const void*>, std::size_t> allowed;  // dynamic bytes of each device and kernel
+};
+SharedMemoryLimits shared_memory;
 
 std::string extent(dim3 size) {
   return std::to_string(size.x) + " x " + std::to_string(size.y) + " x " + std::to_string(size.z);
@@ -41,11 +51,27 @@ cudaStream_t current_stream() {
 }
 
 StreamScope::StreamScope(cudaStream_t stream) : before_(state.stream) {
+  if (before_ != nullptr && before_ != stream)
+    throw KernelError(
+        "this thread's kernels already run in the queue of another device; end its use before the next one begins");
   state.stream = stream;
 }
 
 StreamScope::~StreamScope() {
   state.stream = before_;
+}
+
+cudaError_t allow_shared_memory(const void* kernel, std::size_t bytes) {
+  if (bytes == 0) return cudaSuccess;
+  int device = 0;
+  if (const cudaError_t status = cudaGetDevice(&device); status != cudaSuccess) return status;
+  const std::scoped_lock lock(shared_memory.mutex);
+  std::size_t& most = shared_memory.allowed[{device, kernel}];
+  if (bytes <= most) return cudaSuccess;
+  const cudaError_t status =
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+  if (status == cudaSuccess) most = bytes;
+  return status;
 }
 
 void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes) {

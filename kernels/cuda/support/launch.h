@@ -38,8 +38,11 @@ __device__ T* dynamic_shared() {
 #endif
 }
 
-inline constexpr std::size_t kParameterBytes = 4096;          // of one kernel
-inline constexpr std::size_t kDefaultSharedBytes = 48 << 10;  // more must be asked for
+inline constexpr std::size_t kParameterBytes = 4096;  // of one kernel
+
+// Lets the kernel have `bytes` of dynamic shared memory, and never less than before: a recorded launch needs what it
+// had until its graph is instantiated. A block may have 48 KiB, static and dynamic together, without this.
+cudaError_t allow_shared_memory(const void* kernel, std::size_t bytes);
 
 // Counts a node and throws a KernelError with the kernel and its shape if it did not start.
 void finish_launch(const char* name, cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes);
@@ -56,18 +59,15 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
             Arguments... arguments) {
   static_assert((sizeof(Parameters) + ... + 0) <= kParameterBytes, "kernel parameters end at 4 KiB: start in chunks");
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  const void* const function = reinterpret_cast<const void*>(kernel);
+  cudaError_t status = allow_shared_memory(function, shared_bytes);
 #ifdef MAL_CUDA_EMULATION
   const std::tuple<Parameters...> parameters(static_cast<Parameters>(arguments)...);
   const auto thread = [&] { std::apply(kernel, parameters); };
   ::mal::emulation::run_grid(
-      {name, grid, block, shared_bytes}, [](const void* body) { (*static_cast<const decltype(thread)*>(body))(); },
-      &thread);
-  const cudaError_t status = cudaSuccess;
+      {name, grid, block, shared_bytes, function},
+      [](const void* body) { (*static_cast<const decltype(thread)*>(body))(); }, &thread);
 #else
-  cudaError_t status = cudaSuccess;
-  if (shared_bytes > kDefaultSharedBytes)
-    status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes));
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;

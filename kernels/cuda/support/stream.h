@@ -22,7 +22,8 @@ namespace mal::kernels::MAL_CUDA_NAMESPACE {
 // Of the calling thread; the default stream until a StreamScope says otherwise.
 cudaStream_t current_stream();
 
-// Kernels that this thread starts run on `stream` while this lives.
+// Kernels that this thread starts run on `stream` while this lives. Throws a KernelError where they already have
+// another stream: a step that was begun in one queue and goes on in another is neither ordered nor recorded.
 class StreamScope {
  public:
   explicit StreamScope(cudaStream_t stream);
