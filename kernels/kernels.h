@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "kernels/families/attention.h"
+#include "kernels/families/chain.h"
 #include "kernels/families/elementwise.h"
 #include "kernels/families/embedding.h"
 #include "kernels/families/fields.h"
@@ -42,6 +43,10 @@ struct KernelTable {
   decltype(&kernels::linear_group_forward) linear_group_forward;
   decltype(&kernels::linear_group_backward) linear_group_backward;
   decltype(&kernels::linear_group_backward_workspace) linear_group_backward_workspace;
+  decltype(&kernels::chain_forward) chain_forward;
+  decltype(&kernels::chain_backward) chain_backward;
+  decltype(&kernels::chain_backward_workspace) chain_backward_workspace;
+  decltype(&kernels::chains_layer) chains_layer;
   decltype(&kernels::layer_norm_forward) layer_norm_forward;
   decltype(&kernels::layer_norm_backward) layer_norm_backward;
   decltype(&kernels::layer_norm_backward_workspace) layer_norm_backward_workspace;

@@ -14,6 +14,10 @@ decltype(kernels::linear_backward_workspace) linear_backward_workspace;
 decltype(kernels::linear_group_forward) linear_group_forward;
 decltype(kernels::linear_group_backward) linear_group_backward;
 decltype(kernels::linear_group_backward_workspace) linear_group_backward_workspace;
+decltype(kernels::chain_forward) chain_forward;
+decltype(kernels::chain_backward) chain_backward;
+decltype(kernels::chain_backward_workspace) chain_backward_workspace;
+decltype(kernels::chains_layer) chains_layer;
 decltype(kernels::layer_norm_forward) layer_norm_forward;
 decltype(kernels::layer_norm_backward) layer_norm_backward;
 decltype(kernels::layer_norm_backward_workspace) layer_norm_backward_workspace;
@@ -74,6 +78,10 @@ const KernelTable& kernel_table() {
       .linear_group_forward = linear_group_forward,
       .linear_group_backward = linear_group_backward,
       .linear_group_backward_workspace = linear_group_backward_workspace,
+      .chain_forward = chain_forward,
+      .chain_backward = chain_backward,
+      .chain_backward_workspace = chain_backward_workspace,
+      .chains_layer = chains_layer,
       .layer_norm_forward = layer_norm_forward,
       .layer_norm_backward = layer_norm_backward,
       .layer_norm_backward_workspace = layer_norm_backward_workspace,
