@@ -5,7 +5,7 @@ namespace mal::test::cuda_limits {
 
 using Catch::Matchers::Contains;
 
-TEST_CASE("CUDA kernels refuse what does not fit a block or a launch, by name", "[kernels]") {
+TEST_CASE("CUDA kernels refuse what does not fit a block or a launch, by name", "[kernels][cuda_limits]") {
   const KernelTable& kernels = kernels::emulated_kernels();
   float x[4] = {};
   CHECK_THROWS_WITH(kernels.layer_norm_backward(x, 1, x, x, x, x, 1, x, 1, false, x, x, 1, 1 << 20, x),

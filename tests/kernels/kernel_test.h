@@ -2,10 +2,6 @@
 // central differences, the same bits for any number of threads, and which entries of the KernelTable have a test.
 #pragma once
 
-#ifdef MAL_HAVE_CUDA
-#include <cuda_runtime_api.h>
-#endif
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -26,6 +22,7 @@
 #include "kernels/cuda/emulation/emulation.h"
 #include "kernels/device_probe.h"
 #include "kernels/kernels.h"
+#include "tests/kernels/copied_device.h"
 
 namespace mal::test {
 
@@ -44,7 +41,7 @@ inline bool tests_on_gpu() {
     if (!tests_on("cuda")) return false;
     const kernels::CudaDevices devices = kernels::probe_cuda();
     if (devices.names.empty()) std::printf("no GPU to test on: %s\n", devices.reason.c_str());
-    kernels::wait_for_each_launch(true);  // the tests read results right after a call
+    kernels::wait_for_each_launch(true);  // an error names its kernel
     return !devices.names.empty();
   }();
   return found;
@@ -53,8 +50,30 @@ inline bool tests_on_gpu() {
 #endif
 }
 
-// What a kernel is given must be memory of its device: of a Vector or a Matrix, which is managed memory where a GPU is
-// tested, and otherwise memory whose ends AddressSanitizer knows.
+// Whether vectors lie where a device of the tests has copies of them (copied_device.h): that of a GPU, and of the
+// emulation too, which stands for it: so the way to a GPU is tested. Not with AddressSanitizer, which knows the ends of
+// memory better than copies do.
+inline bool tests_on_copies() {
+  static const bool copies = [] {
+#ifdef MAL_HAVE_CUDA
+    if (tests_on_gpu()) {
+      use_copied_device(kernels::cuda_kernels(), cuda_memory());
+      return true;
+    }
+#endif
+#ifndef __SANITIZE_ADDRESS__
+    if (tests_on("emulated")) {
+      use_copied_device(kernels::emulated_kernels(), emulated_memory());
+      return true;
+    }
+#endif
+    return false;
+  }();
+  return copies;
+}
+
+// What a kernel is given must be memory of its device: of a Vector or a Matrix. Without copies that is memory whose
+// ends AddressSanitizer knows.
 template <typename T>
 struct DeviceAllocator {
   using value_type = T;
@@ -63,27 +82,18 @@ struct DeviceAllocator {
   explicit(false) DeviceAllocator(const DeviceAllocator<U>&) {}
 
   T* allocate(std::size_t count) {
-#ifdef MAL_HAVE_CUDA
-    void* memory = nullptr;
-    if (tests_on_gpu()) {
-      if (cudaMallocManaged(&memory, count * sizeof(T)) != cudaSuccess) throw std::bad_alloc();
-      return static_cast<T*>(memory);
-    }
-#endif
-    return static_cast<T*>(::operator new(count * sizeof(T)));
+    if (!tests_on_copies()) return static_cast<T*>(::operator new(count * sizeof(T)));
+    void* const memory = copied_pool().allocate(count * sizeof(T));
+    if (memory == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(memory);
   }
   void deallocate(T* memory, std::size_t) {
-#ifdef MAL_HAVE_CUDA
-    if (tests_on_gpu()) {
-      cudaFree(memory);
-      return;
-    }
-#endif
-    ::operator delete(memory);
+    if (tests_on_copies())
+      copied_pool().deallocate(memory);
+    else
+      ::operator delete(memory);
   }
-  bool operator==(const DeviceAllocator&) const {
-    return true;
-  }
+  bool operator==(const DeviceAllocator&) const { return true; }
 };
 template <typename T>
 using Vector = std::vector<T, DeviceAllocator<T>>;
@@ -100,6 +110,14 @@ void run_on_device(const std::string& name, const KernelTable& table, const Body
   body(table);
 }
 
+inline const KernelTable& emulated_device() {
+  return tests_on_copies() && !tests_on_gpu() ? *copied_kernels() : kernels::emulated_kernels();
+}
+// Are these the CUDA kernels on the CPU, with library calls replaced by plain loops?
+inline bool is_emulated(const KernelTable& kernels) {
+  return &kernels == &emulated_device();
+}
+
 // body(const KernelTable&) for every device of this machine; in the emulation once for each order of threads.
 template <typename Body>
 void for_each_device(const Body& body) {
@@ -110,18 +128,21 @@ void for_each_device(const Body& body) {
                                       {"backward", ThreadOrder::backward},
                                       {"in random order", ThreadOrder::random}}) {
       emulation::set_thread_order(order, 20260);
-      run_on_device(std::string("emulated, threads ") + name, kernels::emulated_kernels(), body);
+      run_on_device(std::string("emulated, threads ") + name, emulated_device(), body);
     }
   }
-#ifdef MAL_HAVE_CUDA
-  if (tests_on_gpu()) run_on_device("cuda", kernels::cuda_kernels(), body);
-#endif
+  if (tests_on_gpu()) run_on_device("cuda", *copied_kernels(), body);
 }
 
 // ---- coverage -----------------------------------------------------------------------------------------------------
 
-// Positions in the KernelTable of the entries that some test covers; coverage_test.cpp wants all of them.
+// Positions in the KernelTable of the entries that some test covers, and of those that one covers with many rows;
+// coverage_test.cpp wants all of them.
 inline std::set<std::size_t>& covered_entries() {
+  static std::set<std::size_t> entries;
+  return entries;
+}
+inline std::set<std::size_t>& entries_of_many_rows() {
   static std::set<std::size_t> entries;
   return entries;
 }
@@ -129,15 +150,63 @@ inline std::set<std::size_t>& covered_entries() {
 // One at the top of each test file: const Covers kCovers(&KernelTable::add_forward, &KernelTable::copy);
 struct Covers {
   template <typename... Entries>
-  explicit Covers(Entries KernelTable::*... entries) {
+  explicit Covers(Entries KernelTable::*... covered) {
     const KernelTable table{};
     const auto position = [&](const auto& entry) {
       return static_cast<std::size_t>(reinterpret_cast<const char*>(&entry) - reinterpret_cast<const char*>(&table)) /
              sizeof(void*);
     };
-    (covered_entries().insert(position(table.*entries)), ...);
+    (entries.insert(position(table.*covered)), ...);
+    covered_entries().insert(entries.begin(), entries.end());
+  }
+  std::set<std::size_t> entries;
+};
+
+// And one beside the file's test of many rows, which calls all of them.
+struct CoversManyRows {
+  explicit CoversManyRows(const Covers& covers) {
+    entries_of_many_rows().insert(covers.entries.begin(), covers.entries.end());
   }
 };
+
+// ---- many rows ----------------------------------------------------------------------------------------------------
+
+// Of so many rows every loop over rows takes further steps on a GPU. With the constants that it has there
+// (kernels/cuda/sums.h) one step of all blocks takes
+//   sums over rows       264 blocks of 8 rows = 2112 (DIN 396 blocks, a mixture's gates 528), small layers 132 of 64
+//   other kernels        4096 blocks of 8 warps, a row each = 32 768; the feature gate two rows each = 65 536
+//   element-wise ones    65 535 blocks of a row where it is wide
+// In emulation, whose constants are small, other tests take such steps; here it has rows enough for those of a GPU's
+// sums, since a test must be right before a GPU runs it.
+inline std::int64_t many_rows(const KernelTable& kernels) {
+  return is_emulated(kernels) ? 16'391 : 70'001;
+}
+// Of a sum over that many rows, of numbers about 1, in any order.
+inline double many_rows_tolerance(std::int64_t rows) {
+  return 2e-6 + 1e-6 * std::sqrt(static_cast<double>(rows));
+}
+
+// body(kernels, rows) for every device; in emulation in one order of threads. Where calls can be watched, as in
+// emulation, all entries of `covers` must have been called.
+template <typename Body>
+void for_each_device_of_many_rows(const Covers& covers, const Body& body) {
+  const auto run = [&](const std::string& name, const KernelTable& kernels) {
+    INFO("device " << name << ", " << many_rows(kernels) << " rows");
+    called_entries().clear();
+    body(kernels, many_rows(kernels));
+    if (&kernels != copied_kernels()) return;
+    for (const std::size_t entry : covers.entries) {
+      INFO("entry " << entry << " of KernelTable, counted from 0");
+      CHECK(called_entries().count(entry) == 1);
+    }
+  };
+  if (tests_on("cpu")) run("cpu", kernels::cpu_kernels());
+  if (tests_on("emulated")) {
+    emulation::set_thread_order(emulation::ThreadOrder::random, 20260);
+    run("emulated", emulated_device());
+  }
+  if (tests_on_gpu()) run("cuda", *copied_kernels());
+}
 
 // ---- values -------------------------------------------------------------------------------------------------------
 
@@ -231,6 +300,27 @@ inline std::string mismatch(const Matrix& got, const std::vector<double>& want, 
     }
   }
   return "";
+}
+
+// A batch of many rows that is a small one again and again: its results are the small one's, and its sums over rows
+// are the small one's with each row as often as it comes. So a slow reference need not be run on many rows.
+inline void repeat_rows(Matrix& to, const Matrix& from) {
+  for (std::int64_t r = 0; r < to.rows(); ++r)
+    for (std::int64_t c = 0; c < to.width(); ++c) to.at(r, c) = from.at(r % from.rows(), c);
+}
+inline std::vector<double> repeated(const std::vector<double>& values, std::int64_t small_rows, std::int64_t rows) {
+  const std::size_t width = values.size() / static_cast<std::size_t>(small_rows);
+  std::vector<double> result(static_cast<std::size_t>(rows) * width);
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = values[i % values.size()];
+  return result;
+}
+// values[small_rows, N], each row times how often it comes.
+inline std::vector<double> times_counts(std::vector<double> values, std::int64_t small_rows, std::int64_t rows) {
+  const std::size_t width = values.size() / static_cast<std::size_t>(small_rows);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] *=
+        static_cast<double>(rows / small_rows) + (static_cast<std::int64_t>(i / width) < rows % small_rows ? 1.0 : 0.0);
+  return values;
 }
 
 // a + b, for results that a kernel adds to what was there.

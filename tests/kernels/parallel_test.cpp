@@ -24,7 +24,7 @@ bool runs_each_once(std::int64_t count) {
 
 }  // namespace
 
-TEST_CASE("every block runs exactly once, for any number of threads", "[parallel]") {
+TEST_CASE("every block runs exactly once, for any number of threads", "[kernels][parallel]") {
   for (const int threads : {1, 2, 3, 8}) {
     set_cpu_threads(threads);
     CHECK(cpu_threads() == threads);
@@ -37,7 +37,7 @@ TEST_CASE("every block runs exactly once, for any number of threads", "[parallel
   set_cpu_threads(0);
 }
 
-TEST_CASE("a loop's results are seen after it", "[parallel]") {
+TEST_CASE("a loop's results are seen after it", "[kernels][parallel]") {
   set_cpu_threads(4);
   std::vector<std::int64_t> values(512);
   bool all = true;
@@ -51,7 +51,7 @@ TEST_CASE("a loop's results are seen after it", "[parallel]") {
   set_cpu_threads(0);
 }
 
-TEST_CASE("ranges cover the rows, the last one shorter", "[parallel]") {
+TEST_CASE("ranges cover the rows, the last one shorter", "[kernels][parallel]") {
   set_cpu_threads(2);
   std::atomic<std::int64_t> rows = 0, ranges = 0;
   parallel_ranges(1025, 128, [&](std::int64_t first, std::int64_t last) {
@@ -63,7 +63,7 @@ TEST_CASE("ranges cover the rows, the last one shorter", "[parallel]") {
   set_cpu_threads(0);
 }
 
-TEST_CASE("an exception of a block reaches the caller, and the threads stay usable", "[parallel]") {
+TEST_CASE("an exception of a block reaches the caller, and the threads stay usable", "[kernels][parallel]") {
   set_cpu_threads(2);
   CHECK_THROWS_AS(parallel_blocks(100,
                                   [](std::int64_t block) {
@@ -74,7 +74,7 @@ TEST_CASE("an exception of a block reaches the caller, and the threads stay usab
   set_cpu_threads(0);
 }
 
-TEST_CASE("loops inside loops and from several threads", "[parallel]") {
+TEST_CASE("loops inside loops and from several threads", "[kernels][parallel]") {
   set_cpu_threads(2);
   std::atomic<std::int64_t> inner = 0;
   parallel_blocks(10, [&](std::int64_t) { parallel_blocks(10, [&](std::int64_t) { ++inner; }); });
