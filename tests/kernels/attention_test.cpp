@@ -210,7 +210,7 @@ void for_each_case(const Body& body) {
   });
 }
 
-TEST_CASE("din_forward: scores and the weighted sum of the sequence", "[kernels]") {
+TEST_CASE("din_forward: scores and the weighted sum of the sequence", "[kernels][attention]") {
   for_each_case([](const KernelTable&, Case& c) {
     const Din din = c.din();
     CHECK(mismatch(c.scores, din.scores(), 5e-6) == "");
@@ -218,7 +218,7 @@ TEST_CASE("din_forward: scores and the weighted sum of the sequence", "[kernels]
   });
 }
 
-TEST_CASE("din_backward: gradients of the sequence, the target and the parameters", "[kernels]") {
+TEST_CASE("din_backward: gradients of the sequence, the target and the parameters", "[kernels][attention]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     const DinGradient want = slow_backward(c.din(), c.dout.wide());
     c.backward(kernels, false, false);
@@ -228,7 +228,7 @@ TEST_CASE("din_backward: gradients of the sequence, the target and the parameter
   });
 }
 
-TEST_CASE("din_backward adds to each gradient of an input when told", "[kernels]") {
+TEST_CASE("din_backward adds to each gradient of an input when told", "[kernels][attention]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     const DinGradient want = slow_backward(c.din(), c.dout.wide());
     for (const bool to_sequence : {true, false}) {
@@ -243,7 +243,7 @@ TEST_CASE("din_backward adds to each gradient of an input when told", "[kernels]
   });
 }
 
-TEST_CASE("din_backward without the target's gradient gives the same others", "[kernels]") {
+TEST_CASE("din_backward without the target's gradient gives the same others", "[kernels][attention]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     Case other = c;
     c.backward(kernels, false, false);
@@ -252,7 +252,7 @@ TEST_CASE("din_backward without the target's gradient gives the same others", "[
   });
 }
 
-TEST_CASE("din_backward against central differences", "[kernels]") {
+TEST_CASE("din_backward against central differences", "[kernels][attention]") {
   for_each_device([](const KernelTable& kernels) {
     for (const bool softmax : {false, true}) {
       Case c({5, 4, 3, 6, softmax}, 1);
@@ -274,7 +274,7 @@ TEST_CASE("din_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("din of several sequences is each by itself, and two may share a target's gradient", "[kernels]") {
+TEST_CASE("din of several sequences is each by itself, and two may share a target's gradient", "[kernels][attention]") {
   for_each_device([](const KernelTable& kernels) {
     for (const DinShape& shape :
          {DinShape{33, 5, 4, 7, true}, DinShape{2, 3, 160, 192, false}, DinShape{0, 3, 2, 2, true}}) {
@@ -314,7 +314,7 @@ TEST_CASE("din of several sequences is each by itself, and two may share a targe
   });
 }
 
-TEST_CASE("din of a hidden layer too large for a block's memory, and of a wide one", "[kernels]") {
+TEST_CASE("din of a hidden layer too large for a block's memory, and of a wide one", "[kernels][attention]") {
   for_each_device([](const KernelTable& kernels) {
     for (const bool softmax : {false, true})
       for (const DinShape& shape : {DinShape{5, 3, 160, 192, softmax}, DinShape{7, 40, 36, 40, softmax}}) {
@@ -352,7 +352,7 @@ Case scores_as_given(const std::vector<float>& scores) {
   return c;
 }
 
-TEST_CASE("din's softmax of extreme scores", "[kernels]") {
+TEST_CASE("din's softmax of extreme scores", "[kernels][attention]") {
   for_each_device([](const KernelTable& kernels) {
     for (const auto& scores : std::vector<std::vector<float>>{{1e4F, 9999.5F, 0, -1e4F},
                                                               {-1e4F, -1e4F - 1},
@@ -370,7 +370,7 @@ TEST_CASE("din's softmax of extreme scores", "[kernels]") {
   });
 }
 
-TEST_CASE("din gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("din gives the same bits for any number of threads", "[kernels][attention]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   for (const bool softmax : {false, true})
     check_same_bits([&] {

@@ -46,6 +46,30 @@ struct Norm {
   std::vector<double> forward() const { return with(means(), variances()); }
 };
 
+// With dn = dy swish'(n):  dbeta = Σ dn, dgamma = Σ dn x̂, dx = gamma rstd (dn − mean(dn) − x̂ mean(dn x̂)).
+struct BatchGradients {
+  BatchGradients(const Norm& norm, const std::vector<double>& dy)
+      : dx(norm.x.size()), dgamma(norm.width), dbeta(norm.width) {
+    const auto mean = norm.means(), variance = norm.variances();
+    std::vector<double> hat(dx.size()), dn(dx.size());
+    const auto rstd = [&](std::size_t c) { return 1 / std::sqrt(variance[c] + static_cast<double>(kEps)); };
+    for (std::size_t i = 0; i < dx.size(); ++i) {
+      const std::size_t c = i % norm.width;
+      hat[i] = (norm.x[i] - mean[c]) * rstd(c);
+      const double n = hat[i] * norm.gamma[c] + norm.beta[c], sigmoid = 1 / (1 + std::exp(-n));
+      dn[i] = dy[i] * (sigmoid + n * sigmoid * (1 - sigmoid));
+      dbeta[c] += dn[i];
+      dgamma[c] += dn[i] * hat[i];
+    }
+    const auto rows = static_cast<double>(norm.rows);
+    for (std::size_t i = 0; i < dx.size(); ++i) {
+      const std::size_t c = i % norm.width;
+      dx[i] = norm.gamma[c] * rstd(c) * (dn[i] - dbeta[c] / rows - hat[i] * dgamma[c] / rows);
+    }
+  }
+  std::vector<double> dx, dgamma, dbeta;
+};
+
 struct Case {
   explicit Case(const Shape& shape, std::int64_t gap = 0)
       : s(shape),
@@ -83,7 +107,7 @@ struct Case {
   Matrix x, gamma, beta, mean, variance, y, dy, dx, dgamma, dbeta;
 };
 
-TEST_CASE("batch norm over its batch: statistics and output", "[kernels]") {
+TEST_CASE("batch norm over its batch: statistics and output", "[kernels][batch_norm]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : kShapes)
       for (const std::int64_t gap : {0, 3}) {
@@ -98,7 +122,7 @@ TEST_CASE("batch norm over its batch: statistics and output", "[kernels]") {
   });
 }
 
-TEST_CASE("batch norm over given statistics", "[kernels]") {
+TEST_CASE("batch norm over given statistics", "[kernels][batch_norm]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({33, 7}, 1);
     c.mean = Matrix(c.draw, 1, 7);
@@ -108,7 +132,7 @@ TEST_CASE("batch norm over given statistics", "[kernels]") {
   });
 }
 
-TEST_CASE("batch norm of a constant column, of far values, and of NaN", "[kernels]") {
+TEST_CASE("batch norm of a constant column, of far values, and of NaN", "[kernels][batch_norm]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({300, 3});
     for (std::int64_t r = 0; r < 300; ++r) {
@@ -125,7 +149,7 @@ TEST_CASE("batch norm of a constant column, of far values, and of NaN", "[kernel
   });
 }
 
-TEST_CASE("batch_norm_swish_backward against central differences", "[kernels]") {
+TEST_CASE("batch_norm_swish_backward against central differences", "[kernels][batch_norm]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : {Shape{1, 2}, Shape{2, 3}, Shape{7, 5}, Shape{133, 2}}) {
       INFO(s.rows << " x " << s.width);
@@ -155,7 +179,7 @@ TEST_CASE("batch_norm_swish_backward against central differences", "[kernels]") 
   });
 }
 
-TEST_CASE("an empty batch has no statistics and no gradients", "[kernels]") {
+TEST_CASE("an empty batch has no statistics and no gradients", "[kernels][batch_norm]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({0, 3});
     c.statistics(kernels);
@@ -166,7 +190,7 @@ TEST_CASE("an empty batch has no statistics and no gradients", "[kernels]") {
   });
 }
 
-TEST_CASE("running statistics move as torch.nn.BatchNorm1d's", "[kernels]") {
+TEST_CASE("running statistics move as torch.nn.BatchNorm1d's", "[kernels][batch_norm]") {
   for_each_device([](const KernelTable& kernels) {
     Matrix mean(1, 2), variance(1, 2), running_mean(1, 2), running_variance(1, 2);
     mean.fill(3);
@@ -190,7 +214,7 @@ TEST_CASE("running statistics move as torch.nn.BatchNorm1d's", "[kernels]") {
   });
 }
 
-TEST_CASE("batch norm gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("batch norm gives the same bits for any number of threads", "[kernels][batch_norm]") {
   check_same_bits([&] {
     const KernelTable& kernels = kernels::cpu_kernels();
     Case c({1025, 33}, 1);

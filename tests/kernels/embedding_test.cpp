@@ -153,7 +153,8 @@ std::string table_mismatch(const SharedTable& table) {
   return "";
 }
 
-TEST_CASE("embedding_forward: every pooling, sets and sequences, slices, several features at once", "[kernels]") {
+TEST_CASE("embedding_forward: every pooling, sets and sequences, slices, several features at once",
+          "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     for (const std::int64_t rows : {0, 1, 7, 33, 127, 128, 129, 1025})
       for (const std::int32_t width : {1, 7, 16, 20, 33}) {
@@ -184,7 +185,7 @@ TEST_CASE("embedding_forward: every pooling, sets and sequences, slices, several
   });
 }
 
-TEST_CASE("embedding_forward of features with different tables and widths", "[kernels]") {
+TEST_CASE("embedding_forward of features with different tables and widths", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(32);
     const Matrix wide(draw, 300, 31, 1), narrow(draw, 1, 2, 5);
@@ -207,7 +208,8 @@ TEST_CASE("embedding_forward of features with different tables and widths", "[ke
   });
 }
 
-TEST_CASE("embedding_backward: touched rows in rising order, each with the sum over its occurrences", "[kernels]") {
+TEST_CASE("embedding_backward: touched rows in rising order, each with the sum over its occurrences",
+          "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     for (const std::int64_t rows : {0, 1, 7, 33, 129, 1025})
       for (const std::int32_t width : {1, 7, 20, 33})
@@ -224,7 +226,7 @@ TEST_CASE("embedding_backward: touched rows in rising order, each with the sum o
   });
 }
 
-TEST_CASE("embedding_backward of very many occurrences", "[kernels]") {
+TEST_CASE("embedding_backward of very many occurrences", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(38);
     SharedTable table(1, 70000);
@@ -235,7 +237,7 @@ TEST_CASE("embedding_backward of very many occurrences", "[kernels]") {
   });
 }
 
-TEST_CASE("embedding_backward of several tables, one of them untouched", "[kernels]") {
+TEST_CASE("embedding_backward of several tables, one of them untouched", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(34);
     std::vector<SharedTable> tables;
@@ -253,7 +255,7 @@ TEST_CASE("embedding_backward of several tables, one of them untouched", "[kerne
   });
 }
 
-TEST_CASE("embedding_backward sums in order of feature, sample and position", "[kernels]") {
+TEST_CASE("embedding_backward sums in order of feature, sample and position", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(35);
     SharedTable table(3, 4);
@@ -271,7 +273,7 @@ TEST_CASE("embedding_backward sums in order of feature, sample and position", "[
   });
 }
 
-TEST_CASE("embedding_backward against central differences", "[kernels]") {
+TEST_CASE("embedding_backward against central differences", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(36);
     SharedTable table(draw, 7, 3, 5);
@@ -291,7 +293,7 @@ TEST_CASE("embedding_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("embedding kernels give the same bits for any number of threads", "[kernels]") {
+TEST_CASE("embedding kernels give the same bits for any number of threads", "[kernels][embedding]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   check_same_bits([&] {
     Draw draw(37);

@@ -63,7 +63,7 @@ struct Case {
   Matrix x, a, b, u, hidden, du, dx, da, db;
 };
 
-TEST_CASE("feature_gate_forward is x times twice the sigmoid of a low-rank product", "[kernels]") {
+TEST_CASE("feature_gate_forward is x times twice the sigmoid of a low-rank product", "[kernels][feature_gate]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : kShapes)
       for (const std::int64_t gap : {0, 3}) {
@@ -78,7 +78,7 @@ TEST_CASE("feature_gate_forward is x times twice the sigmoid of a low-rank produ
   });
 }
 
-TEST_CASE("feature_gate_backward against central differences", "[kernels]") {
+TEST_CASE("feature_gate_backward against central differences", "[kernels][feature_gate]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : {Shape{1, 1, 1}, Shape{5, 7, 3}, Shape{131, 3, 2}, Shape{37, 8, 4}, Shape{9, 6, 5}}) {
       INFO(s.rows << " x " << s.width << ", rank " << s.rank);
@@ -101,7 +101,7 @@ TEST_CASE("feature_gate_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("feature_gate of a row that fills a block's memory is the CPU's", "[kernels]") {
+TEST_CASE("feature_gate of a row that fills a block's memory is the CPU's", "[kernels][feature_gate]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({9, 4100, 4}, 1), want({9, 4100, 4}, 1);
     for (Case* each : {&c, &want})
@@ -118,7 +118,7 @@ TEST_CASE("feature_gate of a row that fills a block's memory is the CPU's", "[ke
   });
 }
 
-TEST_CASE("feature_gate of an empty batch has zero gradients; extreme logits stay finite", "[kernels]") {
+TEST_CASE("feature_gate of an empty batch has zero gradients; extreme logits stay finite", "[kernels][feature_gate]") {
   for_each_device([](const KernelTable& kernels) {
     Case empty({0, 3, 2}, 0);
     empty.backward(kernels, false);
@@ -134,7 +134,7 @@ TEST_CASE("feature_gate of an empty batch has zero gradients; extreme logits sta
   });
 }
 
-TEST_CASE("feature_gate gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("feature_gate gives the same bits for any number of threads", "[kernels][feature_gate]") {
   check_same_bits([&] {
     Case c({1025, 33, 4}, 1);
     c.forward(kernels::cpu_kernels());

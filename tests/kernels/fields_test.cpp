@@ -97,7 +97,7 @@ void for_each_case(const Body& body) {
   });
 }
 
-TEST_CASE("field_mean and field_scale are their formulas", "[kernels]") {
+TEST_CASE("field_mean and field_scale are their formulas", "[kernels][fields]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     c.mean_forward(kernels);
     c.scale_forward(kernels);
@@ -106,7 +106,7 @@ TEST_CASE("field_mean and field_scale are their formulas", "[kernels]") {
   });
 }
 
-TEST_CASE("field_mean_backward spreads a mean's gradient over its field", "[kernels]") {
+TEST_CASE("field_mean_backward spreads a mean's gradient over its field", "[kernels][fields]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     const Fields reference = c.reference();
     const auto dmean = c.dmean.wide();
@@ -124,7 +124,7 @@ TEST_CASE("field_mean_backward spreads a mean's gradient over its field", "[kern
   });
 }
 
-TEST_CASE("field_scale_backward against central differences", "[kernels]") {
+TEST_CASE("field_scale_backward against central differences", "[kernels][fields]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Offsets& offsets : {Offsets{0, 1}, Offsets{0, 3, 4, 9}}) {
       Case c(5, offsets, 1);
@@ -147,7 +147,7 @@ TEST_CASE("field_scale_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("field_scale of extreme logits closes or doubles; NaN is not hidden", "[kernels]") {
+TEST_CASE("field_scale of extreme logits closes or doubles; NaN is not hidden", "[kernels][fields]") {
   for_each_device([](const KernelTable& kernels) {
     Case c(3, {0, 2, 4}, 0);
     c.logits.fill(300);
@@ -162,7 +162,7 @@ TEST_CASE("field_scale of extreme logits closes or doubles; NaN is not hidden", 
   });
 }
 
-TEST_CASE("field kernels give the same bits for any number of threads", "[kernels]") {
+TEST_CASE("field kernels give the same bits for any number of threads", "[kernels][fields]") {
   check_same_bits([&] {
     Case c(1025, {0, 16, 17, 50}, 1);
     c.mean_forward(kernels::cpu_kernels());

@@ -21,13 +21,17 @@ constexpr Shape kShapes[] = {{0, 5, 3},     {1, 1, 1},    {1, 7, 31},     {7, 31
                              {65, 128, 64}, {33, 300, 4}, {129, 117, 71}, {33, 130, 64}};
 constexpr Activation kActivations[] = {Activation::none, Activation::relu};
 
-// Of a sum over all rows in fp32, and over all inputs or outputs: BLAS libraries add in another order on each
-// processor.
+// Of a sum of n products of numbers in [−1, 1) in fp32, in any order: BLAS's, the library's for this shape, ours. While
+// it grows to about √n / 3 each addition rounds by 2^-25 of it or less: about 1e-8 n together, which hundreds of sums
+// exceed threefold.
+double sum_tolerance(std::int64_t n) {
+  return 2e-6 + 3e-8 * static_cast<double>(n);
+}
 double row_tolerance(std::int64_t rows) {
-  return 2e-6 + 5e-9 * static_cast<double>(rows);
+  return sum_tolerance(rows);
 }
 double sum_tolerance(const Shape& s) {
-  return 1e-6 + 2e-8 * static_cast<double>(std::max(s.inputs, s.outputs));
+  return sum_tolerance(std::max(s.inputs, s.outputs));
 }
 
 // Everything of a layer, as float64.
@@ -116,14 +120,14 @@ void for_each_case(const Body& body) {
   });
 }
 
-TEST_CASE("linear_forward is act(x w + b)", "[kernels]") {
+TEST_CASE("linear_forward is act(x w + b)", "[kernels][linear]") {
   for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
     c.forward(kernels, activation);
     CHECK(mismatch(c.y, c.layer().forward(activation), sum_tolerance(c.s)) == "");
   });
 }
 
-TEST_CASE("linear_backward: gradients of x, w, b and of x w + b", "[kernels]") {
+TEST_CASE("linear_backward: gradients of x, w, b and of x w + b", "[kernels][linear]") {
   for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
     c.forward(kernels, activation);
     auto dy = c.dy.wide();
@@ -138,7 +142,7 @@ TEST_CASE("linear_backward: gradients of x, w, b and of x w + b", "[kernels]") {
   });
 }
 
-TEST_CASE("linear_backward adds to dx when told, and never to dw and db", "[kernels]") {
+TEST_CASE("linear_backward adds to dx when told, and never to dw and db", "[kernels][linear]") {
   for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
     c.forward(kernels, activation);
     c.dx = Matrix(c.draw, c.s.rows, c.s.inputs, 2);
@@ -151,7 +155,7 @@ TEST_CASE("linear_backward adds to dx when told, and never to dw and db", "[kern
   });
 }
 
-TEST_CASE("linear_backward without dx gives the same dw and db", "[kernels]") {
+TEST_CASE("linear_backward without dx gives the same dw and db", "[kernels][linear]") {
   for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
     c.forward(kernels, activation);
     Case other = c;
@@ -161,7 +165,7 @@ TEST_CASE("linear_backward without dx gives the same dw and db", "[kernels]") {
   });
 }
 
-TEST_CASE("linear_backward against central differences", "[kernels]") {
+TEST_CASE("linear_backward against central differences", "[kernels][linear]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : {Shape{7, 5, 3}, Shape{3, 4, 1}, Shape{131, 2, 2}})
       for (const Activation activation : kActivations) {
@@ -178,7 +182,7 @@ TEST_CASE("linear_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("linear with extreme values", "[kernels]") {
+TEST_CASE("linear with extreme values", "[kernels][linear]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Activation activation : kActivations)
       for (const float scale : {1e-30F, 1e15F}) {
@@ -194,7 +198,7 @@ TEST_CASE("linear with extreme values", "[kernels]") {
   });
 }
 
-TEST_CASE("a ReLU at zero passes no gradient", "[kernels]") {
+TEST_CASE("a ReLU at zero passes no gradient", "[kernels][linear]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({3, 2, 2}, 0, 14);
     c.x.fill(0);
@@ -207,7 +211,7 @@ TEST_CASE("a ReLU at zero passes no gradient", "[kernels]") {
   });
 }
 
-TEST_CASE("a layer without a bias", "[kernels]") {
+TEST_CASE("a layer without a bias", "[kernels][linear]") {
   for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
     const auto run = [&](Case& layer, const float* b, float* db) {
       Matrix workspace(1, kernels.linear_backward_workspace(c.s.rows, c.s.inputs, c.s.outputs));
@@ -217,17 +221,20 @@ TEST_CASE("a layer without a bias", "[kernels]") {
                               layer.dy.data(), layer.dy.stride(), layer.dx.data(), layer.dx.stride(), false,
                               layer.dw.data(), db, c.s.rows, c.s.inputs, c.s.outputs, activation, workspace.data());
     };
+    // Not the same bits: with another epilogue the library may take another algorithm.
     Case zeros = c;
     zeros.b.fill(0);
     run(zeros, zeros.b.data(), zeros.db.data());
     run(c, nullptr, nullptr);
-    CHECK(mismatch(c.y, zeros.y.wide(), 0) == "");
-    CHECK(mismatch(c.dx, zeros.dx.wide(), 0) == "");
-    CHECK(mismatch(c.dw, zeros.dw.wide(), 0) == "");
+    CHECK(mismatch(c.y, zeros.y.wide(), 2 * sum_tolerance(c.s)) == "");
+    CHECK(mismatch(c.y, zeros.layer().forward(activation), sum_tolerance(c.s)) == "");
+    const auto dy = c.dy.wide();
+    CHECK(mismatch(c.dx, c.layer().dx(dy), sum_tolerance(c.s)) == "");
+    CHECK(mismatch(c.dw, c.layer().dw(dy), row_tolerance(c.s.rows)) == "");
   });
 }
 
-TEST_CASE("linear kernels give the same bits for any number of threads", "[kernels]") {
+TEST_CASE("linear kernels give the same bits for any number of threads", "[kernels][linear]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   // One block of rows and one stripe of inputs, several of each; large enough for a BLAS to want threads of its own.
   for (const Shape& s : {Shape{200, 64, 96}, Shape{1025, 200, 129}, Shape{1025, 129, 1}, Shape{255, 352, 256}}) {
@@ -282,7 +289,7 @@ struct Group {
   std::vector<Case> layers;
 };
 
-TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
+TEST_CASE("a group of linears is its layers one after the other", "[kernels][linear]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : kShapes)
       for (const auto& [count, bias, alike] : {std::tuple{std::size_t{1}, true, false},
@@ -316,9 +323,10 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels]") {
         group.backward(kernels, activation);
         for (std::size_t i = 0; i < count; ++i) {
           Case& c = group.layers[i];
-          CHECK(mismatch(c.dw, c.want_dw, 4 * row_tolerance(s.rows)) == "");
-          if (bias) CHECK(mismatch(c.db, c.want_db, 4 * row_tolerance(s.rows)) == "");
-          if (i == 0) CHECK(mismatch(c.dx, count > 1 && !alike ? plus(dx[0], dx[1]) : dx[0], sum_tolerance(s)) == "");
+          CHECK(mismatch(c.dw, c.want_dw, row_tolerance(s.rows)) == "");
+          if (bias) CHECK(mismatch(c.db, c.want_db, row_tolerance(s.rows)) == "");
+          if (i == 0)
+            CHECK(mismatch(c.dx, count > 1 && !alike ? plus(dx[0], dx[1]) : dx[0], 2 * sum_tolerance(s)) == "");
           if (i > 2 || alike) CHECK(mismatch(c.dx, dx[i], sum_tolerance(s)) == "");
         }
       }

@@ -129,7 +129,7 @@ struct Case {
   Vector<double> losses;
 };
 
-TEST_CASE("multi_view_loss: value and gradient of views and a cartesian head", "[kernels]") {
+TEST_CASE("multi_view_loss: value and gradient of views and a cartesian head", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     for (const std::int64_t rows : {0, 1, 7, 31, 33, 127, 128, 129, 1025})
       for (const std::int64_t gap : {0, 3})
@@ -137,7 +137,7 @@ TEST_CASE("multi_view_loss: value and gradient of views and a cartesian head", "
   });
 }
 
-TEST_CASE("multi_view_loss against central differences", "[kernels]") {
+TEST_CASE("multi_view_loss against central differences", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Reduction reduction : kReductions) {
       Case c(7, 1);
@@ -153,7 +153,7 @@ TEST_CASE("multi_view_loss against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("multi_view_loss of extreme logits", "[kernels]") {
+TEST_CASE("multi_view_loss of extreme logits", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Reduction reduction : kReductions) {
       Case c(129, 0);
@@ -165,7 +165,7 @@ TEST_CASE("multi_view_loss of extreme logits", "[kernels]") {
   });
 }
 
-TEST_CASE("multi_view_loss of credits 0, 1 and tiny", "[kernels]") {
+TEST_CASE("multi_view_loss of credits 0, 1 and tiny", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Reduction reduction : kReductions)
       for (const float credit : {0.0F, 1.0F, 1e-3F, 1e-30F, 1e-45F}) {
@@ -179,7 +179,7 @@ TEST_CASE("multi_view_loss of credits 0, 1 and tiny", "[kernels]") {
   });
 }
 
-TEST_CASE("a cartesian head finds its class for every set of labels", "[kernels]") {
+TEST_CASE("a cartesian head finds its class for every set of labels", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     Case c(16, 0, {{HeadKind::cartesian, 1, 4, {1, 3, 0, 2}, 1.0F}}, 18);
     for (std::int64_t r = 0; r < 16; ++r) {
@@ -192,14 +192,14 @@ TEST_CASE("a cartesian head finds its class for every set of labels", "[kernels]
   });
 }
 
-TEST_CASE("a cartesian head of twelve views", "[kernels]") {
+TEST_CASE("a cartesian head of twelve views", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     Case c(3, 0, {{HeadKind::cartesian, 0, 12, {0, 1, 2, 3, 0, 1, 2, 3, 3, 2, 1, 0}, 1.0F}}, 4096);
     c.check(kernels, Reduction::mean);
   });
 }
 
-TEST_CASE("multi_view_loss without heads clears the gradient", "[kernels]") {
+TEST_CASE("multi_view_loss without heads clears the gradient", "[kernels][loss]") {
   for_each_device([](const KernelTable& kernels) {
     Case c(33, 2, {}, 3);
     c.run(kernels, Reduction::mean);
@@ -207,7 +207,7 @@ TEST_CASE("multi_view_loss without heads clears the gradient", "[kernels]") {
   });
 }
 
-TEST_CASE("multi_view_loss gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("multi_view_loss gives the same bits for any number of threads", "[kernels][loss]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   for (const Reduction reduction : kReductions)
     check_same_bits([&] {

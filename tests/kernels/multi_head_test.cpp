@@ -122,7 +122,7 @@ struct Case {
   Vector<std::int32_t> lengths;
 };
 
-TEST_CASE("multi_head_forward is attention over keys and values of every position", "[kernels]") {
+TEST_CASE("multi_head_forward is attention over keys and values of every position", "[kernels][multi_head]") {
   for_each_device([](const KernelTable& kernels) {
     for (const MultiHeadShape& s : kShapes)
       for (const std::int64_t gap : {0, 3}) {
@@ -134,7 +134,7 @@ TEST_CASE("multi_head_forward is attention over keys and values of every positio
   });
 }
 
-TEST_CASE("multi_head_backward against central differences", "[kernels]") {
+TEST_CASE("multi_head_backward against central differences", "[kernels][multi_head]") {
   for_each_device([](const KernelTable& kernels) {
     for (const MultiHeadShape& s : {MultiHeadShape{1, 1, 1, 1}, MultiHeadShape{5, 3, 6, 2}, MultiHeadShape{3, 4, 4, 4},
                                     MultiHeadShape{131, 2, 2, 1}}) {
@@ -163,7 +163,7 @@ TEST_CASE("multi_head_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("multi_head_backward of long sequences and of wide ones is the CPU's", "[kernels]") {
+TEST_CASE("multi_head_backward of long sequences and of wide ones is the CPU's", "[kernels][multi_head]") {
   for_each_device([](const KernelTable& kernels) {
     for (const MultiHeadShape& s : {kShapes[3], kShapes[4], kShapes[5], kShapes[6], MultiHeadShape{37, 5, 24, 3},
                                     MultiHeadShape{161, 2, 4, 2}, MultiHeadShape{5, 3, 104, 4}}) {
@@ -184,7 +184,8 @@ TEST_CASE("multi_head_backward of long sequences and of wide ones is the CPU's",
   });
 }
 
-TEST_CASE("multi-head attention of extreme scores takes one position; an empty row gives zeros", "[kernels]") {
+TEST_CASE("multi-head attention of extreme scores takes one position; an empty row gives zeros",
+          "[kernels][multi_head]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({3, 4, 4, 2});
     for (std::int64_t i = 0; i < 16; ++i) c.key.data()[i] *= 1e6F;
@@ -204,7 +205,7 @@ TEST_CASE("multi-head attention of extreme scores takes one position; an empty r
   });
 }
 
-TEST_CASE("multi-head attention of no rows has zero gradients", "[kernels]") {
+TEST_CASE("multi-head attention of no rows has zero gradients", "[kernels][multi_head]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({0, 3, 2, 1});
     c.backward(kernels, false);
@@ -213,7 +214,7 @@ TEST_CASE("multi-head attention of no rows has zero gradients", "[kernels]") {
   });
 }
 
-TEST_CASE("multi-head attention gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("multi-head attention gives the same bits for any number of threads", "[kernels][multi_head]") {
   check_same_bits([&] {
     Case c({1025, 7, 8, 4}, 1);
     c.forward(kernels::cpu_kernels());

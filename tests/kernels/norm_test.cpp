@@ -112,7 +112,7 @@ void for_each_case(const Body& body) {
   });
 }
 
-TEST_CASE("layer_norm_forward normalises each row", "[kernels]") {
+TEST_CASE("layer_norm_forward normalises each row", "[kernels][norm]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     c.forward(kernels);
     const Norm norm = c.norm();
@@ -127,7 +127,7 @@ TEST_CASE("layer_norm_forward normalises each row", "[kernels]") {
   });
 }
 
-TEST_CASE("layer_norm_backward: gradients of x, gamma and beta", "[kernels]") {
+TEST_CASE("layer_norm_backward: gradients of x, gamma and beta", "[kernels][norm]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     c.forward(kernels);
     for (const bool accumulate : {false, true}) {
@@ -142,7 +142,7 @@ TEST_CASE("layer_norm_backward: gradients of x, gamma and beta", "[kernels]") {
   });
 }
 
-TEST_CASE("layer_norm_backward against central differences", "[kernels]") {
+TEST_CASE("layer_norm_backward against central differences", "[kernels][norm]") {
   for_each_device([](const KernelTable& kernels) {
     for (const Shape& s : {Shape{5, 7}, Shape{2, 33}, Shape{131, 2}}) {
       INFO(s.rows << " x " << s.width);
@@ -159,7 +159,7 @@ TEST_CASE("layer_norm_backward against central differences", "[kernels]") {
   });
 }
 
-TEST_CASE("layer_norm of a row of constants is beta", "[kernels]") {
+TEST_CASE("layer_norm of a row of constants is beta", "[kernels][norm]") {
   for_each_device([](const KernelTable& kernels) {
     for (const float value : {0.0F, 0.1F, -3.3F, 1e6F, -16777215.0F})
       for (const std::int64_t width : {1, 7, 33, 129}) {
@@ -175,7 +175,7 @@ TEST_CASE("layer_norm of a row of constants is beta", "[kernels]") {
   });
 }
 
-TEST_CASE("layer_norm far from zero, and of huge values", "[kernels]") {
+TEST_CASE("layer_norm far from zero, and of huge values", "[kernels][norm]") {
   for_each_device([](const KernelTable& kernels) {
     for (const std::int64_t width : {31, 1025}) {
       Case offset({7, width}, 0, 999, 1001);  // the mean itself is good to 3e-5 as fp32
@@ -185,12 +185,12 @@ TEST_CASE("layer_norm far from zero, and of huge values", "[kernels]") {
       huge.forward(kernels);
       CHECK(mismatch(huge.y, huge.norm().forward(), 3e-6) == "");
       huge.backward(kernels, false);
-      CHECK(mismatch(huge.dx, huge.norm().dx(huge.dy.wide()), 1e-6, 1e-15) == "");
+      CHECK(mismatch(huge.dx, huge.norm().dx(huge.dy.wide()), 3e-6, 1e-15) == "");
     }
   });
 }
 
-TEST_CASE("layer_norm gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("layer_norm gives the same bits for any number of threads", "[kernels][norm]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   check_same_bits([&] {
     Case c({1025, 33}, 1);

@@ -69,7 +69,7 @@ void check_dense(const KernelTable& kernels, const Fields& line, const std::vect
                                       kRows * kColumns};
     const OptimizerStep step = settings_of(line, static_cast<std::int64_t>(s));
     kernels.dense_update(kRules.at(line.at(1)), on_device(step).data(), on_device(kNorm).data(), &tensor, 1);
-    CHECK(mismatch(weights, steps[s].weights, 1e-6) == "");
+    CHECK(mismatch(weights, steps[s].weights, 3e-6) == "");
   }
 }
 
@@ -103,11 +103,11 @@ void check_sparse(const KernelTable& kernels, const Fields& line, const std::vec
     const OptimizerStep step = settings_of(line, static_cast<std::int64_t>(s));
     kernels.sparse_update(rule, on_device(step).data(), on_device(kNorm).data(), &tensor, 1);
     for (std::int64_t r = 0; r < kRows; ++r) std::copy_n(&table.at(r, 0), kColumns, &weights.at(r, 0));
-    CHECK(mismatch(weights, steps[s].weights, 1e-6) == "");
+    CHECK(mismatch(weights, steps[s].weights, 3e-6) == "");
   }
 }
 
-TEST_CASE("updates agree with torch.optim step by step", "[kernels]") {
+TEST_CASE("updates agree with torch.optim step by step", "[kernels][optimizer_golden]") {
   for_each_device([](const KernelTable& kernels) {
     const auto all = read_steps();
     const auto cases = read_csv("cases.csv");

@@ -111,16 +111,16 @@ void for_each_case(const Body& body) {
   });
 }
 
-TEST_CASE("simtier counts the scores of each tier", "[kernels]") {
+TEST_CASE("simtier counts the scores of each tier", "[kernels][simtier]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     c.count(kernels, false);
     CHECK(mismatch(c.counts, c.slow_counts(false), 0) == "");
     c.count(kernels, true);
-    CHECK(mismatch(c.counts, c.slow_counts(true), 2e-7) == "");
+    CHECK(mismatch(c.counts, c.slow_counts(true), 1e-6) == "");
   });
 }
 
-TEST_CASE("simtier's borders belong to the tier above, and 1 to the last", "[kernels]") {
+TEST_CASE("simtier's borders belong to the tier above, and 1 to the last", "[kernels][simtier]") {
   for_each_device([](const KernelTable& kernels) {
     struct Border {
       float score;
@@ -142,14 +142,14 @@ TEST_CASE("simtier's borders belong to the tier above, and 1 to the last", "[ker
   });
 }
 
-TEST_CASE("simtier_embedding_forward weights a tier's vector by log2(1 + n)", "[kernels]") {
+TEST_CASE("simtier_embedding_forward weights a tier's vector by log2(1 + n)", "[kernels][simtier]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     c.forward(kernels);
-    CHECK(mismatch(c.out, c.slow_embedding(c.table.wide()), 2e-7) == "");
+    CHECK(mismatch(c.out, c.slow_embedding(c.table.wide()), 1e-6) == "");
   });
 }
 
-TEST_CASE("simtier_embedding_backward: the gradient of the table", "[kernels]") {
+TEST_CASE("simtier_embedding_backward: the gradient of the table", "[kernels][simtier]") {
   for_each_case([](const KernelTable& kernels, Case& c) {
     c.backward(kernels);
     CHECK(mismatch(c.dtable, c.slow_gradient(), 2e-6) == "");
@@ -161,7 +161,7 @@ TEST_CASE("simtier_embedding_backward: the gradient of the table", "[kernels]") 
   });
 }
 
-TEST_CASE("simtier of several columns of scores is each by itself", "[kernels]") {
+TEST_CASE("simtier of several columns of scores is each by itself", "[kernels][simtier]") {
   for_each_device([](const KernelTable& kernels) {
     const Shape shape{9, 7, 8, 3};
     constexpr std::size_t kCount = 100;  // more than one launch's parameters hold
@@ -185,7 +185,7 @@ TEST_CASE("simtier of several columns of scores is each by itself", "[kernels]")
   });
 }
 
-TEST_CASE("simtier without lengths takes every position", "[kernels]") {
+TEST_CASE("simtier without lengths takes every position", "[kernels][simtier]") {
   for_each_device([](const KernelTable& kernels) {
     Case c({129, 7, 8, 3}, 0);
     std::ranges::fill(c.lengths, 7);
@@ -195,13 +195,13 @@ TEST_CASE("simtier without lengths takes every position", "[kernels]") {
     CHECK(mismatch(c.counts, c.slow_counts(false), 0) == "");
     c.all_valid = true;
     c.forward(kernels);
-    CHECK(mismatch(c.out, c.slow_embedding(c.table.wide()), 2e-7) == "");
+    CHECK(mismatch(c.out, c.slow_embedding(c.table.wide()), 1e-6) == "");
     c.backward(kernels);
     CHECK(mismatch(c.dtable, c.slow_gradient(), 2e-6) == "");
   });
 }
 
-TEST_CASE("simtier gives the same bits for any number of threads", "[kernels]") {
+TEST_CASE("simtier gives the same bits for any number of threads", "[kernels][simtier]") {
   const KernelTable& kernels = kernels::cpu_kernels();
   check_same_bits([&] {
     Case c({1025, 20, 32, 5}, 1);
