@@ -381,4 +381,20 @@ TEST_CASE("din gives the same bits for any number of threads", "[kernels][attent
     });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("din of many rows", "[kernels][attention]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Case c({rows, 3, 4, 5, true}, 0);
+    c.forward(kernels);
+    const Din din = c.din();
+    CHECK(mismatch(c.scores, din.scores(), 5e-6) == "");
+    CHECK(mismatch(c.out, din.out(), 1e-5) == "");
+    const DinGradient want = slow_backward(din, c.dout.wide());
+    c.backward(kernels, false, false);
+    c.check_gradients(want, many_rows_tolerance(rows));
+    CHECK(mismatch(c.dsequence, want.sequence, 2e-5) == "");
+    CHECK(mismatch(c.dtarget, want.target, 2e-5) == "");
+  });
+}
+
 }  // namespace mal::test::attention

@@ -225,4 +225,34 @@ TEST_CASE("batch norm gives the same bits for any number of threads", "[kernels]
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("batch norm of many rows", "[kernels][batch_norm]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Case c({rows, 5}, 1);
+    const BatchGradients want(c.reference(), c.dy.wide());
+    c.statistics(kernels);
+    c.forward(kernels);
+    CHECK(mismatch(c.mean, c.reference().means(), 1e-6) == "");
+    CHECK(mismatch(c.variance, c.reference().variances(), 2e-6) == "");
+    CHECK(mismatch(c.y, c.reference().forward(), 5e-6) == "");
+    c.backward(kernels, false);
+    CHECK(mismatch(c.dx, want.dx, 2e-5) == "");
+    CHECK(mismatch(c.dgamma, want.dgamma, many_rows_tolerance(rows)) == "");
+    CHECK(mismatch(c.dbeta, want.dbeta, many_rows_tolerance(rows)) == "");
+    // One number a column: of 70 000 columns, since of rows it reads none.
+    const Matrix mean(c.draw, 1, rows), variance(c.draw, 1, rows);
+    Matrix running_mean(1, rows), running_variance(1, rows);
+    running_mean.fill(1);
+    running_variance.fill(2);
+    const Vector<kernels::GradientNorm> norm{{1, 1, 1}};
+    kernels.batch_norm_update(mean.data(), variance.data(), running_mean.data(), running_variance.data(), 5, rows,
+                              0.25F, norm.data());
+    auto want_mean = mean.wide(), want_variance = variance.wide();
+    for (double& value : want_mean) value = 0.75 + 0.25 * value;
+    for (double& value : want_variance) value = 1.5 + 0.25 * 1.25 * value;
+    CHECK(mismatch(running_mean, want_mean, 2e-7) == "");
+    CHECK(mismatch(running_variance, want_variance, 2e-7) == "");
+  });
+}
+
 }  // namespace mal::test::batch_norm

@@ -287,4 +287,61 @@ TEST_CASE("scale_add overwrites or adds", "[kernels][elementwise]") {
   });
 }
 
+const CoversManyRows kManyRows(kCovers), kManyRowsLong(kCoversLong);
+TEST_CASE("element-wise kernels of many wide rows", "[kernels][elementwise]") {
+  using kernels::Activation;
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    const std::int64_t width = is_emulated(kernels) ? 33 : 130;  // of 130 a block a row
+    Draw draw(11);
+    const Matrix a(draw, rows, width, 1), b(draw, rows, width, 1);
+    const auto wide_a = a.wide(), wide_b = b.wide(), sum = plus(wide_a, wide_b);
+    Matrix y(rows, width, 1), z(rows, width, 1);
+    kernels.add_forward(a.data(), a.stride(), b.data(), b.stride(), y.data(), y.stride(), rows, width);
+    CHECK(mismatch(y, sum, 1e-7) == "");
+    kernels.copy(a.data(), a.stride(), z.data(), z.stride(), rows, width, false);
+    kernels.add_backward(b.data(), b.stride(), y.data(), y.stride(), false, z.data(), z.stride(), true, rows, width);
+    CHECK(mismatch(y, wide_b, 0) == "");
+    CHECK(mismatch(z, sum, 1e-7) == "");
+    kernels.activation_forward(a.data(), a.stride(), y.data(), y.stride(), rows, width, Activation::relu);
+    kernels.activation_backward(y.data(), y.stride(), b.data(), b.stride(), z.data(), z.stride(), false, rows, width,
+                                Activation::relu);
+    auto want_y = wide_a, want_z = wide_b;
+    for (std::size_t i = 0; i < want_y.size(); ++i) {
+      if (wide_a[i] <= 0) want_y[i] = want_z[i] = 0;
+    }
+    CHECK(mismatch(y, want_y, 0) == "");
+    CHECK(mismatch(z, want_z, 0) == "");
+  });
+}
+
+TEST_CASE("fill, scale_add, dot and the norm of very long arrays", "[kernels][elementwise]") {
+  for_each_device_of_many_rows(kCoversLong, [](const KernelTable& kernels, std::int64_t) {
+    // More rows than a launch has blocks, on every device; and where time allows, more columns than their threads.
+    Matrix rows(65'600, 130, 1);
+    kernels.fill(rows.data(), rows.stride(), rows.rows(), rows.width(), 2);
+    CHECK(mismatch(rows, std::vector<double>(65'600 * 130, 2), 0) == "");
+    const std::int64_t size = is_emulated(kernels) ? 100'003 : 65'535 * 256 + 1000;
+    Draw draw(12);
+    const Matrix x(draw, 1, size + 1);
+    Matrix y(1, size + 1);
+    y.at(0, 0) = 7;
+    kernels.scale_add(x.data() + 1, 0.5F, y.data() + 1, size, false);  // not aligned for wider access
+    std::int64_t wrong = y.at(0, 0) == 7 ? 0 : 1;
+    for (std::int64_t i = 1; i <= size; ++i) wrong += y.at(0, i) == 0.5F * x.at(0, i) ? 0 : 1;
+    CHECK(wrong == 0);
+    // Sums of tiles of 4096, which 1024 threads add up: some have two.
+    const Matrix p(draw, 1, 4'500'001);
+    const Matrix q(draw, 1, p.width());
+    long double products = 0, squares = 0;
+    for (std::int64_t i = 0; i < p.width(); ++i) {
+      products += static_cast<long double>(p.at(0, i)) * static_cast<long double>(q.at(0, i));
+      squares += static_cast<long double>(p.at(0, i)) * static_cast<long double>(p.at(0, i));
+    }
+    CHECK(run_dot(kernels, {{p.data(), p.width()}}, {{q.data(), q.width()}}) ==
+          Approx(static_cast<double>(products)).epsilon(1e-10));
+    CHECK(run_norm(kernels, {{p.data(), p.width()}}).norm ==
+          Approx(static_cast<double>(std::sqrt(squares))).epsilon(1e-13));
+  });
+}
+
 }  // namespace mal::test::elementwise

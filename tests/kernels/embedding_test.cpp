@@ -315,4 +315,27 @@ TEST_CASE("embedding kernels give the same bits for any number of threads", "[ke
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("embedding kernels of many rows", "[kernels][embedding]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Draw draw(39);
+    const Matrix table(draw, 1000, 3, 1);
+    const Ids ids(draw, rows, 7, true, 1000);
+    for (const Pooling pooling : {Pooling::none, Pooling::mean}) {
+      Matrix out(rows, ids.out_width(pooling, 3), 1);
+      const kernels::Lookup lookup{table.data(), table.stride(), ids.ids.data(), ids.lengths_or_null(), 7, 3,
+                                   pooling,      out.data(),     out.stride()};
+      kernels.embedding_forward(&lookup, 1, rows);
+      CHECK(mismatch(out, slow_lookup(ids, pooling, table.wide(), 3), 3e-6) == "");
+    }
+    // 17 ids a row: each block counts what begins in more than 256 tiles of 1024 before it, 256 at a time.
+    SharedTable gradients(3, 1000);
+    gradients.add(draw, Ids(draw, rows, 16, false, 1000), Pooling::none);
+    gradients.add(draw, Ids(draw, rows, 1, false, 1000), Pooling::sum);
+    const auto gradient = gradients.gradient();
+    run_backward(kernels, {gradient}, rows);
+    CHECK(table_mismatch(gradients) == "");
+  });
+}
+
 }  // namespace mal::test::embedding

@@ -143,4 +143,24 @@ TEST_CASE("feature_gate gives the same bits for any number of threads", "[kernel
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("feature_gate of many rows", "[kernels][feature_gate]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    constexpr std::int64_t kSmall = 61;
+    const Case small({kSmall, 5, 2}, 0);
+    Case c({rows, 5, 2}, 1);
+    for (const auto& member : {&Case::x, &Case::a, &Case::b, &Case::du}) repeat_rows(c.*member, small.*member);
+    Gate reference = small.reference();
+    const auto du = small.du.wide(), all_du = times_counts(du, kSmall, rows);
+    const auto loss = [&] { return dot(reference.forward(), all_du); };
+    c.forward(kernels);
+    c.backward(kernels, false);
+    CHECK(mismatch(c.u, repeated(reference.forward(), kSmall, rows), 4e-6) == "");
+    const auto dx = central_differences(reference.x, [&] { return dot(reference.forward(), du); });
+    CHECK(mismatch(c.dx, repeated(dx, kSmall, rows), 4e-6) == "");
+    CHECK(mismatch(c.da, central_differences(reference.a, loss), many_rows_tolerance(rows)) == "");
+    CHECK(mismatch(c.db, central_differences(reference.b, loss), many_rows_tolerance(rows)) == "");
+  });
+}
+
 }  // namespace mal::test::feature_gate

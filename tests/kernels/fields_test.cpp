@@ -172,4 +172,31 @@ TEST_CASE("field kernels give the same bits for any number of threads", "[kernel
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("fields of many rows", "[kernels][fields]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Case c(rows, {0, 2, 3, 7}, 1);
+    const Fields reference = c.reference();
+    c.mean_forward(kernels);
+    c.scale_forward(kernels);
+    CHECK(mismatch(c.mean, reference.means(), 1e-6) == "");
+    CHECK(mismatch(c.y, reference.scaled(), 1e-6) == "");
+    const auto dy = c.dy.wide(), dmean = c.dmean.wide();
+    std::vector<double> of_mean(dy.size()), dx(dy.size()), dlogits(dmean.size());
+    for (std::size_t i = 0; i < dy.size(); ++i) {
+      const std::size_t f = reference.field_of(i % reference.width()),
+                        at = i / reference.width() * reference.count() + f;
+      const double sigmoid = 1 / (1 + std::exp(-reference.logits[at]));
+      of_mean[i] = dmean[at] / (c.offsets[f + 1] - c.offsets[f]);
+      dx[i] = 2 * sigmoid * dy[i];
+      dlogits[at] += 2 * sigmoid * (1 - sigmoid) * dy[i] * reference.x[i];
+    }
+    c.mean_backward(kernels, false);
+    CHECK(mismatch(c.dx, of_mean, 1e-6) == "");
+    c.scale_backward(kernels, false);
+    CHECK(mismatch(c.dx, dx, 1e-6) == "");
+    CHECK(mismatch(c.dlogits, dlogits, 1e-6) == "");
+  });
+}
+
 }  // namespace mal::test::fields

@@ -318,4 +318,16 @@ TEST_CASE("mixture gives the same bits for any number of threads", "[kernels][ga
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("mixture of many rows", "[kernels][gate]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Case c(kLayouts[3], {rows, 5}, 0, 26);
+    c.forward(kernels);
+    const auto y = c.reference().forward();
+    for (std::size_t o = 0; o < y.size(); ++o) CHECK(mismatch(c.y[o], y[o], 2e-6) == "");
+    c.backward(kernels, false);
+    check_gradients(c, Gradients(c));
+  });
+}
+
 }  // namespace mal::test::gate

@@ -335,4 +335,37 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels][lin
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("linears of many rows", "[kernels][linear]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Case c({rows, 9, 6}, 1, 31);
+    c.forward(kernels, Activation::relu);
+    const Layer layer = c.layer();
+    CHECK(mismatch(c.y, layer.forward(Activation::relu), sum_tolerance(c.s)) == "");
+    c.backward(kernels, Activation::relu, false);
+    const auto dy = c.dy.wide();
+    CHECK(mismatch(c.dx, layer.dx(dy), sum_tolerance(c.s)) == "");
+    CHECK(mismatch(c.dw, layer.dw(dy), many_rows_tolerance(rows)) == "");
+    CHECK(mismatch(c.db, layer.db(dy), many_rows_tolerance(rows)) == "");
+    // Products of the library, three of one dx. Their kernels have a block for all rows, so 16 384 are enough.
+    const Shape s{16'384, 96, 88};
+    Group group(s, 3, true, false);
+    group.forward(kernels, Activation::relu);
+    const Layer first = group.layers[0].layer();
+    const auto x = first.x;
+    CHECK(mismatch(group.layers[0].y, first.forward(Activation::relu), sum_tolerance(s)) == "");
+    group.backward(kernels, Activation::relu);
+    std::vector<std::vector<double>> dx;
+    for (const std::size_t i : {0, 1}) {
+      Case& each = group.layers[i];
+      Layer of_first = each.layer();
+      of_first.x = x;
+      dx.push_back(of_first.dx(each.dy.wide()));
+      CHECK(mismatch(each.dw, of_first.dw(each.dy.wide()), many_rows_tolerance(s.rows)) == "");
+      CHECK(mismatch(each.db, of_first.db(each.dy.wide()), many_rows_tolerance(s.rows)) == "");
+    }
+    CHECK(mismatch(group.layers[0].dx, plus(dx[0], dx[1]), 2 * sum_tolerance(s)) == "");
+  });
+}
+
 }  // namespace mal::test::linear

@@ -217,4 +217,11 @@ TEST_CASE("multi_view_loss gives the same bits for any number of threads", "[ker
     });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("multi_view_loss of many rows", "[kernels][loss]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    for (const Reduction reduction : {Reduction::mean, Reduction::weight_mean}) Case(rows, 1).check(kernels, reduction);
+  });
+}
+
 }  // namespace mal::test::loss

@@ -223,4 +223,41 @@ TEST_CASE("multi-head attention gives the same bits for any number of threads", 
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("multi-head attention of many rows", "[kernels][multi_head]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    constexpr std::int64_t kSmall = 61;
+    const Case small({kSmall, 2, 4, 2});
+    Case c({rows, 2, 4, 2}, 1);
+    for (const auto& member : {&Case::key, &Case::value, &Case::value_bias, &Case::output, &Case::output_bias,
+                               &Case::query, &Case::sequence, &Case::dout})
+      repeat_rows(c.*member, small.*member);
+    for (std::size_t r = 0; r < c.lengths.size(); ++r) c.lengths[r] = small.lengths[r % kSmall];
+    Attention reference = small.reference();
+    const auto dout = small.dout.wide(), all_dout = times_counts(dout, kSmall, rows);
+    const auto row_loss = [&] { return dot(reference.forward(), dout); };
+    const auto loss = [&] { return dot(reference.forward(), all_dout); };
+    c.forward(kernels);
+    CHECK(mismatch(c.out, repeated(reference.forward(), kSmall, rows), 1e-5) == "");
+    const auto dquery = central_differences(reference.query, row_loss),
+               dsequence = central_differences(reference.sequence, row_loss);
+    for (const bool accumulate : {false, true}) {
+      c.backward(kernels, accumulate);
+      const double times = accumulate ? 2 : 1;
+      const auto scaled = [&](std::vector<double> values) {
+        for (double& value : values) value *= times;
+        return repeated(values, kSmall, rows);
+      };
+      CHECK(mismatch(c.dquery, scaled(dquery), 2e-5) == "");
+      CHECK(mismatch(c.dsequence, scaled(dsequence), 2e-5) == "");
+    }
+    const double tolerance = many_rows_tolerance(rows);
+    CHECK(mismatch(c.dkey, central_differences(reference.key, loss), tolerance) == "");
+    CHECK(mismatch(c.dvalue, central_differences(reference.value, loss), tolerance) == "");
+    CHECK(mismatch(c.dvalue_bias, central_differences(reference.value_bias, loss), tolerance) == "");
+    CHECK(mismatch(c.doutput, central_differences(reference.output, loss), tolerance) == "");
+    CHECK(mismatch(c.doutput_bias, central_differences(reference.output_bias, loss), tolerance) == "");
+  });
+}
+
 }  // namespace mal::test::multi_head

@@ -200,4 +200,22 @@ TEST_CASE("layer_norm gives the same bits for any number of threads", "[kernels]
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("layer_norm of many rows", "[kernels][norm]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    for (const std::int64_t width : {33, 4}) {  // a warp a row, and a lane a row
+      INFO("width " << width);
+      Case c({rows, width}, 0);
+      c.forward(kernels);
+      c.backward(kernels, false);
+      const Norm norm = c.norm();
+      const auto dy = c.dy.wide();
+      CHECK(mismatch(c.y, norm.forward(), 3e-6) == "");
+      CHECK(mismatch(c.dx, norm.dx(dy), 1e-5) == "");
+      CHECK(mismatch(c.dgamma, norm.dgamma(dy), many_rows_tolerance(rows)) == "");
+      CHECK(mismatch(c.dbeta, norm.dbeta(dy), many_rows_tolerance(rows)) == "");
+    }
+  });
+}
+
 }  // namespace mal::test::norm

@@ -436,4 +436,21 @@ TEST_CASE("updates give the same bits for any number of threads", "[kernels][opt
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("updates of many weights and of many rows", "[kernels][optimizer]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    for (const DenseRule rule : kDenseRules) {
+      Dense dense(rule, 0.9F, {rows, 3 * rows});
+      dense.step(kernels, settings(0.05F, 0.1F, 0.9F, 0.7F, 1));
+      dense.check();
+    }
+    for (const SparseRule rule : kSparseRules) {
+      INFO("rule " << static_cast<int>(rule));
+      Sparse sparse(kernels, rule, 0.9F, rows, 5);
+      for (std::int64_t step = 1; step <= 2; ++step) sparse.step(settings(0.05F, 0.1F, 0.9F, 0.7F, step), 0.5F);
+      sparse.check();
+    }
+  });
+}
+
 }  // namespace mal::test::optimizer

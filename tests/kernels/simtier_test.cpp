@@ -212,4 +212,17 @@ TEST_CASE("simtier gives the same bits for any number of threads", "[kernels][si
   });
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("simtier of many rows", "[kernels][simtier]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Case c({rows, 3, 4, 2}, 1);
+    c.count(kernels, false);
+    CHECK(mismatch(c.counts, c.slow_counts(false), 0) == "");
+    c.forward(kernels);
+    CHECK(mismatch(c.out, c.slow_embedding(c.table.wide()), 1e-6) == "");
+    c.backward(kernels);
+    CHECK(mismatch(c.dtable, c.slow_gradient(), many_rows_tolerance(rows)) == "");
+  });
+}
+
 }  // namespace mal::test::simtier

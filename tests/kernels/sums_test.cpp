@@ -83,4 +83,18 @@ TEST_CASE("all sums of a pass are one launch", "[kernels][sums]") {
   CHECK(names == std::vector<std::string>{"sum_partials"});
 }
 
+const CoversManyRows kManyRows(kCovers);
+TEST_CASE("sums over many rows that are left to the end", "[kernels][sums]") {
+  for_each_device_of_many_rows(kCovers, [](const KernelTable& kernels, std::int64_t rows) {
+    Layer now(3, kernels, rows, 7), later = now;
+    now.backward(kernels);
+    kernels.begin_sums();
+    later.backward(kernels);
+    if (later.leaves_sums(kernels)) CHECK(std::isnan(later.db.at(0, 0)));
+    kernels.finish_sums();
+    CHECK(bool(later.gradients() == now.gradients()));
+    CHECK(std::isfinite(later.db.at(0, 0)));
+  });
+}
+
 }  // namespace mal::test::sums
