@@ -4,21 +4,12 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 
 #include "tests/device/emulated_training.h"
-#include "train/config/run_config.h"
-#include "train/data/schema_yaml.h"
+#include "tests/device/presets.h"
 
 namespace mal::test::launches {
-
-// The schema that a preset is made for.
-std::string schema_of(const std::string& preset) {
-  for (const char* schema : {"criteo_journeys", "criteo", "taobao", "mac"})
-    if (preset == schema) return schema;
-  return "simulated";
-}
 
 // What a step of each preset has had; docs/results/gpu.md shows them.
 struct Preset {
@@ -34,9 +25,7 @@ constexpr Preset kPresets[] = {{"adatt", 62}, {"base", 43},  {"criteo", 54}, {"c
 // million, as most data sets have.
 constexpr std::int64_t kLargeTable = 70'000;
 
-std::vector<std::string> launches_of_a_step(const RunConfig& config, Schema schema) {
-  for (TableSpec& table : schema.tables) table.rows = 50;
-  schema.tables.front().rows = kLargeTable;
+std::vector<std::string> launches_of_a_step(const RunConfig& config, const Schema& schema) {
   TestDevice gpu;
   Parameters parameters(
       1, [&](std::int32_t width) { return sparse_state_width(gpu.device, config.sparse, width); }, gpu.device.memory);
@@ -66,11 +55,8 @@ void list(const std::string& preset, const std::vector<std::string>& launches) {
 TEST_CASE("a recorded step has no more nodes than it had", "[device]") {
   if (TestDevice().real) return;  // counted in emulation
   std::size_t presets = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(MAL_CONFIGS)) {
-    if (entry.path().extension() != ".yaml") continue;
-    const std::string name = entry.path().stem().string();
-    const std::vector<std::string> launches =
-        launches_of_a_step(parse_run_config(entry.path().string(), {}), read_schema(schema_of(name)));
+  for (const std::string& name : preset_names()) {
+    const std::vector<std::string> launches = launches_of_a_step(preset_config(name), preset_schema(name, kLargeTable));
     std::printf("launches of a step: %-16s %zu\n", name.c_str(), launches.size());
     list(name, launches);
     INFO(name);
