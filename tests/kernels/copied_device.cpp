@@ -106,7 +106,7 @@ class Translation {
  public:
   // How many elements the call's arrays have: as its first std::int32_t says, or its mixture.
   template <typename... Arguments>
-  explicit Translation(std::size_t entry, const Arguments&... arguments) : entry_(entry) {
+  explicit Translation(std::string entry, const Arguments&... arguments) : entry_(std::move(entry)) {
     (look_for_sizes(arguments), ...);
   }
 
@@ -153,12 +153,11 @@ class Translation {
     if (pointer == nullptr) return;
     const void* const host = pointer;
     if (!copied->pool.holds(host))
-      throw std::logic_error("entry " + std::to_string(entry_) +
-                             " of KernelTable, counted from 0, is given a pointer that is no Vector's or Matrix's");
+      throw std::logic_error(entry_ + " is given a pointer that is no Vector's or Matrix's");
     pointer = static_cast<T*>(static_cast<void*>(copied->twin_of(host)));
   }
 
-  std::size_t entry_;
+  std::string entry_;
   std::vector<std::int32_t> sizes_;
   std::size_t next_ = 0;
   std::vector<std::shared_ptr<void>> kept_;
@@ -293,6 +292,14 @@ constexpr std::tuple kEntries{&KernelTable::embedding_forward,
 constexpr std::size_t kEntryCount = std::tuple_size_v<decltype(kEntries)>;
 static_assert(kEntryCount == sizeof(KernelTable) / sizeof(void*), "name every entry of KernelTable here");
 
+// As the compiler writes it: "... = &mal::kernels::KernelTable::add_forward]".
+template <auto kEntry>
+std::string name_of() {
+  const std::string text = __PRETTY_FUNCTION__, before = "KernelTable::";
+  const std::size_t first = text.rfind(before) + before.size();
+  return text.substr(first, text.find_first_of("];", first) - first);
+}
+
 // Entries whose integers, where fields begin, describe the call.
 template <auto kEntry>
 constexpr bool kOffsetsOnHost = false;
@@ -317,7 +324,7 @@ struct Copied<kIndex, Result (*KernelTable::*)(Arguments...)> {
     if constexpr (!std::is_void_v<Result>) {
       return inner(arguments...);  // sizes: nothing is computed
     } else {
-      Translation translation(kIndex, arguments...);
+      Translation translation(name_of<kEntry>(), arguments...);
       // In braces: one after the other, from the left.
       const std::tuple<std::remove_cvref_t<Arguments>...> given{
           translation.given<kOffsetsOnHost<kEntry>>(arguments)...};
@@ -325,10 +332,15 @@ struct Copied<kIndex, Result (*KernelTable::*)(Arguments...)> {
       std::apply(inner, given);
       copied->download();
       if (const std::string broken = copied->pool.broken_guard(); !broken.empty())
-        throw std::runtime_error("entry " + std::to_string(kIndex) + " of KernelTable, counted from 0: " + broken);
+        throw std::runtime_error(name_of<kEntry>() + ": " + broken);
     }
   }
 };
+
+template <std::size_t... kIndices>
+std::vector<std::string> names(std::index_sequence<kIndices...>) {
+  return {name_of<std::get<kIndices>(kEntries)>()...};
+}
 
 template <std::size_t... kIndices>
 KernelTable make_table(std::index_sequence<kIndices...>) {
@@ -378,6 +390,11 @@ const KernelTable* copied_kernels() {
 
 GuardedPool& copied_pool() {
   return copied->pool;
+}
+
+std::string entry_name(std::size_t entry) {
+  static const std::vector<std::string> all = names(std::make_index_sequence<kEntryCount>());
+  return all.at(entry);
 }
 
 std::set<std::size_t>& called_entries() {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <set>
+#include <string>
 
 #include "kernels/kernels.h"
 #include "tests/kernels/guarded_pool.h"
@@ -30,7 +31,9 @@ void use_copied_device(const kernels::KernelTable& kernels, const DeviceMemory& 
 // Null before that.
 const kernels::KernelTable* copied_kernels();
 GuardedPool& copied_pool();
-// Positions in the KernelTable of what has been called of copied_kernels().
+// Of the entry at this position in the KernelTable, from 0.
+std::string entry_name(std::size_t entry);
+// Positions of what has been called of copied_kernels().
 std::set<std::size_t>& called_entries();
 
 }  // namespace mal::test

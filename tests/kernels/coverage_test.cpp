@@ -11,7 +11,7 @@ constexpr std::size_t kEntries = sizeof(KernelTable) / sizeof(void*);
 
 TEST_CASE("every entry of the kernel table has a test", "[kernels][coverage]") {
   for (std::size_t entry = 0; entry < kEntries; ++entry) {
-    INFO("entry " << entry << " of KernelTable, counted from 0: name it in the Covers line of its family's test");
+    INFO(entry_name(entry) << ": name it in the Covers line of its family's test");
     CHECK(covered_entries().count(entry) == 1);
   }
   CHECK(covered_entries().size() == kEntries);
@@ -19,7 +19,7 @@ TEST_CASE("every entry of the kernel table has a test", "[kernels][coverage]") {
 
 TEST_CASE("every entry of the kernel table has a test of many rows", "[kernels][coverage]") {
   for (std::size_t entry = 0; entry < kEntries; ++entry) {
-    INFO("entry " << entry << " of KernelTable, counted from 0: see for_each_device_of_many_rows");
+    INFO(entry_name(entry) << ": see for_each_device_of_many_rows");
     CHECK(entries_of_many_rows().count(entry) == 1);
   }
 }
@@ -48,7 +48,7 @@ void check_filled(const KernelTable& kernels) {
   void* entries[kEntries];
   std::memcpy(entries, &kernels, sizeof(KernelTable));
   for (std::size_t entry = 0; entry < kEntries; ++entry) {
-    INFO("entry " << entry << " of KernelTable, counted from 0");
+    INFO(entry_name(entry));
     CHECK(entries[entry] != nullptr);
   }
 }

@@ -196,7 +196,7 @@ void for_each_device_of_many_rows(const Covers& covers, const Body& body) {
     body(kernels, many_rows(kernels));
     if (&kernels != copied_kernels()) return;
     for (const std::size_t entry : covers.entries) {
-      INFO("entry " << entry << " of KernelTable, counted from 0");
+      INFO(entry_name(entry) << " is called");
       CHECK(called_entries().count(entry) == 1);
     }
   };
