@@ -347,7 +347,8 @@ TEST_CASE("linears of many rows", "[kernels][linear]") {
     CHECK(mismatch(c.dx, layer.dx(dy), sum_tolerance(c.s)) == "");
     CHECK(mismatch(c.dw, layer.dw(dy), many_rows_tolerance(rows)) == "");
     CHECK(mismatch(c.db, layer.db(dy), many_rows_tolerance(rows)) == "");
-    // Products of the library, three of one dx. Their kernels have a block for all rows, so 16 384 are enough.
+    // Products of the library, two of three with one dx. What is ours beside them has blocks for all rows, so that 16
+    // 384 are enough.
     const Shape s{16'384, 96, 88};
     Group group(s, 3, true, false);
     group.forward(kernels, Activation::relu);
