@@ -139,7 +139,7 @@ class Case {
       if (cell.computed) CHECK(mismatch(cell.value, cell.wide, 2e-5) == "");
   }
   // Of values between two steps an activation may have closed the gradient since; weights show whether it was right.
-  void check_gradients() const {
+  void check_gradients(double tolerance = 1e-5) const {
     for (std::size_t c = 0; c < cells_.size(); ++c) {
       INFO("gradient of value " << c);
       if (!cells_[c].computed && c != plan_.unwanted) CHECK(mismatch(cells_[c].gradient, cells_[c].dy, 5e-5, 4) == "");
@@ -147,8 +147,8 @@ class Case {
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
       INFO("step " << i);
       if (plan_.steps[i].addend != kNone) continue;
-      CHECK(mismatch(weights_[i].dw, weights_[i].want_dw, 1e-5, 10) == "");
-      if (plan_.steps[i].bias) CHECK(mismatch(weights_[i].db, weights_[i].want_db, 1e-5, 10) == "");
+      CHECK(mismatch(weights_[i].dw, weights_[i].want_dw, tolerance, 10) == "");
+      if (plan_.steps[i].bias) CHECK(mismatch(weights_[i].db, weights_[i].want_db, tolerance, 10) == "");
     }
   }
   Bits gradients() const {
@@ -274,6 +274,23 @@ TEST_CASE("chain_backward: gradients of every value, weight and bias", "[kernels
     c.reference();
     c.backward(kernels);
     c.check_gradients();
+  });
+}
+
+const CoversManyRows kManyRows(kCovers);
+
+TEST_CASE("chains of many rows", "[kernels][chain]") {
+  const Plan plan{"many rows",
+                  {12, 9, 3, 7, 1, 5, 5, 5},
+                  {layer(0, 0, 1), layer(0, 1, 2), layer(0, 1, 3), layer(0, 3, 4, Activation::none), sum(1, 5, 6, 7)}};
+  for_each_device_of_many_rows(kCovers, [&](const KernelTable& kernels, std::int64_t rows) {
+    CHECK(kernels.chains_layer(1 << 20, 1 << 20) == false);
+    Case c(plan, rows, 1, 43);
+    c.forward(kernels);
+    c.reference();
+    c.check_values();
+    c.backward(kernels);
+    c.check_gradients(many_rows_tolerance(rows));
   });
 }
 

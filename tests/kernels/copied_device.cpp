@@ -81,6 +81,8 @@ void translate(kernels::LookupGradient& l, Translation& t);
 void translate(kernels::TableGradient& g, Translation& t);
 void translate(kernels::LinearForward& c, Translation& t);
 void translate(kernels::LinearBackward& c, Translation& t);
+void translate(kernels::ChainForward& c, Translation& t);
+void translate(kernels::ChainBackward& c, Translation& t);
 void translate(kernels::DinForward& c, Translation& t);
 void translate(kernels::DinBackward& c, Translation& t);
 void translate(kernels::MultiHeadParameters& p, Translation& t);
@@ -179,6 +181,12 @@ void translate(kernels::LinearForward& c, Translation& t) {
 void translate(kernels::LinearBackward& c, Translation& t) {
   t.memory(c.x, c.w, c.y, c.dy, c.dx, c.dw, c.db);
 }
+void translate(kernels::ChainForward& c, Translation& t) {
+  t.memory(c.x, c.w, c.b, c.addend, c.y);
+}
+void translate(kernels::ChainBackward& c, Translation& t) {
+  t.memory(c.x, c.w, c.y, c.dy, c.dx, c.daddend, c.dw, c.db);
+}
 void translate_input(kernels::DinInput& c, Translation& t) {
   kernels::DinParameters& p = c.parameters;
   t.memory(p.w1, p.b1, p.alpha, p.w2, p.b2, c.sequence, c.target, c.lengths);
@@ -241,6 +249,10 @@ constexpr std::tuple kEntries{&KernelTable::embedding_forward,
                               &KernelTable::linear_group_forward,
                               &KernelTable::linear_group_backward,
                               &KernelTable::linear_group_backward_workspace,
+                              &KernelTable::chain_forward,
+                              &KernelTable::chain_backward,
+                              &KernelTable::chain_backward_workspace,
+                              &KernelTable::chains_layer,
                               &KernelTable::layer_norm_forward,
                               &KernelTable::layer_norm_backward,
                               &KernelTable::layer_norm_backward_workspace,
