@@ -108,25 +108,6 @@ double gpu_seconds(const Body& body) {
          kTimes;
 }
 
-double gpu_flops() {
-  constexpr std::int64_t kSize = 4096;
-  const Buffer<float> x = random_floats(kSize * kSize), w = random_floats(kSize * kSize);
-  Buffer<float> y(x.size());
-  const kernels::cuda::StreamScope scope(gpu_stream());
-  return 2.0 * kSize * kSize * kSize / gpu_seconds([&] {
-           kernels::cuda_kernels().linear_forward(x.data(), kSize, w.data(), nullptr, y.data(), kSize, kSize, kSize,
-                                                  kSize, kernels::Activation::none);
-         });
-}
-
-double gpu_bytes() {
-  constexpr std::size_t kSize = std::size_t{1} << 29;
-  Buffer<std::byte> from(kSize), to(kSize);
-  return 2.0 * static_cast<double>(kSize) / gpu_seconds([&] {
-           check(cudaMemcpyAsync(to.data(), from.data(), kSize, cudaMemcpyDeviceToDevice, gpu_stream()), "cudaMemcpy");
-         });
-}
-
 // A replayed graph of some iterations at a time: the host's waiting for it is shared by them.
 double timed_on_gpu(benchmark::State& state, const std::function<void()>& body) {
   constexpr int kTimes = 20;
@@ -166,12 +147,32 @@ void choose_cpu() {
   current.ceiling = {cpu_flops(kernels::cpu_threads()), cpu_bytes()};
 }
 
-void choose_gpu() {
+void choose_gpu([[maybe_unused]] bool measure) {
 #ifdef MAL_HAVE_CUDA
   current = {"cuda", &kernels::cuda_kernels(), {}};
-  current.ceiling = {gpu_flops(), gpu_bytes()};
+  if (measure) current.ceiling = {gpu_flops(4096), gpu_bytes()};
 #endif
 }
+
+#ifdef MAL_HAVE_CUDA
+double gpu_flops(std::int64_t size) {
+  const Buffer<float> x = random_floats(size * size), w = random_floats(size * size);
+  Buffer<float> y(x.size());
+  const kernels::cuda::StreamScope scope(gpu_stream());
+  return 2.0 * static_cast<double>(size * size * size) / gpu_seconds([&] {
+           kernels::cuda_kernels().linear_forward(x.data(), size, w.data(), nullptr, y.data(), size, size, size, size,
+                                                  kernels::Activation::none);
+         });
+}
+
+double gpu_bytes() {
+  constexpr std::size_t kSize = std::size_t{1} << 29;
+  Buffer<std::byte> from(kSize), to(kSize);
+  return 2.0 * static_cast<double>(kSize) / gpu_seconds([&] {
+           check(cudaMemcpyAsync(to.data(), from.data(), kSize, cudaMemcpyDeviceToDevice, gpu_stream()), "cudaMemcpy");
+         });
+}
+#endif
 
 void* allocate(std::size_t bytes) {
 #ifdef MAL_HAVE_CUDA

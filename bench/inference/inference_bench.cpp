@@ -1,5 +1,6 @@
 // Latency of mal_infer.h on one thread: raw values in, probabilities out.
 //   inference_bench make --out natal.mal               the network, with random weights
+//   inference_bench data --rows 4096 --out FOLDER      random samples for it: train.csv, test.csv, schema.yaml
 //   inference_bench run natal.mal --batch 1,8,64,200   p50, p99 and rows a second for n ads of one user
 // One request = encode the user and the ads from whole numbers, set_user, predict. --parts prints its three parts too.
 #include <CLI/CLI.hpp>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/inference/natal_data.h"
 #include "bench/inference/natal_model.h"
 #include "engine/error.h"
 #include "engine/random.h"
@@ -158,6 +160,12 @@ int main(int argc, char** argv) {
                              : weights == "bf16" ? WeightType::bf16
                                                  : WeightType::int8);
   });
+  std::int64_t rows = 100'000, test_rows = 2'000;
+  CLI::App* data = app.add_subcommand("data", "Write random samples of that network's inputs");
+  data->add_option("--out", out)->required();
+  data->add_option("--rows", rows)->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+  data->add_option("--test-rows", test_rows)->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+  data->callback([&] { bench::write_natal_data(out, rows, test_rows); });
   RunOptions options;
   CLI::App* run_command = app.add_subcommand("run", "Measure");
   run_command->add_option("model", options.model);

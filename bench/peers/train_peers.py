@@ -1,7 +1,7 @@
 """PyTorch training of the network of a model file (natal size, mal or base), beside mal_gpu_train.
 
-    train_peers.py data natal.mal --rows N --out FOLDER        train.csv, test.csv, schema.yaml of random samples
     train_peers.py run natal.mal --engine eager|compile --optimizer sparse|dense --device cpu|cuda --batch 4096
+    train_peers.py ours RUN --type mal --batch 4096 --samples FILE [--from-epoch 2]
     train_peers.py summary FILE [--json FILE]
 
 The peer's batches are tensors on its device before the clock starts: reading and encoding data are not counted against
@@ -37,33 +37,6 @@ def random_columns(schema, rows, random):
     credits = {view: np.maximum(last * random.uniform(0.2, 1, rows), random.random(rows) < 0.01) for view in schema["views"]}
     credits[schema["views"][0]] = last
     return columns, {view: credit.astype(np.float32) for view, credit in credits.items()}
-
-
-def write_data(options):
-    schema, _, _ = read_model(options.model)
-    os.makedirs(options.out, exist_ok=True)
-    lines = ["name: natal", "columns:", "  - {name: time, kind: time}", "  - {name: user, kind: group}"]
-    for column in schema["columns"]:
-        keys = [f"name: {column['name']}", f"kind: {column['kind']}", f"side: {column['side']}"]
-        if column["kind"] in ("sequence", "scores"):
-            keys.append(f"length: {column['length']}")
-        if column["kind"] == "sequence":
-            keys.append(f"table: {column['table']}")
-        lines.append("  - {" + ", ".join(keys) + "}")
-    lines += [f"  - {{name: {view}, kind: credit}}" for view in schema["views"]]
-    with open(os.path.join(options.out, "schema.yaml"), "w") as file:
-        file.write("\n".join(lines) + "\n")
-    for name, rows, first in (("train", options.rows, 0), ("test", max(2000, options.rows // 50), options.rows)):
-        columns, credits = random_columns(schema, rows, np.random.default_rng(first))
-        fields = [["time", *map(str, range(first, first + rows))], ["user", *map(str, np.arange(rows) % 997)]]
-        for key, array in {**columns, **credits}.items():
-            if array.ndim == 2:
-                texts = ["|".join(row) for row in np.char.mod("%.4g" if array.dtype == np.float32 else "%d", array)]
-            else:
-                texts = np.char.mod("%.4g" if array.dtype == np.float32 else "%d", array).tolist()
-            fields.append([key, *texts])
-        with open(os.path.join(options.out, name + ".csv"), "w") as file:
-            file.writelines(",".join(row) + "\n" for row in zip(*fields))
 
 
 def losses_of(F, heads, credits, views):
@@ -142,9 +115,13 @@ def measure(options):
 
 
 def ours(options):
-    """The speeds of a run's log, without its first line, in which memory is touched for the first time."""
+    """The speeds of a run's log from an epoch on, without its first line, in which memory is touched for the first time
+    or an epoch before has a share, and without its last, which may be of fewer steps."""
     lines = [json.loads(line) for line in open(os.path.join(options.run, "metrics.jsonl"))]
-    speeds = [line["samples_per_second"] for line in lines if line["event"] == "train"]
+    speeds = [line["samples_per_second"] for line in lines
+              if line["event"] == "train" and line["epoch"] >= options.from_epoch]
+    if not speeds:
+        sys.exit(f"train: {options.run} has no line of epoch {options.from_epoch} or later")
     with open(options.samples, "a") as file:
         file.writelines(f"{options.type} {options.batch} ours {speed:.1f}\n" for speed in speeds[1:-1] or speeds)
 
@@ -177,11 +154,6 @@ def summary(options):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("data")
-    command.add_argument("model")
-    command.add_argument("--rows", type=int, default=100_000)
-    command.add_argument("--out", required=True)
-    command.set_defaults(call=write_data)
     command = commands.add_parser("run")
     command.add_argument("model")
     command.add_argument("--engine", choices=["eager", "compile"], default="eager")
@@ -198,6 +170,7 @@ if __name__ == "__main__":
     command.add_argument("--type", required=True)
     command.add_argument("--batch", required=True)
     command.add_argument("--samples", required=True)
+    command.add_argument("--from-epoch", type=int, default=0)
     command.set_defaults(call=ours)
     command = commands.add_parser("summary")
     command.add_argument("samples")
