@@ -32,7 +32,8 @@ if [[ ${1:-} == --bundle ]]; then
   (cd "$downloads" && apt-get download -qq $wanted)
   for file in "$downloads"/*.deb; do dpkg-deb -x "$file" "$folder"; done
   rm -rf "$folder"/usr/share/doc "$folder"/usr/share/man
-  find "$folder" -name '*.a' -size +1M -delete
+  # The static BLAS and LAPACK are tens of MiB that nothing links; other static libraries are needed (Catch2's is one).
+  find "$folder" -name 'lib*blas*.a' -delete -o -name 'lib*lapack*.a' -delete
   echo "setup: $(find "$downloads" -name '*.deb' | wc -l) packages in $folder, $(du -sm "$folder" | cut -f 1) MiB"
   exit 0
 fi
