@@ -29,14 +29,17 @@ class Step(typing.NamedTuple):
 
 
 def start(r, report):
-    problem = "building was asked for" if r.options.build else "" if r.dry else r.unpack()
-    if not problem:
+    problem = "" if r.dry else r.unpack()
+    if r.options.build:
+        problem = "building was asked for"
+    elif not problem:
         problem = r.start_all()
-    if r.dry and not r.options.build:
-        return ""
     if not problem:
         return ""
+    if not r.gpu and not r.options.build:
+        return problem  # a rehearsal must not hide it
     report.note(f"built here: {problem}")
+    r.limit += r.options.build_seconds
     return r.build() or ("" if r.options.targets else r.start_all())
 
 
@@ -310,7 +313,7 @@ def benches(r, report):
 
 
 STEPS = [
-    Step("start", start, 6, 420, "unpack the programs and see that they start; build where they do not"),
+    Step("start", start, 6, 90, "unpack the programs and see that they start; build where they do not"),
     Step("probe", probe, 8, 60, "the GPU, one kernel of ours, a copy's GB/s, products' TFLOP/s"),
     Step("data", data, 8, 60, "small data sets: natal size and simulated journeys"),
     Step("losses", losses, 30, 120, "mal on the CPU and the GPU, losses step by step: 40 steps of 1024, 8 of 16384"),
