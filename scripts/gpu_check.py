@@ -8,6 +8,7 @@ import glob
 import hashlib
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -20,17 +21,21 @@ import time
 import gpu_report
 import gpu_steps
 
-MOST_LOG = 400_000  # bytes of one command's output that are kept: its beginning and its end
+# Characters of one command's output that are kept, its beginning and its end; fewer where the log is already long: it has
+# at most 16 MiB.
+MOST_LOG, LONG_LOG, MOST_IN_LONG_LOG = 400_000, 10 << 20, 8_000
 
 
 def cuda_folders():
-    """Where tools and libraries of CUDA may lie that are on no path: beside nvcc, in /usr/local/cuda*, in Nsight's folders."""
+    """Where tools and libraries of CUDA may lie that are on no path: beside nvcc, in /usr/local/cuda*, in Nsight's folders,
+    in packages of Python."""
     nvcc = shutil.which("nvcc")
     roots = [pathlib.Path(nvcc).resolve().parent.parent] if nvcc else []
     roots += [pathlib.Path(p) for p in sorted(glob.glob("/usr/local/cuda*"), reverse=True)]
     bins = [root / "bin" for root in roots] + [root / "compute-sanitizer" for root in roots]
     bins += [pathlib.Path(p).parent for p in sorted(glob.glob("/opt/nvidia/nsight-compute/*/ncu"), reverse=True)]
     libraries = [folder for root in roots for folder in (root / "lib64", root / "targets/x86_64-linux/lib", root / "lib")]
+    libraries += [pathlib.Path(p) for folder in sys.path for p in glob.glob(f"{folder}/nvidia/*/lib")]
     return [str(p) for p in bins if p.is_dir()], [str(p) for p in libraries if p.is_dir()]
 
 
@@ -61,12 +66,15 @@ class Runner:
         self.lock, self.running = threading.Lock(), set()
         self.programs = self.work / "bundle/bin"
         self.environment = dict(os.environ)
-        bins, libraries = cuda_folders()
-        for name, more in (("PATH", bins), ("LD_LIBRARY_PATH", libraries)):
-            present = [p for p in self.environment.get(name, "").split(":") if p]
-            self.environment[name] = ":".join(present + more)  # appended: what the machine chose comes first
+        bins, self.libraries = cuda_folders()
+        self.append("PATH", bins)
         self.environment.pop("OPENBLAS_CORETYPE", None)
         self.limit = None  # of the step under way
+
+    def append(self, variable, folders):
+        """What the machine chose comes first."""
+        present = [p for p in self.environment.get(variable, "").split(":") if p]
+        self.environment[variable] = ":".join(present + folders)
 
     def program(self, name):
         return str(self.programs / name)
@@ -123,9 +131,10 @@ class Runner:
             self.end(process)
 
     def log(self, text):
-        if len(text) > MOST_LOG:
-            text = f"{text[: MOST_LOG // 2]}\n[… {len(text) - MOST_LOG} characters …]\n{text[-MOST_LOG // 2 :]}"
         with self.lock, open(self.out / "gpu_check.log", "a") as file:
+            most = MOST_LOG if file.tell() < LONG_LOG else MOST_IN_LONG_LOG
+            if len(text) > most:
+                text = f"{text[: most // 2]}\n[… {len(text) - most} characters …]\n{text[-most // 2 :]}"
             file.write(text.rstrip("\n") + "\n")
 
     def several(self, call, items, at_once):
@@ -158,6 +167,11 @@ class Runner:
         """Whether every program starts on this machine: what the first that does not says."""
         for name, arguments in gpu_steps.STARTS.items():
             result = self.command(f"start/{name}", [self.program(name), *arguments], 20)
+            # Only where they are not found otherwise: PyTorch would take these in the place of its own.
+            if self.libraries and re.search(r"shared libraries: libcu\w+\.so", result.text):
+                self.append("LD_LIBRARY_PATH", self.libraries)
+                self.libraries = []
+                result = self.command(f"start/{name} again", [self.program(name), *arguments], 20)
             # gpu_probe has code 3 where there is no GPU; Catch2's listing ends with the number of its tests.
             if not self.dry and (result.code in (126, 127, 124) or result.code < 0 or not result.text.strip()):
                 return f"{name} does not start: {gpu_report.first_failure(result.text) or result.why()}"

@@ -18,7 +18,7 @@ programs=(mal_data mal_gpu_train inference_bench kernels_tests device_tests kern
 # MAL_SOURCE_FOLDER: the tests read their data where they run.
 options=(-G Ninja -DCMAKE_BUILD_TYPE=Release -DMAL_CUDA=ON -DMAL_BENCH=ON -DMAL_PARQUET=OFF -DMAL_SOURCE_FOLDER=.
   "-DMAL_MARCH=${MAL_MARCH:-x86-64-v3}" "-DMAL_CUDA_ARCHITECTURES=${MAL_CUDA_ARCHITECTURES:-90-real;80-virtual}"
-  '-DCMAKE_BUILD_RPATH=$ORIGIN/../lib' -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags)
+  '-DCMAKE_BUILD_RPATH=$ORIGIN/../lib;/usr/local/cuda/lib64;/usr/local/cuda/targets/x86_64-linux/lib' -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags)
 mkdir -p "$folder" build
 log=build/gpu_prepare.log
 { cmake -S . -B $build "${options[@]}" && cmake --build $build -j "$(nproc)" --target "${programs[@]}"; } >$log 2>&1 ||
@@ -31,8 +31,9 @@ for program in "${programs[@]}"; do strip -o "$stage/bin/$program" $build/"$prog
 ldd "${programs[@]/#/$build/}" | awk '$2 == "=>" {print $1, $3}' | sort -u |
   grep -vE '^(ld-linux|linux-vdso|lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|cuda|cudart|cublas|cublasLt|nv[a-zA-Z]*)\.so)' |
   while read -r name path; do cp -L "$path" "$stage/lib/$name"; done
-git ls-files -z 'CMakeLists.txt' 'cmake/*' 'kernels/*' 'engine/*' 'model/*' 'train/*.cpp' 'train/*.h' 'tests/*.cpp' 'tests/*.h' \
-  'bench/*.cpp' 'bench/*.h' | xargs -0 sha256sum >"$stage/sources.sha256"
+git ls-files -z --cached --others --exclude-standard CMakeLists.txt cmake kernels engine model 'train/*.cpp' 'train/*.h' \
+  'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h' |
+  while IFS= read -r -d '' file; do if [[ -e $file ]]; then sha256sum "$file"; fi; done >"$stage/sources.sha256"
 
 pack() {  # pack WHAT...
   tar -C "$stage" --owner=0 --group=0 --sort=name -cf - "$@" | xz -9 >"$folder/bundle.tar.xz.tmp"

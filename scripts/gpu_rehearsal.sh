@@ -31,7 +31,8 @@ root=$(readlink -f "$keep")/$suite
 
 if [[ ! -e $root/.complete ]]; then
   if ! command -v debootstrap >/dev/null; then
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq debootstrap >/dev/null 2>&1 || die "debootstrap is not found, and apt-get cannot install it"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq debootstrap; } >/dev/null 2>&1 ||
+      die "debootstrap is not found, and apt-get cannot install it"
   fi
   echo "gpu_rehearsal: making the chroot of $suite in $root"
   # The mirror is the one that apt uses on this machine, if it says so and is Debian's.
@@ -95,7 +96,7 @@ run() {  # run OUT OPTIONS...
   shift
   mkdir -p "$out"
   in_chroot "scripts/gpu_check.sh --no-gpu --seconds 3000 $* \"\$OUT/$name\"" 2>&1 | tee "$keep/$name.txt" ||
-    { grep -h -A 25 '^==== .*exit code [^03]' "$out/gpu_check.log" | tail -n 60 >&2; die "gpu_check.sh $* failed in the chroot (above; $out)"; }
+    { grep -h -A 25 '^==== [^l].*exit code [^03]' "$out/gpu_check.log" | tail -n 60 >&2; die "gpu_check.sh $* failed in the chroot (above; $out)"; }
   check_results "$out" "$keep/$name.txt"
 }
 run all

@@ -212,6 +212,31 @@ class Runs(unittest.TestCase):
             runner.command("wait", ["sleep", "3"], 10)
             self.assertFalse(mark.exists())
 
+    def test_libraries_of_cuda_are_found_only_where_they_lack(self):
+        with tempfile.TemporaryDirectory() as folder:
+            runner = self.runner(folder)
+            runner.programs, runner.libraries = pathlib.Path(folder), ["/lib/of/cuda"]
+            runner.environment["LD_LIBRARY_PATH"] = "/chosen"
+            for name in gpu_steps.STARTS:
+                (pathlib.Path(folder) / name).write_text(
+                    '#!/bin/sh\ncase "$LD_LIBRARY_PATH" in /chosen:/lib/of/cuda) echo fine; exit 0;; esac\n' +
+                    ('echo fine' if name == "mal_data" else
+                     'echo "x: error while loading shared libraries: libcublas.so.13: cannot open"; exit 127') + "\n")
+                (pathlib.Path(folder) / name).chmod(0o755)
+            self.assertEqual(runner.start_all(), "")
+            self.assertEqual(runner.environment["LD_LIBRARY_PATH"], "/chosen:/lib/of/cuda")
+            runner.environment["LD_LIBRARY_PATH"] = ""
+            self.assertIn("mal_gpu_train does not start: x: error while loading", runner.start_all())
+
+    def test_a_log_has_its_limit(self):
+        with tempfile.TemporaryDirectory() as folder:
+            runner = self.runner(folder)
+            for _ in range(60):
+                runner.log("begin " + "x" * 1_000_000 + " end")
+            text = (pathlib.Path(folder) / "gpu_check.log").read_text()
+            self.assertLess(len(text), 14 << 20)
+            self.assertEqual((text.count("begin"), text.count(" end\n")), (60, 60))
+
     def test_steps_after_the_deadline_are_not_run_and_a_failure_ends_no_other(self):
         def broken(runner, report):
             raise KeyError("x")
