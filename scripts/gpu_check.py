@@ -160,7 +160,7 @@ class Runner:
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
                 other.append(name)
         if other:
-            return f"{archive} was made of another tree: {', '.join(other[:3])}{', …' if len(other) > 3 else ''} differ"
+            return f"{archive} was made of another tree, with other {', '.join(other[:3])}{', …' if len(other) > 3 else ''}"
         return ""
 
     def start_all(self):
