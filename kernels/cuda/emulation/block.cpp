@@ -19,10 +19,10 @@ namespace {
 thread_local Block* running = nullptr;
 
 std::string name_of(WaitKind kind) {
-  constexpr const char* kNames[] = {"__syncthreads",     "__syncthreads_count", "__syncwarp",
-                                    "__shfl_sync",       "__shfl_up_sync",      "__shfl_down_sync",
-                                    "__shfl_xor_sync",   "__ballot_sync",       "__match_any_sync",
-                                    "__reduce_add_sync", "__reduce_min_sync",   "__reduce_max_sync"};
+  constexpr const char* kNames[] = {"__syncthreads",    "__syncthreads_count", "__syncwarp",        "__shfl_sync",
+                                    "__shfl_up_sync",   "__shfl_down_sync",    "__shfl_xor_sync",   "__ballot_sync",
+                                    "__match_any_sync", "__reduce_add_sync",   "__reduce_min_sync", "__reduce_max_sync",
+                                    "mma_tf32"};
   return kNames[static_cast<int>(kind)];
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "kernels/cuda/emulation/block.h"
 
@@ -58,6 +59,42 @@ std::uint64_t result_of(WaitKind kind, const Thread* lanes, unsigned mask) {
   }
 }
 
+// What a tensor core makes of an operand: the 13 lowest bits do not count.
+double tf32_of(float x) {
+  return static_cast<double>(std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0xFFFFE000U));
+}
+
+// Towards zero, as tensor cores round (Fasi, Higham, Mikaitis, Pranesh 2021).
+float towards_zero(double x) {
+  const auto nearest = static_cast<float>(x);
+  const bool away = std::abs(static_cast<double>(nearest)) > std::abs(x);
+  return away ? std::nextafter(nearest, 0.0F) : nearest;
+}
+
+// c[16, 8] += a[16, 8] b[8, 8] over the fragments of 32 lanes: products are exact, and their sum is rounded once.
+void multiply(const Thread* lanes) {
+  double a[16][8], b[8][8];
+  const auto of = [&](int lane) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a waiting lane's own struct
+    return *reinterpret_cast<const Fragments*>(static_cast<std::uintptr_t>(lanes[lane].wait.value));
+  };
+  for (int lane = 0; lane < warpSize; ++lane) {
+    const Fragments mine = of(lane);
+    const int group = lane / 4, in_group = lane % 4;
+    for (int i = 0; i < 4; ++i) a[group + i % 2 * 8][in_group + i / 2 * 4] = tf32_of(mine.a[i]);
+    for (int i = 0; i < 2; ++i) b[in_group + i * 4][group] = tf32_of(mine.b[i]);
+  }
+  for (int lane = 0; lane < warpSize; ++lane) {
+    const Fragments mine = of(lane);
+    for (int i = 0; i < 4; ++i) {
+      const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+      auto sum = static_cast<double>(mine.c[i]);
+      for (int k = 0; k < 8; ++k) sum += a[row][k] * b[k][column];
+      mine.c[i] = towards_zero(sum);
+    }
+  }
+}
+
 }  // namespace
 
 std::string finish_warp(Thread* lanes, unsigned mask) {
@@ -68,6 +105,7 @@ std::string finish_warp(Thread* lanes, unsigned mask) {
   for (unsigned rest = mask; rest != 0; rest &= rest - 1)
     next_barrier = std::max(next_barrier, lanes[std::countr_zero(rest)].warp_barriers + 1);
   const std::uint64_t common = result_of(kind, lanes, mask);
+  if (kind == WaitKind::mma_tf32) multiply(lanes);
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
     const int lane = std::countr_zero(rest);
     Thread& thread = lanes[lane];

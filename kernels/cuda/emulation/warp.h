@@ -25,7 +25,8 @@ enum class WaitKind : std::uint8_t {
   match_any,
   reduce_add,
   reduce_min,
-  reduce_max
+  reduce_max,
+  mma_tf32
 };
 // Stops this thread until all of the block, or all lanes of the mask, wait for the same. Returns this thread's result.
 std::uint64_t wait_for(WaitKind kind, unsigned mask, std::uint64_t value, int lane, int width, Place place);
@@ -100,5 +101,15 @@ inline unsigned __reduce_max_sync(unsigned mask, unsigned value, Place place = P
   return static_cast<unsigned>(wait_for(WaitKind::reduce_max, mask, value, 0, 0, place));
 }
 // NOLINTEND(bugprone-reserved-identifier)
+
+// A lane's parts of c[16, 8] += a[16, 8] b[8, 8], as mma.sync.m16n8k8 spreads them (support/mma.h).
+struct Fragments {
+  const float* a;  // [4]
+  const float* b;  // [2]
+  float* c;        // [4]
+};
+inline void mma_tf32(const Fragments& fragments, Place place = Place::here()) {
+  wait_for(WaitKind::mma_tf32, kAllLanes, reinterpret_cast<std::uintptr_t>(&fragments), 0, 0, place);
+}
 
 }  // namespace mal::emulation
