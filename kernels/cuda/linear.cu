@@ -1,13 +1,11 @@
 // Dense layers. The products are cuBLASLt's, with the bias as its epilogue, and the bias gradient as that of dw. Layers
 // of one shape go into one batched product; what is left of each then is one kernel over all of them. ReLU is ours: the
-// library's, max(x, 0), may turn NaN into 0 and so hide a spoilt weight. Small layers: small_linear.cu.
+// library's, max(x, 0), may turn NaN into 0 and so hide a spoilt weight. Small layers are chains of one step (chain.h).
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cuda/small_linear.h"
-#include "kernels/cuda/sums.h"
+#include "kernels/cuda/chain.h"
 #include "kernels/cuda/support/chunk.h"
-#include "kernels/cuda/support/gemm.h"
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
 
@@ -278,14 +276,6 @@ void add_up_parts(const std::vector<SharedInput>& shared, const Sizes& s, const 
 // Several layers with a dx of their own, or one after the other.
 void backward_of(const LinearBackward* calls, std::int32_t count, const Sizes& s, Activation activation,
                  float* workspace) {
-  if (is_small_linear(s.inputs, s.outputs)) {
-    const bool apart = !share_places(calls, count, s);
-    const std::int64_t sums = small_linear_workspace(1, s.rows, s.inputs, s.outputs);
-    for (std::int32_t i = 0; i < count; i += apart ? count : 1)
-      small_linear_backward(calls + i, apart ? count : 1, s.rows, s.inputs, s.outputs, activation,
-                            workspace + i * sums);
-    return;
-  }
   if (!batched(calls, count, s, weight_product)) {
     for (std::int32_t i = 0; i < count; ++i)
       backward_alone(calls[i], s, activation, workspace + i * row_blocks(s.rows) * s.outputs);
@@ -328,7 +318,7 @@ void linear_group_forward(const LinearForward* calls, std::int32_t count, std::i
                           std::int64_t outputs, Activation activation) {
   if (rows == 0) return;
   const Sizes s{rows, inputs, outputs};
-  if (is_small_linear(inputs, outputs)) return small_linear_forward(calls, count, rows, inputs, outputs, activation);
+  if (chains_alone(inputs, outputs)) return layers_forward(calls, count, rows, inputs, outputs, activation);
   if (!batched(calls, count, s, forward_product)) {
     for (std::int32_t i = 0; i < count; ++i) forward_alone(calls[i], s, activation);
     return;
@@ -344,6 +334,7 @@ void linear_group_backward(const LinearBackward* calls, std::int32_t count, std:
     for (std::int32_t i = 0; i < count; ++i) clear_gradients(calls[i], s);
     return;
   }
+  if (chains_alone(inputs, outputs)) return layers_backward(calls, count, rows, inputs, outputs, activation, workspace);
   // Where dx is shared, layers write parts of it, which one launch adds up.
   std::vector<LinearBackward> own(calls, calls + count);
   std::vector<SharedInput> shared;
@@ -363,9 +354,9 @@ void linear_group_backward(const LinearBackward* calls, std::int32_t count, std:
 
 std::int64_t linear_group_backward_workspace(std::int32_t count, std::int64_t rows, std::int64_t inputs,
                                              std::int64_t outputs, bool shares_dx) {
-  const std::int64_t sums = is_small_linear(inputs, outputs) ? small_linear_workspace(count, rows, inputs, outputs)
-                                                             : count * row_blocks(rows) * outputs;
-  return sums + parts_floats(count, {rows, inputs, outputs}, shares_dx);
+  const Sizes s{rows, inputs, outputs};
+  if (chains_alone(inputs, outputs)) return layers_workspace(count, rows, inputs, outputs, shares_dx);
+  return count * row_blocks(rows) * outputs + parts_floats(count, s, shares_dx);
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -1,6 +1,7 @@
 // Chains of layers and additions against the same in float64: towers side by side, a head that joins two branches, a
 // value that two steps read.
 #include "tests/kernels/kernel_test.h"
+#include "tests/kernels/precision_scope.h"
 
 namespace mal::test::chain {
 
@@ -134,15 +135,16 @@ class Case {
     for (std::size_t i = plan_.steps.size(); i-- > 0;) backward_reference(i);
   }
 
-  void check_values() const {
+  void check_values(double tolerance = 2e-5) const {
     for (const Cell& cell : cells_)
-      if (cell.computed) CHECK(mismatch(cell.value, cell.wide, 2e-5) == "");
+      if (cell.computed) CHECK(mismatch(cell.value, cell.wide, tolerance) == "");
   }
   // Of values between two steps an activation may have closed the gradient since; weights show whether it was right.
-  void check_gradients(double tolerance = 1e-5) const {
+  void check_gradients(double tolerance = 1e-5, double of_values = 5e-5) const {
     for (std::size_t c = 0; c < cells_.size(); ++c) {
       INFO("gradient of value " << c);
-      if (!cells_[c].computed && c != plan_.unwanted) CHECK(mismatch(cells_[c].gradient, cells_[c].dy, 5e-5, 4) == "");
+      if (!cells_[c].computed && c != plan_.unwanted)
+        CHECK(mismatch(cells_[c].gradient, cells_[c].dy, of_values, 4) == "");
     }
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
       INFO("step " << i);
@@ -150,6 +152,13 @@ class Case {
       CHECK(mismatch(weights_[i].dw, weights_[i].want_dw, tolerance, 10) == "");
       if (plan_.steps[i].bias) CHECK(mismatch(weights_[i].db, weights_[i].want_db, tolerance, 10) == "");
     }
+  }
+  Matrix& value(std::size_t cell) { return cells_[cell].value; }
+  Matrix& weights_of(std::size_t step) { return weights_[step].w; }
+  Bits values() const {
+    Bits bits;
+    for (const Cell& cell : cells_) bits.add(cell.value);
+    return bits;
   }
   Bits gradients() const {
     Bits bits;
@@ -274,6 +283,75 @@ TEST_CASE("chain_backward: gradients of every value, weight and bias", "[kernels
     c.reference();
     c.backward(kernels);
     c.check_gradients();
+  });
+}
+
+TEST_CASE("chains of more steps than a launch holds, and of layers that do not fit a block at once",
+          "[kernels][chain]") {
+  Plan many{"forty towers", {}, {}}, wide{"large layers", {250, 80, 253, 16, 1}, {}};
+  for (std::int32_t chain = 0; chain < 40; ++chain) {
+    const std::size_t first = many.widths.size();
+    many.widths.insert(many.widths.end(), {9, 6, 5, 1});
+    for (std::size_t i = first; i < first + 3; ++i) many.steps.push_back(layer(chain, i, i + 1));
+  }
+  for (std::size_t i = 0; i < 4; ++i) wide.steps.push_back(layer(0, i, i + 1, Activation::none, i % 2 == 0));
+  for_each_device([&](const KernelTable& kernels) {
+    for (const Plan* plan : {&many, &wide}) {
+      INFO(plan->name);
+      Case c(*plan, 67, 1, 51);
+      c.forward(kernels);
+      c.reference();
+      c.check_values();
+      c.backward(kernels);
+      c.check_gradients();
+    }
+  });
+}
+
+TEST_CASE("chains in coarser precisions, twice the same bits", "[kernels][chain]") {
+  const Plan plan{"a head over two branches", {48, 40, 40, 40, 24, 16, 1}, plans()[2].steps};
+  for_each_device([&](const KernelTable& kernels) {
+    if (&kernels == &kernels::cpu_kernels()) return;
+    std::vector<Bits> bits;
+    using kernels::Precision;
+    // Of the largest sums, four layers one after the other.
+    for (const auto& [precision, tolerance] :
+         {std::pair{Precision::fp32, 1e-5}, {Precision::tf32, 4e-3}, {Precision::bf16, 3e-2}}) {
+      INFO("precision " << static_cast<int>(precision));
+      const PrecisionScope scope(precision);
+      for (int run = 0; run < 2; ++run) {
+        Case c(plan, 611, 0, 52);
+        c.forward(kernels);
+        c.reference();
+        c.check_values(tolerance);
+        c.backward(kernels);
+        c.check_gradients(10 * tolerance, 10 * tolerance);
+        bits.push_back(c.values().add(c.weights_of(0)));
+        bits.push_back(c.gradients());
+      }
+    }
+    for (std::size_t i = 0; i < bits.size(); i += 4) {
+      CHECK(bool(bits[i] == bits[i + 2]));
+      CHECK(bool(bits[i + 1] == bits[i + 3]));
+      CHECK_FALSE(bool(bits[i] == bits[(i + 4) % bits.size()]));  // the precision matters
+    }
+  });
+}
+
+TEST_CASE("what is not finite goes through a chain, in its rows alone", "[kernels][chain]") {
+  const Plan plan{"a tower", {40, 20, 8, 1}, {layer(0, 0, 1), layer(0, 1, 2), layer(0, 2, 3, Activation::none)}};
+  for_each_device([&](const KernelTable& kernels) {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      Case row(plan, 70, 0, 53), weight(plan, 70, 0, 53);
+      row.value(0).at(33, 7) = bad;
+      weight.weights_of(1).at(3, 5) = std::numeric_limits<float>::quiet_NaN();
+      row.forward(kernels);
+      weight.forward(kernels);
+      for (std::int64_t r = 0; r < 70; ++r) {
+        CHECK(std::isfinite(row.value(3).at(r, 0)) == (r != 33));
+        CHECK(std::isnan(weight.value(3).at(r, 0)));
+      }
+    }
   });
 }
 

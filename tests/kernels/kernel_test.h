@@ -173,7 +173,7 @@ struct CoversManyRows {
 
 // Of so many rows every loop over rows takes further steps on a GPU. With the constants that it has there
 // (kernels/cuda/sums.h) one step of all blocks takes
-//   sums over rows       264 blocks of 8 rows = 2112 (DIN 396 blocks, a mixture's gates 528), small layers 132 of 64
+//   sums over rows       264 blocks of 8 rows = 2112 (DIN 396 blocks, a mixture's gates 528); of chains 264 of 32
 //   other kernels        4096 blocks of 8 warps, a row each = 32 768; the feature gate two rows each = 65 536
 //   element-wise ones    65 535 blocks of a row where it is wide
 // In emulation, whose constants are small, other tests take such steps; here it has rows enough for those of a GPU's

@@ -14,11 +14,11 @@ struct Shape {
   std::int64_t rows, inputs, outputs;
 };
 // Rows around the row block (128) and the block of a product (256), inputs around a stripe of dw (64), one output
-// apart. The GPU takes small layers with kernels of its own, up to 8192 weights: wide ones (in groups of four outputs,
-// and not), long ones, and what is just beyond.
-constexpr Shape kShapes[] = {{0, 5, 3},     {1, 1, 1},    {1, 7, 31},     {7, 31, 1},    {31, 33, 7},  {33, 1, 33},
-                             {127, 64, 2},  {128, 65, 1}, {129, 63, 33},  {255, 129, 1}, {257, 7, 16}, {1025, 33, 7},
-                             {65, 128, 64}, {33, 300, 4}, {129, 117, 71}, {33, 130, 64}};
+// apart. The GPU takes layers of up to 20 480 weights as chains of one step: wide ones and long ones, and what is just
+// beyond.
+constexpr Shape kShapes[] = {{0, 5, 3},     {1, 1, 1},    {1, 7, 31},     {7, 31, 1},    {31, 33, 7},   {33, 1, 33},
+                             {127, 64, 2},  {128, 65, 1}, {129, 63, 33},  {255, 129, 1}, {257, 7, 16},  {1025, 33, 7},
+                             {65, 128, 64}, {33, 300, 4}, {129, 117, 71}, {33, 130, 64}, {67, 203, 102}};
 constexpr Activation kActivations[] = {Activation::none, Activation::relu};
 
 // Of a sum of n products of numbers in [−1, 1) in fp32, in any order: BLAS's, the library's for this shape, ours. While

@@ -1,0 +1,11 @@
+// Copies that a thread asks for and waits for (support/copy.h). They are made when it waits, so that a missing wait
+// shows: what should have been copied is still poison.
+#pragma once
+
+namespace mal::emulation {
+
+void begin_copies();  // none is waited for
+void copy_later(float* to, const float* from, int floats);
+void finish_copies();
+
+}  // namespace mal::emulation
