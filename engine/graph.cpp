@@ -145,7 +145,12 @@ void Graph::forward(std::int64_t rows) {
     fail("graph: forward of {} rows, at most {} are planned", rows, planned_ ? max_rows_ : 0);
   backward_phase_ = false;
   rows_ = rows;
-  for (const std::vector<std::size_t>& call : calls_) {
+  for (std::size_t c = 0; c < calls_.size(); ++c) {
+    const std::vector<std::size_t>& call = calls_[c];
+    if (!chains_[c].empty()) {
+      run_chains(call, chains_[c], rows);
+      continue;
+    }
     members_.clear();
     for (const std::size_t i : call) members_.push_back({ops_[i].get(), Run{*this, *device_.kernels, rows, i}});
     if (members_.size() == 1)
@@ -159,7 +164,7 @@ void Graph::backward(std::int64_t rows) {
   if (!planned_ || !training_) fail("graph: backward() of a graph that was not planned for training");
   backward_phase_ = true;
   device_.kernels->begin_sums();
-  for (std::size_t c = calls_.size(); c-- > 0;) run_backward_of(calls_[c], rows);
+  for (std::size_t c = calls_.size(); c-- > 0;) run_backward_of(c, rows);
   device_.kernels->finish_sums();
 }
 
@@ -203,7 +208,8 @@ Flow Graph::reached_from(Value value) const {
   return all;
 }
 
-void Graph::run_backward_of(const std::vector<std::size_t>& call, std::int64_t rows) {
+void Graph::run_backward_of(std::size_t c, std::int64_t rows) {
+  const std::vector<std::size_t>& call = calls_[c];
   members_.clear();
   for (std::size_t m = call.size(); m-- > 0;) {
     const Step& step = steps_[call[m]];
@@ -215,7 +221,9 @@ void Graph::run_backward_of(const std::vector<std::size_t>& call, std::int64_t r
     }
     members_.push_back({ops_[call[m]].get(), Run{*this, *device_.kernels, rows, call[m]}});
   }
-  if (members_.size() == 1)
+  if (!chains_[c].empty())
+    run_chains_backward(call, chains_[c], rows);
+  else if (members_.size() == 1)
     members_.front().op->backward(members_.front().run);
   else if (!members_.empty())
     members_.front().op->backward_group(members_);

@@ -2,9 +2,9 @@
 //
 // A Value is a batch-row matrix [rows, width] with rows ≤ max_rows. plan() gives every value, gradient and scratch
 // buffer its place in one arena, by the interval of calls in which it lives; after that a step allocates nothing.
-// Layers of one shape whose inputs are there at the same time (towers, experts) become one call. concat() and slice()
-// cost nothing: a value can be a range of columns of a wider storage, and kernels take row
-// strides.
+// Layers of one shape whose inputs are there at the same time (towers, experts) become one call, and so do layers that
+// follow each other, where the device takes them as chains. concat() and slice() cost nothing: a value can be a range
+// of columns of a wider storage, and kernels take row strides.
 #pragma once
 
 #include <cstdint>
@@ -91,6 +91,9 @@ class Op {
   virtual void forward_group(std::span<const Member>) {}
   virtual void backward_group(std::span<const Member>) {}
   virtual std::int64_t group_workspace(const Graph&, std::span<const Op* const>) const { return 0; }
+  // Of an op with OpInfo::chains: what it does as a step of a chain, whose number the graph fills in.
+  virtual kernels::ChainForward forward_step(const Run&) const { return {}; }
+  virtual kernels::ChainBackward backward_step(const Run&) const { return {}; }
   // The step is taken, if norm says so: what is not learned by gradients moves now.
   virtual void commit(const Run&, const kernels::GradientNorm*) {}
 };
@@ -116,7 +119,9 @@ struct OpInfo {
   std::int64_t parameters = 0;  // the size of `learns`; filled by Graph::record
   double flops = 0;             // a row, forward
   bool has_backward = true;
-  std::string group;  // ops of equal text run as one call where they can; empty: alone
+  std::string group;               // ops of equal text run as one call where they can; empty: alone
+  bool chains = false;             // the device takes it as a step of a chain
+  kernels::LayerSize layer{0, 0};  // of such a step that is a layer
 };
 
 class Graph {
@@ -163,7 +168,7 @@ class Graph {
   std::vector<float> read(Value value, std::int64_t rows) const;  // the same, [rows, width], on the host; waits
   Matrix gradient_matrix(Value value) const;  // contents right after the backward call that wrote it; for tests
   const std::vector<OpInfo>& ops() const { return infos_; }
-  // What forward() does, in order: each call is one op, or several of one group. Indices into ops().
+  // What forward() does, in order: each call is one op, several of one group, or chains. Indices into ops().
   const std::vector<std::vector<std::size_t>>& calls() const { return calls_; }
   const std::vector<const SparseGradient*>& sparse_gradients() const { return sparse_gradients_; }
   std::int64_t max_rows() const { return max_rows_; }
@@ -207,8 +212,18 @@ class Graph {
   };
   class Planner;
 
+  // graph_chains.cpp
+  void join_chains();
+  bool touch(std::size_t a, std::size_t b) const;  // whether one op reads or adds to what the other writes
+  std::vector<std::int32_t> chains_of(const std::vector<std::size_t>& ops) const;  // a number from 0 each
+  static void sort_by_chain(std::vector<std::size_t>& call, std::vector<std::int32_t>& chains);
+  std::int64_t chain_workspace(const std::vector<std::size_t>& ops) const;
+  void run_chains(const std::vector<std::size_t>& call, const std::vector<std::int32_t>& chains, std::int64_t rows);
+  void run_chains_backward(const std::vector<std::size_t>& call, const std::vector<std::int32_t>& chains,
+                           std::int64_t rows);
+
   Place resolve(Value value) const;  // the root storage and the column in it
-  void run_backward_of(const std::vector<std::size_t>& call, std::int64_t rows);
+  void run_backward_of(std::size_t call, std::int64_t rows);
 
   Device device_;
   std::int64_t max_rows_;
@@ -221,7 +236,10 @@ class Graph {
   std::vector<OpInfo> infos_;
   std::vector<Step> steps_;
   std::vector<std::vector<std::size_t>> calls_;
-  std::vector<Op::Member> members_;  // of the call that runs
+  std::vector<std::vector<std::int32_t>> chains_;  // of each call's ops, never falling; empty: not a call of chains
+  std::vector<Op::Member> members_;                // of the call that runs
+  std::vector<kernels::ChainForward> forward_steps_;
+  std::vector<kernels::ChainBackward> backward_steps_;
   std::vector<const SparseGradient*> sparse_gradients_;
   Buffer arena_;
   std::int64_t unplanned_bytes_ = 0;

@@ -58,6 +58,9 @@ class Graph::Planner {
       graph_.calls_[call].push_back(i);
       call_of_[i] = call;
     }
+    graph_.join_chains();
+    for (std::size_t c = 0; c < graph_.calls_.size(); ++c)
+      for (const std::size_t i : graph_.calls_[c]) call_of_[i] = c;
     calls_ = static_cast<std::int64_t>(graph_.calls_.size());
   }
 
@@ -166,8 +169,9 @@ class Graph::Planner {
     const std::size_t first = members.front();
     std::vector<const Op*> ops(members.size());
     std::ranges::transform(members, ops.begin(), [&](std::size_t i) { return graph_.ops_[i].get(); });
-    const std::int64_t floats = members.size() == 1 ? graph_.infos_[first].backward_workspace
-                                                    : graph_.ops_[first]->group_workspace(graph_, ops);
+    const std::int64_t floats = !graph_.chains_[call].empty() ? graph_.chain_workspace(members)
+                                : members.size() == 1         ? graph_.infos_[first].backward_workspace
+                                                              : graph_.ops_[first]->group_workspace(graph_, ops);
     const std::int64_t last = graph_.device_.kernels->defers_sums() ? 2 * calls_ : back;
     if (floats > 0) add_block(blocks, {back, last}, floats, &graph_.steps_[first].workspace_backward);
   }
@@ -196,7 +200,7 @@ class Graph::Planner {
     if (!graph_.training_) return;
     for (std::size_t c = 0; c < graph_.calls_.size(); ++c) {
       const std::vector<std::size_t> members = backward_members(c);
-      for (const std::size_t i : members)  // a group has one workspace
+      for (const std::size_t i : members)  // a group has one workspace, and so have chains
         graph_.steps_[i].workspace_backward = graph_.steps_[members.front()].workspace_backward;
     }
     for (std::size_t i = 0; i < graph_.ops_.size(); ++i) {

@@ -26,6 +26,39 @@ class Linear final : public Op {
                                 activation_, run.workspace());
   }
 
+  kernels::ChainForward forward_step(const Run& run) const override {
+    const Matrix x = run.value(x_), y = run.value(y_);
+    return {.x = x.data,
+            .ldx = x.stride,
+            .w = weight_.value.data(),
+            .b = bias_ == nullptr ? nullptr : bias_->value.data(),
+            .y = y.data,
+            .ldy = y.stride,
+            .inputs = inputs_,
+            .outputs = outputs_,
+            .activation = activation_};
+  }
+
+  kernels::ChainBackward backward_step(const Run& run) const override {
+    const Matrix x = run.value(x_), y = run.value(y_), dy = run.gradient(y_);
+    const GradientTarget dx = run.gradient_of_input(0);
+    return {.x = x.data,
+            .ldx = x.stride,
+            .w = weight_.value.data(),
+            .y = y.data,
+            .ldy = y.stride,
+            .dy = dy.data,
+            .lddy = dy.stride,
+            .dx = dx.data,
+            .lddx = dx.stride,
+            .accumulate = dx.accumulate,
+            .dw = weight_.gradient.data(),
+            .db = bias_ == nullptr ? nullptr : bias_->gradient.data(),
+            .inputs = inputs_,
+            .outputs = outputs_,
+            .activation = activation_};
+  }
+
   void forward_group(std::span<const Member> members) override {
     forward_calls_.clear();
     for (const Member& member : members) {
@@ -98,6 +131,8 @@ Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t 
   if (with_bias) info.learns.push_back(bias);
   info.flops = 2.0 * static_cast<double>(inputs * outputs);
   info.group = info.kind;
+  info.layer = {inputs, outputs};
+  info.chains = graph.device().kernels->chains_layer(inputs, outputs);
   graph.record(std::make_unique<Linear>(x, y, weight, bias, inputs, outputs, activation), std::move(info));
   return y;
 }

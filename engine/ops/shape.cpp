@@ -81,6 +81,33 @@ class Add final : public Op {
                              run.rows, width_);
   }
 
+  kernels::ChainForward forward_step(const Run& run) const override {
+    const Matrix a = run.value(a_), b = run.value(b_), y = run.value(output_);
+    return {.x = a.data,
+            .ldx = a.stride,
+            .addend = b.data,
+            .ldaddend = b.stride,
+            .y = y.data,
+            .ldy = y.stride,
+            .inputs = width_,
+            .outputs = width_};
+  }
+
+  kernels::ChainBackward backward_step(const Run& run) const override {
+    const Matrix dy = run.gradient(output_);
+    const GradientTarget a = run.gradient_of_input(0), b = run.gradient_of_input(1);
+    return {.dy = dy.data,
+            .lddy = dy.stride,
+            .dx = a.data,
+            .lddx = a.stride,
+            .accumulate = a.accumulate,
+            .daddend = b.data,
+            .lddaddend = b.stride,
+            .accumulate_addend = b.accumulate,
+            .inputs = width_,
+            .outputs = width_};
+  }
+
  private:
   Value a_, b_, output_;
   std::int64_t width_;
@@ -174,6 +201,7 @@ Value add(Graph& graph, Value a, Value b, const std::string& name) {
   info.kind = fmt::format("sum of two, {} wide", width);
   info.inputs = {a, b};
   info.outputs = {y};
+  info.chains = graph.device().kernels->chains_layer(width, 1);
   info.flops = static_cast<double>(width);
   graph.record(std::make_unique<Add>(a, b, y, width), std::move(info));
   return y;

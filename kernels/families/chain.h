@@ -10,39 +10,39 @@ namespace mal::kernels {
 
 // One step: y = act(x w + b), or where w is null y = x + addend, of one width and without activation.
 struct ChainForward {
-  const float* x;
-  std::int64_t ldx;
-  const float* w;  // [K, N]; null: an addition
-  const float* b;  // [N]; null: no bias
-  const float* addend;
-  std::int64_t ldaddend;
-  float* y;
-  std::int64_t ldy;
-  std::int64_t inputs, outputs;  // K, N
-  Activation activation;
-  std::int32_t chain;  // from 0, never falling from one step to the next
+  const float* x = nullptr;
+  std::int64_t ldx = 0;
+  const float* w = nullptr;  // [K, N]; null: an addition
+  const float* b = nullptr;  // [N]; null: no bias
+  const float* addend = nullptr;
+  std::int64_t ldaddend = 0;
+  float* y = nullptr;
+  std::int64_t ldy = 0;
+  std::int64_t inputs = 0, outputs = 0;  // K, N
+  Activation activation = Activation::none;
+  std::int32_t chain = 0;  // from 0, never falling from one step to the next
 };
 // The same for gradients, the last step of a chain first. dy is the gradient of y and may be overwritten. dx and
 // daddend may be null: nobody needs them. dw and db are overwritten.
 struct ChainBackward {
-  const float* x;
-  std::int64_t ldx;
-  const float* w;
-  const float* y;
-  std::int64_t ldy;
-  float* dy;
-  std::int64_t lddy;
-  float* dx;
-  std::int64_t lddx;
-  bool accumulate;
-  float* daddend;
-  std::int64_t lddaddend;
-  bool accumulate_addend;
-  float* dw;
-  float* db;
-  std::int64_t inputs, outputs;
-  Activation activation;
-  std::int32_t chain;
+  const float* x = nullptr;
+  std::int64_t ldx = 0;
+  const float* w = nullptr;
+  const float* y = nullptr;
+  std::int64_t ldy = 0;
+  float* dy = nullptr;
+  std::int64_t lddy = 0;
+  float* dx = nullptr;
+  std::int64_t lddx = 0;
+  bool accumulate = false;
+  float* daddend = nullptr;
+  std::int64_t lddaddend = 0;
+  bool accumulate_addend = false;
+  float* dw = nullptr;
+  float* db = nullptr;
+  std::int64_t inputs = 0, outputs = 0;
+  Activation activation = Activation::none;
+  std::int32_t chain = 0;
 };
 
 // As if the steps ran one after the other. A step may read what an earlier one of its own chain wrote, in the same
