@@ -35,7 +35,7 @@ void embedding_backward(benchmark::State& state) {
   Buffer<std::int32_t> rows(ids.size());
   Buffer<float> values(ids.size() * kWidth);
   const auto& kernels = device_kernels();
-  auto workspace = workspace_of<std::byte>(kernels.embedding_backward_workspace(1, 1, std::ssize(ids)));
+  auto workspace = workspace_of<std::byte>(kernels.embedding_backward_workspace(1, kFeatures, std::ssize(ids), kWidth));
   Buffer<std::int64_t> touched_rows(1);
   std::vector<mal::kernels::LookupGradient> lookups;
   for (std::int32_t f = 0; f < kFeatures; ++f)

@@ -34,11 +34,13 @@ class EmbeddingLookup final : public Op {
       work.features.push_back(f);
     }
     std::int64_t occurrences = 0;
+    std::int32_t width = 0;
     for (TableWork& work : tables_) {
       std::size_t capacity = 0;
       for (const std::size_t f : work.features)
         capacity += static_cast<std::size_t>(graph.max_rows()) * static_cast<std::size_t>(specs_[f].length);
       occurrences += static_cast<std::int64_t>(capacity);
+      width = std::max(width, work.table->width());
       work.lookups.resize(work.features.size());
       const Device& device = graph.device();
       const std::string what = "the gradient of table " + work.table->name();
@@ -56,11 +58,11 @@ class EmbeddingLookup final : public Op {
       graph.add_sparse_gradient(&work.result);
     }
     gradients_.resize(tables_.size());
-    workspace_ =
-        Buffer(graph.device().memory,
-               static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
-                   static_cast<std::int32_t>(tables_.size()), static_cast<std::int32_t>(specs_.size()), occurrences)),
-               {"the sorted ids of a batch", "lower train.batch_size"});
+    workspace_ = Buffer(
+        graph.device().memory,
+        static_cast<std::size_t>(graph.device().kernels->embedding_backward_workspace(
+            static_cast<std::int32_t>(tables_.size()), static_cast<std::int32_t>(specs_.size()), occurrences, width)),
+        {"the sorted ids of a batch", "lower train.batch_size"});
   }
 
   void forward(const Run& run) override {

@@ -166,7 +166,7 @@ void embedding_backward(const TableGradient* tables, std::int32_t count, std::in
   for (std::int32_t t = 0; t < count; ++t) sum_segments(tables[t], sorted[static_cast<std::size_t>(t)], rows);
 }
 
-std::int64_t embedding_backward_workspace(std::int32_t, std::int32_t, std::int64_t capacity) {
+std::int64_t embedding_backward_workspace(std::int32_t, std::int32_t, std::int64_t capacity, std::int32_t) {
   return 2 * capacity * static_cast<std::int64_t>(sizeof(std::uint64_t));
 }
 

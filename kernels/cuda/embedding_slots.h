@@ -5,55 +5,69 @@
 
 #include "kernels/cuda/support/chunk.h"
 #include "kernels/cuda/support/pooling.h"
+#include "kernels/cuda/support/sort.h"
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
 
 struct Part {  // a lookup
   LookupGradient lookup;
-  std::uint32_t first_slot, first_key;
-  std::uint32_t slots;
+  std::uint32_t first_slot, first_key, end_key;  // keys of its table
+  std::int32_t table;
 };
 struct Table {
   std::int32_t* rows;
   float* values;
   std::int64_t* count;
-  std::uint32_t first_key;
-  std::int32_t width;
-  std::int32_t index;
-  bool vector;  // 16-byte access
+  std::uint32_t width;  // of a row, twice; 1 more where rows are read 16 bytes at a time
+};
+
+// The segment at a block's end that begins in it and goes on in the next, if there is one.
+struct Crossing {
+  float* values;  // of its row, which have what this block added up; or null
+  std::uint32_t width;
+  std::uint32_t passes;  // this block is one segment that came from before and goes on
+};
+
+// How the sums are cut: a group of lanes takes a window of kWindow sorted slots, a block as many as it has groups.
+inline constexpr int kSumThreads = 256;
+inline constexpr std::uint32_t kWindow = 32;
+struct SumShape {
+  std::int32_t lanes, columns;  // of a window; columns: 16-byte parts of the widest row
+  std::uint32_t block, blocks;  // slots of a block
 };
 
 // Everything in the workspace.
 struct Slots {
   Part* parts;
+  std::uint32_t* first_slots;  // of the parts
   Table* tables;
-  std::uint32_t *keys, *slots, *sorted_keys, *sorted_slots;
-  std::uint32_t* tile_heads;     // segments that begin in each tile
-  std::uint32_t* starts;         // [N + 1] first slot of each segment, and the end
-  std::uint32_t* first_segment;  // [tables + 1]
-  std::byte* temporary;
-  std::int64_t temporary_bytes, bytes;
-  std::int32_t part_count, table_count;
-  std::uint32_t slot_count, unused_key;  // the key of slots beyond a row's length: behind all others
+  SortBuffers sort;
+  const std::uint32_t *keys, *slots;  // sorted
+  std::uint32_t* zeros;               // what begins as zeros: a ticket, a word of each block, the sort's later counts
+  float4* carries;                    // [blocks, columns] what a block adds to a segment from before
+  Crossing* crossings;                // [blocks]
+  std::int64_t bytes;
+  std::int32_t part_count;
+  std::uint32_t zero_count, unused_key;  // unused: the key of slots beyond a row's length, behind all others
+  SortShape shape;
+  SumShape sums;
 };
 
-__device__ inline int table_of(const Slots& s, std::uint32_t key) {
-  int low = 0, high = s.table_count;
+// The lookup that a slot belongs to.
+__device__ inline const Part& part_of(const Slots& s, std::uint32_t slot) {
+  int low = 0, high = s.part_count;
   while (high - low > 1) {
     const int middle = (low + high) / 2;
-    if (key < s.tables[middle].first_key)
+    if (slot < s.first_slots[middle])
       high = middle;
     else
       low = middle;
   }
-  return low;
+  return s.parts[low];
 }
 
-// Whether each row of a table's gradient, and each lookup's, can be read 16 bytes at a time.
-bool allows_vectors(const TableGradient& table);
-
-// Sorted slots, the segments and which of them are whose; every table's count is 0 until the sums are made.
+// Sorted slots; every table's count is 0 until the sums are made.
 Slots sort_slots(const TableGradient* tables, std::int32_t count, std::int64_t rows, void* workspace);
-std::int64_t slots_bytes(std::int32_t tables, std::int32_t lookups, std::int64_t capacity);
+std::int64_t slots_bytes(std::int32_t tables, std::int32_t lookups, std::int64_t capacity, std::int32_t width);
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -35,7 +35,8 @@ struct LookupGradient {
 };
 
 // One table's gradient as a sparse matrix: the touched rows in rising order, each with the sum over its occurrences
-// (summed in order of feature, sample, position).
+// (occurrences in order of feature, sample, position: one after the other on the CPU; on the GPU in pieces, cut by the
+// sizes and the ids alone, and then the pieces).
 struct TableGradient {
   const LookupGradient* lookups;
   std::int32_t lookup_count;
@@ -49,7 +50,9 @@ struct TableGradient {
 // Sort-based: (row, occurrence) pairs are sorted by row, equal rows form a segment, segments are summed. No atomics.
 // The workspace is aligned to 16.
 void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows, void* workspace);
-// In bytes: for `tables` tables and `lookups` lookups that have `capacity` occurrences together.
-std::int64_t embedding_backward_workspace(std::int32_t tables, std::int32_t lookups, std::int64_t capacity);
+// In bytes: for `tables` tables of up to `width` columns and `lookups` lookups that have up to `capacity` occurrences
+// together.
+std::int64_t embedding_backward_workspace(std::int32_t tables, std::int32_t lookups, std::int64_t capacity,
+                                          std::int32_t width);
 
 }  // namespace mal::kernels

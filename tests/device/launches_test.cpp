@@ -16,10 +16,10 @@ struct Preset {
   const char* name;
   std::size_t launches;
 };
-constexpr Preset kPresets[] = {{"adatt", 61}, {"base", 43},  {"criteo", 53}, {"criteo_journeys", 54},
-                               {"home", 167}, {"mac", 57},   {"mal", 57},    {"mmoe", 48},
-                               {"moae", 138}, {"natal", 72}, {"ple", 64},    {"shared_bottom", 43},
-                               {"taobao", 55}};
+constexpr Preset kPresets[] = {{"adatt", 50}, {"base", 32},  {"criteo", 32}, {"criteo_journeys", 33},
+                               {"home", 156}, {"mac", 36},   {"mal", 36},    {"mmoe", 37},
+                               {"moae", 109}, {"natal", 53}, {"ple", 53},    {"shared_bottom", 36},
+                               {"taobao", 34}};
 
 // More rows together than two passes of the sort over eight bits tell apart, and fewer than three do: 65 536 to 16
 // million, as most data sets have.

@@ -173,6 +173,15 @@ T atomic_change(T* p, const Change& change) {
   set_in_atomic(false);
   return before;
 }
+// Not CUDA's: what ld.relaxed.gpu is there.
+template <typename T>
+T atomic_load(const T* p) {
+  set_in_atomic(true);
+  const T value = *p;
+  asm volatile("" ::: "memory");
+  set_in_atomic(false);
+  return value;
+}
 template <typename T, typename U>
 T atomicAdd(T* p, U value) {
   return atomic_change(p, [=](T x) { return static_cast<T>(x + static_cast<T>(value)); });

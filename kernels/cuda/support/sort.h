@@ -1,26 +1,53 @@
-// CUB's radix sort behind one function. The emulation has its own (emulation/sort.cpp).
+// Stable radix sort of (key, value) pairs, one kernel a digit. Pairs are cut into ranges, a block each. A pass needs to
+// know how often each digit occurs in each range; whoever writes the keys counts the first digit, and a pass counts the
+// next one as it moves a pair. So a pass has neither to look at its keys before, nor to wait for another block.
 #pragma once
 
-#include "kernels/cuda/support/launch.h"
+#include <algorithm>
+#include <cstdint>
 
-namespace mal::kernels::MAL_CUDA_NAMESPACE {
+namespace mal::kernels {
 
-struct SortPairs {
-  const std::uint32_t* keys;
-  std::uint32_t* sorted_keys;
-  const std::uint32_t* values;
-  std::uint32_t* sorted_values;
-  std::int64_t count;
-  int bits;  // of a key; those above are zero
+inline constexpr std::int64_t kSortDigits = 256;  // that a pass can tell apart
+inline constexpr std::int64_t kSortRanges = 132;  // at most: the multiprocessors of an H100
+inline constexpr std::int64_t kSortGrain = 1024;  // pairs; every range but the last is a multiple
+
+// How `count` pairs with keys of `bits` bits are sorted.
+struct SortShape {
+  SortShape() = default;
+  SortShape(std::int64_t pairs, int bits, std::int64_t most_ranges = kSortRanges)
+      : passes(std::max(1, (bits + 7) / 8)),
+        digit_bits((bits + passes - 1) / passes),
+        count(static_cast<std::uint32_t>(pairs)) {
+    const std::int64_t grains = (pairs + kSortGrain - 1) / kSortGrain;
+    range =
+        static_cast<std::uint32_t>(std::max<std::int64_t>(1, (grains + most_ranges - 1) / most_ranges) * kSortGrain);
+    ranges = count == 0 ? 0 : (count - 1) / range + 1;
+  }
+
+  std::int32_t passes = 1, digit_bits = 0;
+  std::uint32_t count = 0, range = 0, ranges = 0;  // range: pairs of each
 };
 
-// By rising keys; equal keys keep their order. temporary: sort_pairs_bytes of at least as many pairs.
-void sort_pairs(const SortPairs& pairs, void* temporary, std::int64_t bytes);
-std::int64_t sort_pairs_bytes(std::int64_t count);
-
-// Nodes of a captured graph: two kernels and a clearing before the passes, a kernel and a clearing for each eight bits.
-inline std::int64_t sort_nodes(int bits) {
-  return 3 + 2 * ((bits + 7) / 8);
+// Numbers of one pass's counts, [ranges, kSortDigits], for any count up to this one.
+inline std::int64_t sort_counts(std::int64_t count) {
+  return std::min(kSortRanges, (count + kSortGrain - 1) / kSortGrain) * kSortDigits;
 }
 
-}  // namespace mal::kernels::MAL_CUDA_NAMESPACE
+struct SortBuffers {
+  std::uint32_t *keys[2], *values[2];  // [count]; the keys begin in keys[0], and a pair's first value is its position
+  std::uint32_t* counts;               // of the first pass, set
+  std::uint32_t* later_counts;         // [passes − 1, ranges, kSortDigits], zeros
+};
+
+// By rising keys; equal keys keep their order. The result is in keys[passes % 2] and values[passes % 2].
+namespace emulated {
+void sort_pairs(const SortShape& shape, const SortBuffers& buffers);
+}
+#ifdef MAL_HAVE_CUDA
+namespace cuda {
+void sort_pairs(const SortShape& shape, const SortBuffers& buffers);
+}
+#endif
+
+}  // namespace mal::kernels
