@@ -15,15 +15,18 @@ constexpr int kThreads = kSumThreads;
 constexpr std::uint32_t kInFlight = 8;                                           // rows of each thread
 constexpr std::uint32_t kMostWindows = kThreads / 4, kItemStride = kWindow + 1;  // no two windows begin in one bank
 
-// Four columns of a row of floats, or as many as it has; width as Table's.
+// Four columns of a row of floats, or as many as it has; width as Table's. kOnlyRead: nobody writes it in this launch,
+// and it is in the device's memory whatever the compiler knows of the pointer.
+template <bool kOnlyRead>
 __device__ float4 load_columns(const float* row, std::uint32_t width, std::uint32_t column) {
   const std::uint32_t end = width / 2;
+  const auto get = [](const auto* from) { return kOnlyRead ? __ldg(from) : *from; };
   if (column >= end) return {};
-  if (width % 2 != 0) return load<float4>(row + column);
-  float4 part{row[column], 0, 0, 0};
-  if (column + 1 < end) part.y = row[column + 1];
-  if (column + 2 < end) part.z = row[column + 2];
-  if (column + 3 < end) part.w = row[column + 3];
+  if (width % 2 != 0) return get(reinterpret_cast<const float4*>(row + column));
+  float4 part{get(row + column), 0, 0, 0};
+  if (column + 1 < end) part.y = get(row + column + 1);
+  if (column + 2 < end) part.z = get(row + column + 2);
+  if (column + 3 < end) part.w = get(row + column + 3);
   return part;
 }
 __device__ void store_columns(float* row, std::uint32_t width, std::uint32_t column, const float4& part) {
@@ -168,7 +171,8 @@ __device__ Open sum_window(const Block& b, std::uint32_t w, std::uint32_t column
     float4 parts[kInFlight]{};
 #pragma unroll
     for (std::uint32_t n = 0; n < kInFlight; ++n)
-      if (first + n < window.used) parts[n] = load_columns(items[first + n].gradient, items[first + n].width, column);
+      if (first + n < window.used)
+        parts[n] = load_columns<true>(items[first + n].gradient, items[first + n].width, column);
 #pragma unroll
     for (std::uint32_t n = 0; n < kInFlight; ++n) {
       if (first + n >= window.used) continue;
@@ -205,7 +209,7 @@ __device__ bool add_carries(const Block& b, std::uint32_t w, float4& sum) {
 
 // Four columns of each lane. A group of lanes a window, then the windows' parts of one segment in order.
 __device__ void sum_columns(const Slots& s, const Block& b, std::uint32_t index, std::uint32_t first_part) {
-  const auto lanes = static_cast<std::uint32_t>(s.sums.lanes), columns = static_cast<std::uint32_t>(s.sums.columns);
+  const std::uint32_t lanes = s.sums.lanes, columns = s.sums.columns;
   const std::uint32_t w = threadIdx.x / lanes, part = first_part + threadIdx.x % lanes;
   Open open = sum_window(b, w, part * 4, &b.partial[threadIdx.x]);
   __syncthreads();
@@ -228,7 +232,7 @@ __global__ void __launch_bounds__(kThreads) sum_segments(const __grid_constant__
   if (threadIdx.x == 0) index[0] = take_ticket(s.zeros);
   __syncthreads();
   Block b{};
-  b.count = kThreads / static_cast<std::uint32_t>(s.sums.lanes);
+  b.count = kThreads / s.sums.lanes;
   b.first = index[0] * s.sums.block;
   b.windows = &windows[0];
   b.items = dynamic_shared<Item>();
@@ -245,21 +249,20 @@ __global__ void __launch_bounds__(kThreads) sum_segments(const __grid_constant__
   __syncthreads();
   for (std::uint32_t w = threadIdx.x / 32; w < b.count; w += kThreads / 32) write_rows(s, b, w);
   __syncthreads();
-  for (std::uint32_t part = 0; part < static_cast<std::uint32_t>(s.sums.columns); part += s.sums.lanes)
-    sum_columns(s, b, index[0], part);
+  for (std::uint32_t part = 0; part < s.sums.columns; part += s.sums.lanes) sum_columns(s, b, index[0], part);
 }
 
 // ---- segments of several blocks -----------------------------------------------------------------------------------
 
 // A group of lanes a block in which such a segment begins.
 __global__ void __launch_bounds__(kThreads) finish_segments(const __grid_constant__ Slots s) {
-  const auto lanes = static_cast<std::uint32_t>(s.sums.lanes), columns = static_cast<std::uint32_t>(s.sums.columns);
+  const std::uint32_t lanes = s.sums.lanes, columns = s.sums.columns;
   const std::uint32_t block = (blockIdx.x * kThreads + threadIdx.x) / lanes;
   if (block >= s.sums.blocks) return;
   const Crossing crossing = s.crossings[block];
   if (crossing.values == nullptr) return;
   for (std::uint32_t part = threadIdx.x % lanes; part * 4 < crossing.width / 2; part += lanes) {
-    float4 sum = load_columns(crossing.values, crossing.width, part * 4);
+    float4 sum = load_columns<false>(crossing.values, crossing.width, part * 4);
     for (std::uint32_t first = block + 1; first < s.sums.blocks; first += kInFlight) {
       float4 carries[kInFlight]{};
       bool passes[kInFlight]{};
@@ -285,10 +288,9 @@ __global__ void __launch_bounds__(kThreads) finish_segments(const __grid_constan
 
 void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows, void* workspace) {
   const Slots s = sort_slots(tables, count, rows, workspace);
-  launch("embedding_backward", sum_segments, s.sums.blocks, kThreads,
-         shared_bytes(kThreads / static_cast<std::uint32_t>(s.sums.lanes)), s);
-  launch("embedding_backward's long sums", finish_segments,
-         (s.sums.blocks * static_cast<unsigned>(s.sums.lanes) + kThreads - 1) / kThreads, kThreads, 0, s);
+  launch("embedding_backward", sum_segments, s.sums.blocks, kThreads, shared_bytes(kThreads / s.sums.lanes), s);
+  launch("embedding_backward's long sums", finish_segments, (s.sums.blocks * s.sums.lanes + kThreads - 1) / kThreads,
+         kThreads, 0, s);
 }
 
 std::int64_t embedding_backward_workspace(std::int32_t tables, std::int32_t lookups, std::int64_t capacity,

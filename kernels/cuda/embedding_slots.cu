@@ -112,9 +112,9 @@ __global__ void __launch_bounds__(kThreads)
 // ---- the host's side ----------------------------------------------------------------------------------------------
 
 SumShape sum_shape(std::int64_t slots, std::int32_t width) {
-  SumShape shape{4, (width + 3) / 4, 0, 0};
+  SumShape shape{4, static_cast<std::uint32_t>(width + 3) / 4, 0, 0};
   while (shape.lanes < 32 && shape.lanes < shape.columns) shape.lanes *= 2;
-  shape.block = kWindow * static_cast<std::uint32_t>(kSumThreads / shape.lanes);
+  shape.block = kWindow * (kSumThreads / shape.lanes);
   shape.blocks = (static_cast<std::uint32_t>(slots) + shape.block - 1) / shape.block;
   return shape;
 }

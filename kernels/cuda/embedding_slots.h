@@ -32,8 +32,8 @@ struct Crossing {
 inline constexpr int kSumThreads = 256;
 inline constexpr std::uint32_t kWindow = 32;
 struct SumShape {
-  std::int32_t lanes, columns;  // of a window; columns: 16-byte parts of the widest row
-  std::uint32_t block, blocks;  // slots of a block
+  std::uint32_t lanes, columns;  // of a window; columns: 16-byte parts of the widest row
+  std::uint32_t block, blocks;   // slots of a block
 };
 
 // Everything in the workspace.

@@ -12,12 +12,61 @@ using Keys = std::vector<std::uint32_t>;
 
 using Sort = decltype(&kernels::emulated::sort_pairs);
 Sort sort_of(const KernelTable& device) {
-  if (&device == &kernels::emulated_kernels()) return kernels::emulated::sort_pairs;
+  if (&device == &kernels::cpu_kernels()) return nullptr;  // it has another
+  if (is_emulated(device)) return kernels::emulated::sort_pairs;
 #ifdef MAL_HAVE_CUDA
-  if (&device == &kernels::cuda_kernels()) return kernels::cuda::sort_pairs;
+  return kernels::cuda::sort_pairs;
+#else
+  FAIL("a device without a sort");
+  return nullptr;
 #endif
-  return nullptr;  // the CPU has another
 }
+
+// Arrays of a sort, which is no entry of the KernelTable: in the emulation each stands alone, on a GPU they lie in one
+// block of its memory, to which they are copied and back.
+class Arrays {
+ public:
+  explicit Arrays(Sort sort) : on_host_(sort == kernels::emulated::sort_pairs) {}
+
+  std::uint32_t* add(std::vector<std::uint32_t>& array) {
+    if (on_host_) return array.data();
+    const std::size_t bytes = (array.size() * sizeof(std::uint32_t) + 255) / 256 * 256;
+    std::byte* const at = block() + used_;
+    used_ += bytes;
+    REQUIRE((block() != nullptr && used_ <= kBlock));
+    copies_.push_back({&array, at});
+    copy(at, array.data(), array.size());
+    return reinterpret_cast<std::uint32_t*>(at);
+  }
+  void read_back() const {
+    for (const Copy& c : copies_) copy(c.array->data(), c.at, c.array->size());
+  }
+
+ private:
+  struct Copy {
+    std::vector<std::uint32_t>* array;
+    std::byte* at;
+  };
+  static constexpr std::size_t kBlock = std::size_t{128} << 20;
+#ifdef MAL_HAVE_CUDA
+  static std::byte* block() {
+    static std::byte* const memory = cuda_memory().make_device(kBlock);
+    return memory;
+  }
+  static void copy(void* to, const void* from, std::size_t count) {
+    if (count != 0) cuda_memory().copy(to, from, count * sizeof(std::uint32_t));
+  }
+#else
+  static std::byte* block() {
+    return nullptr;
+  }
+  static void copy(void*, const void*, std::size_t) {}
+#endif
+
+  bool on_host_;
+  std::size_t used_ = 0;
+  std::vector<Copy> copies_;
+};
 
 // What a pass may be given, and what is hard for it.
 enum class Pattern { random, equal, rising, falling, top_digit, few };
@@ -43,8 +92,8 @@ Keys make_keys(Pattern pattern, std::int64_t count, int bits) {
 }
 
 // Of the first pass, as whoever writes the keys has to count.
-Vector<std::uint32_t> first_counts(const Keys& keys, const SortShape& shape) {
-  Vector<std::uint32_t> counts(shape.ranges * static_cast<std::size_t>(kernels::kSortDigits), 0);
+Keys first_counts(const Keys& keys, const SortShape& shape) {
+  Keys counts(shape.ranges * static_cast<std::size_t>(kernels::kSortDigits), 0);
   for (std::size_t i = 0; i < keys.size(); ++i)
     ++counts[i / shape.range * kernels::kSortDigits + (keys[i] & ((1U << shape.digit_bits) - 1))];
   return counts;
@@ -52,10 +101,14 @@ Vector<std::uint32_t> first_counts(const Keys& keys, const SortShape& shape) {
 
 // What is wrong with the result, or nothing.
 std::string sort_mismatch(Sort sort, const Keys& keys, const SortShape& shape) {
-  Vector<std::uint32_t> a(keys.begin(), keys.end()), b(keys.size()), values_a(keys.size(), 77), values_b(keys.size());
-  Vector<std::uint32_t> counts = first_counts(keys, shape);
-  Vector<std::uint32_t> later(counts.size() * static_cast<std::size_t>(shape.passes - 1), 0);
-  sort(shape, {{a.data(), b.data()}, {values_a.data(), values_b.data()}, counts.data(), later.data()});
+  Keys a = keys, b(keys.size()), values_a(keys.size(), 77), values_b(keys.size()), counts = first_counts(keys, shape);
+  Keys later(counts.size() * static_cast<std::size_t>(shape.passes - 1), 0);
+  Arrays arrays(sort);
+  sort(shape, {{arrays.add(a), arrays.add(b)},
+               {arrays.add(values_a), arrays.add(values_b)},
+               arrays.add(counts),
+               arrays.add(later)});
+  arrays.read_back();
   Keys order(keys.size());
   std::iota(order.begin(), order.end(), 0U);
   std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return keys[i]; });
@@ -126,9 +179,10 @@ TEST_CASE("sort: many ranges of several tiles", "[kernels][sort]") {
 // Where a device is real, as many as batches of 65,536 rows have.
 TEST_CASE("sort: millions of pairs", "[kernels][sort]") {
   for_each_device([](const KernelTable& device) {
-    if (&device == &kernels::emulated_kernels()) return;
+    if (is_emulated(device)) return;
     for (const std::int64_t count : {1000003, 5300000})
-      for (const Pattern pattern : kPatterns) check_sort(device, pattern, count, 22, kernels::kSortRanges);
+      for (const Pattern pattern : {Pattern::random, Pattern::few})
+        check_sort(device, pattern, count, 22, kernels::kSortRanges);
   });
 }
 
