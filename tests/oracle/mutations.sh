@@ -2,62 +2,12 @@
 # Breaks one formula at a time in a copy of the tree, and expects the oracle's tests to fail. Exit code 0: all were noticed.
 #   tests/oracle/mutations.sh            every mutation
 #   tests/oracle/mutations.sh WORD...    those whose description has one of the words
-# The copy and its build stay in build/mutations, so that the next run builds little.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-root=$PWD
-tree=build/mutations
 wanted=("$@")
-log=$tree/log.txt
-noticed=0 missed=()
-
-prepare() {
-  mkdir -p "$tree"
-  find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-  git ls-files -z | xargs -0 cp --parents -t "$tree"
-  (cd "$tree" && cmake --preset release -DMAL_CUDA=OFF) >"$log" 2>&1 || { tail -n 20 "$log" >&2; exit 1; }
-  build || { tail -n 30 "$log" >&2; echo "mutations: the tree does not build" >&2; exit 1; }
-  run || { tail -n 30 "$log" >&2; echo "mutations: the tests fail as it is" >&2; exit 1; }
-}
-
-build() { ninja -C "$tree/build/release" oracle_tests >"$log" 2>&1; }
-run() { "$tree/build/release/oracle_tests" >"$log" 2>&1; }
-
-chosen() {
-  ((${#wanted[@]})) || return 0
-  local word
-  for word in "${wanted[@]}"; do [[ $1 == *"$word"* ]] && return 0; done
-  return 1
-}
-
-# mutate DESCRIPTION FILE FROM TO: FROM must stand in FILE exactly once.
-mutate() {
-  local description=$1 file=$2 from=$3 to=$4 count
-  chosen "$description" || return 0
-  if [[ ! -e $tree/$file ]]; then
-    printf 'absent   %-66s %s\n' "$description" "$file"
-    return 0
-  fi
-  count=$(FROM=$from perl -0777 -ne 'print scalar(() = /\Q$ENV{FROM}\E/g)' "$tree/$file")
-  if [[ $count != 1 ]]; then
-    echo "mutations: $file has '$from' $count times; mend the mutation '$description'" >&2
-    exit 1
-  fi
-  FROM=$from TO=$to perl -0777 -pi -e 's/\Q$ENV{FROM}\E/$ENV{TO}/' "$tree/$file"
-  if ! build; then
-    tail -n 20 "$log" >&2
-    echo "mutations: '$description' does not compile" >&2
-    exit 1
-  fi
-  if run; then
-    missed+=("$description")
-    printf 'MISSED   %s\n' "$description"
-  else
-    noticed=$((noticed + 1))
-    printf 'noticed  %-66s %s\n' "$description" "$(grep -E '^assertions:|failed' "$log" | tail -n 1 | tr -s ' ')"
-  fi
-  cp "$root/$file" "$tree/$file"
-}
+targets=(oracle_tests)
+run() { build/release/oracle_tests; }
+source tests/support/mutations.sh
 
 prepare
 kernels=kernels/cpu
@@ -212,5 +162,4 @@ mutate "gcs: opposed gradients count too" engine/multi_task.cpp 'std::max(0.0, g
 mutate "pcgrad, gcs: unshared parameters are weighted too" engine/multi_task.cpp 'piece.shared ? static_cast<float>(weights[head]) : 1.0F' \
   'static_cast<float>(weights[head])'
 
-echo "mutations: $noticed noticed, ${#missed[@]} missed"
-((${#missed[@]} == 0))
+finish
