@@ -49,49 +49,19 @@ struct Run {
   std::vector<StepResult> results;
 };
 
-// What is different by more than the oracle tests allow of weights that were trained, or nothing.
-std::string mismatch(const std::string& name, const std::vector<float>& got, const std::vector<float>& want) {
-  if (got.size() != want.size()) return name + " has another size";
-  double largest = 0;
-  for (const float value : want) largest = std::max(largest, std::abs(static_cast<double>(value)));
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const auto x = static_cast<double>(got[i]), y = static_cast<double>(want[i]);
-    if (!(std::abs(x - y) <= 1e-3 * std::abs(y) + 1e-3 * largest + 1e-5))
-      return fmt::format("{}[{}] is {}, not {}", name, i, x, y);
-  }
-  return "";
-}
-
-std::vector<float> weights_of(const EmbeddingTable& table) {
-  std::vector<float> values;
-  table.buffer().read(table.row_bytes(), [&](std::int64_t, std::int64_t rows, const std::byte* data) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float* row = reinterpret_cast<const float*>(data) + r * table.row_stride();
-      values.insert(values.end(), row, row + table.width());
-    }
-  });
-  return values;
-}
-
-void compare(const Run& there, const Run& here) {
+void compare_results(const Run& there, const Run& here) {
   REQUIRE(there.results.size() == here.results.size());
   for (std::size_t i = 0; i < here.results.size(); ++i) {
     INFO("step " << i + 1);
     const StepResult &got = there.results[i], &want = here.results[i];
     CHECK(got.finite);
     CHECK(got.rows == rows_of(static_cast<std::int64_t>(i)));
-    CHECK(got.gradient_norm == Approx(want.gradient_norm).epsilon(1e-3));
+    const double grown = 1 + static_cast<double>(i);  // differences of rounding, which training multiplies
+    CHECK(got.gradient_norm == Approx(want.gradient_norm).epsilon(1e-3 * grown));
     REQUIRE(got.losses.size() == want.losses.size());
     for (std::size_t h = 0; h < want.losses.size(); ++h)
-      CHECK(got.losses[h] == Approx(want.losses[h]).epsilon(1e-4).margin(1e-6));
+      CHECK(got.losses[h] == Approx(want.losses[h]).epsilon(1e-4 * grown).margin(1e-6));
   }
-  const Parameters &a = there.parameters, &b = here.parameters;
-  for (std::size_t i = 0; i < b.all_dense().size(); ++i)
-    CHECK(mismatch(b.all_dense()[i].name, a.all_dense()[i].value.read(), b.all_dense()[i].value.read()) == "");
-  for (std::size_t i = 0; i < b.all_states().size(); ++i)
-    CHECK(mismatch(b.all_states()[i].name, a.all_states()[i].value.read(), b.all_states()[i].value.read()) == "");
-  for (std::size_t i = 0; i < b.all_tables().size(); ++i)
-    CHECK(mismatch(b.all_tables()[i].name(), weights_of(a.all_tables()[i]), weights_of(b.all_tables()[i])) == "");
 }
 
 void check(const std::string& name) {
@@ -103,12 +73,14 @@ void check(const std::string& name) {
   config.schedule.total_steps = steps;
   const Schema schema = preset_schema(name, 3000);
   Run there(gpu.device, config, schema), here(cpu_device(), config, schema);
-  const std::vector<float> before = here.parameters.all_dense()[0].value.read();
+  const Weights start = weights_of(here.parameters);
   there.train(steps);
   here.train(steps);
   REQUIRE(static_cast<std::int64_t>(here.results.size()) == steps);
-  compare(there, here);
-  CHECK(here.parameters.all_dense()[0].value.read() != before);
+  compare_results(there, here);
+  const Weights got = weights_of(there.parameters), want = weights_of(here.parameters);
+  CHECK(mismatch(start, got, want) == "");
+  CHECK(want[0].second != start[0].second);
   if (!gpu.real && config.train.multi_task == MultiTask::none) CHECK(gpu.runtime->replays > 0);
 }
 
