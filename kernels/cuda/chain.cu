@@ -47,9 +47,9 @@ __device__ void multiply(const Step& s, const float* x, const float* w, std::int
   const int x_stride = stride_for_rows(s.inputs), w_stride = stride_for_columns(s.columns);
   for (int run = static_cast<int>(threadIdx.x) / kWarp; run < kChainRows / kDown * groups; run += kTileWarps) {
     const int down = run / groups * kDown, slot = run % groups * kSlots;
-    float sums[kSlots][4] = {};
-    multiply_tiles<kPrecision, kSlots, false>(sums, {x + down * x_stride, x_stride, 1}, {w, 1, w_stride}, slot,
-                                              wide - 1, round_up(s.inputs, 8));
+    float sums[1][kSlots][4] = {};
+    multiply_tiles<kPrecision, 1, kSlots, false>(sums, {x + down * x_stride, x_stride, 1}, {w, 1, w_stride}, slot,
+                                                 wide - 1, round_up(s.inputs, 8));
     for_each_pair(sums, slot, columns, [&](int r, int c, float left, float right) {
       const std::int64_t at = row + down + r;
       if (at >= rows) return;
@@ -158,7 +158,7 @@ void chain_forward(const ChainForward* steps, std::int32_t count, std::int64_t r
 }
 
 void chain_backward(const ChainBackward* steps, std::int32_t count, std::int64_t rows, float* workspace) {
-  run_chains_backward(steps, count, rows, workspace, false);
+  run_chains_backward(steps, count, rows, workspace);
 }
 
 std::int64_t chain_backward_workspace(const LayerSize* sizes, std::int32_t count, std::int64_t rows) {

@@ -20,9 +20,7 @@ inline bool chain_takes(std::int64_t inputs, std::int64_t outputs) {
 }
 
 void run_chains_forward(const ChainForward* steps, std::int32_t count, std::int64_t rows);
-// rewrite: leave the gradient of x w + b in dy.
-void run_chains_backward(const ChainBackward* steps, std::int32_t count, std::int64_t rows, float* workspace,
-                         bool rewrite);
+void run_chains_backward(const ChainBackward* steps, std::int32_t count, std::int64_t rows, float* workspace);
 // Floats, at most: of so many chains, or of one.
 std::int64_t chains_workspace(const LayerSize* sizes, std::int32_t count, std::int64_t rows, std::int64_t chains);
 
@@ -95,19 +93,6 @@ __device__ Place<Step> place_of(const Chains<Step>& chains) {
   const unsigned block = blockIdx.x % static_cast<unsigned>(chains.blocks);
   return {chains.steps + chains.first[chain], chains.steps + chains.first[chain + 1], block,
           std::int64_t{block} * kChainRows, std::int64_t{chains.blocks} * kChainRows};
-}
-
-// The kernel for this thread's precision.
-template <typename Kernel>
-Kernel* of_precision(Kernel* fp32, Kernel* tf32, Kernel* bf16) {
-  switch (gemm_precision()) {
-    case Precision::tf32:
-      return tf32;
-    case Precision::bf16:
-      return bf16;
-    default:
-      return fp32;
-  }
 }
 
 inline std::size_t bytes_of(std::int64_t floats) {

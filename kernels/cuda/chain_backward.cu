@@ -12,13 +12,13 @@ namespace {
 constexpr int kMostSlots = 8;  // tiles of dw that a warp holds: 32 registers
 
 struct Step {
-  const float *x, *w, *y;  // w null: an addition
-  float *dy, *dx;
+  const float *x, *w, *y, *dy;  // w null: an addition
+  float* dx;
   float* other;  // daddend of an addition, partial sums [blocks, K N + N] of a layer
   std::int32_t ldx, ldy, lddy, lddx, ldother, inputs, outputs;
   std::int16_t deep;  // rows of dw at a time: a multiple of 16
   std::int8_t slots;
-  bool relu, rewrite, bias, accumulate, accumulate_other, x_vector, w_vector, dy_vector, dx_pairs;
+  bool relu, bias, accumulate, accumulate_other, x_vector, w_vector, dy_vector, dx_pairs;
 };
 
 // Matrices in shared memory: w [deep, outputs], x [kChainRows, deep], dy [kChainRows, outputs].
@@ -49,14 +49,14 @@ void choose_tiles(Step& s) {
 
 // dy' = dy act'(y) of a tile.
 __device__ void stage_gradients(Copies& copies, const Step& s, std::int64_t row, std::int64_t rows,
-                                const Shared& shared, bool rewrite) {
+                                const Shared& shared) {
   const int across = round_up(s.outputs, kAcross);
   if (!s.relu)
     return stage(copies, {s.dy + row * s.lddy, s.lddy, rows - row, s.outputs, s.dy_vector}, kChainRows, across,
                  shared.dy, shared.stride);
   for_each_unit<4>(kChainRows, across, [&](int r, int c) {
     float values[4] = {}, y[4] = {};
-    float* const from = s.dy + (row + r) * s.lddy + c;
+    const float* const from = s.dy + (row + r) * s.lddy + c;
     const float* const output = s.y + (row + r) * s.ldy + c;
     const bool whole = s.dy_vector && c + 4 <= s.outputs;
     if (row + r < rows && whole) {
@@ -69,9 +69,6 @@ __device__ void stage_gradients(Copies& copies, const Step& s, std::int64_t row,
     for (int i = 0; i < 4; ++i)
       if (!(y[i] > 0)) values[i] = 0;
     store(shared.dy + r * shared.stride + c, values);
-    if (!rewrite || row + r >= rows) return;
-    for (int i = 0; i < 4; ++i)
-      if (c + i < s.outputs) from[i] = values[i];
   });
 }
 
@@ -82,10 +79,10 @@ __device__ void input_gradients(const Step& s, const Shared& shared, std::int64_
   const int wide = (columns + kAcross - 1) / kAcross, groups = (wide + kSlots - 1) / kSlots;
   for (int run = static_cast<int>(threadIdx.x) / kWarp; run < kChainRows / kDown * groups; run += kTileWarps) {
     const int down = run / groups * kDown, slot = run % groups * kSlots;
-    float sums[kSlots][4] = {};
-    multiply_tiles<kPrecision, kSlots, false>(sums, {shared.dy + down * shared.stride, shared.stride, 1},
-                                              {shared.w, shared.stride, 1}, slot, wide - 1,
-                                              round_up(s.outputs, kAcross));
+    float sums[1][kSlots][4] = {};
+    multiply_tiles<kPrecision, 1, kSlots, false>(sums, {shared.dy + down * shared.stride, shared.stride, 1},
+                                                 {shared.w, shared.stride, 1}, slot, wide - 1,
+                                                 round_up(s.outputs, kAcross));
     for_each_pair(sums, slot, columns, [&](int r, int c, float left, float right) {
       const std::int64_t at = row + down + r;
       if (at >= rows) return;
@@ -108,14 +105,14 @@ __device__ void layer_pass(const Step& s, const Place<Step>& place, std::int64_t
   const int groups = (wide + kSlots - 1) / kSlots, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int down = warp / groups * kDown, slot = warp % groups * kSlots;
   const bool works = down < columns;
-  float sums[kSlots][4] = {}, bias = 0;
+  float sums[1][kSlots][4] = {}, bias = 0;
   if (s.dx != nullptr)
     stage(copies, {s.w + std::int64_t{first} * s.outputs, s.outputs, columns, s.outputs, s.w_vector},
           round_up(columns, kAcross), round_up(s.outputs, kAcross), shared.w, shared.stride);
   for (std::int64_t row = place.first; row < rows; row += place.step) {
     stage(copies, {s.x + row * s.ldx + first, s.ldx, rows - row, columns, s.x_vector}, kChainRows, s.deep, shared.x,
           shared.x_stride);
-    stage_gradients(copies, s, row, rows, shared, s.rewrite && first == 0);
+    stage_gradients(copies, s, row, rows, shared);
     copies.wait();
     __syncthreads();
     if (s.dx != nullptr) {
@@ -125,8 +122,8 @@ __device__ void layer_pass(const Step& s, const Place<Step>& place, std::int64_t
         input_gradients<kPrecision, 1>(s, shared, row, rows, first, columns);
     }
     if (works)
-      multiply_tiles<kPrecision, kSlots, true>(sums, {shared.x + down, 1, shared.x_stride},
-                                               {shared.dy, 1, shared.stride}, slot, wide - 1, kChainRows);
+      multiply_tiles<kPrecision, 1, kSlots, true>(sums, {shared.x + down, 1, shared.x_stride},
+                                                  {shared.dy, 1, shared.stride}, slot, wide - 1, kChainRows);
     if (first == 0 && s.bias && static_cast<int>(threadIdx.x) < s.outputs)
       for (int r = 0; r < kChainRows; ++r) bias += shared.dy[r * shared.stride + static_cast<int>(threadIdx.x)];
     __syncthreads();  // the next tile's matrices, and the next step's
@@ -179,7 +176,7 @@ __global__ void __launch_bounds__(kTileThreads, 2) backward_kernel(const __grid_
   }
 }
 
-Step step_of(const ChainBackward& c, float* partial, bool rewrite) {
+Step step_of(const ChainBackward& c, float* partial) {
   const bool adds = c.w == nullptr;
   Step s{c.x,
          c.w,
@@ -197,7 +194,6 @@ Step step_of(const ChainBackward& c, float* partial, bool rewrite) {
          0,
          0,
          c.activation == Activation::relu,
-         rewrite,
          c.db != nullptr,
          c.accumulate,
          c.accumulate_addend,
@@ -226,8 +222,7 @@ void clear_gradients(const ChainBackward& c) {
 
 }  // namespace
 
-void run_chains_backward(const ChainBackward* steps, std::int32_t count, std::int64_t rows, float* workspace,
-                         bool rewrite) {
+void run_chains_backward(const ChainBackward* steps, std::int32_t count, std::int64_t rows, float* workspace) {
   if (rows == 0) {
     std::for_each_n(steps, count, clear_gradients);
     return;
@@ -239,7 +234,7 @@ void run_chains_backward(const ChainBackward* steps, std::int32_t count, std::in
   std::int64_t floats = 0;
   for (std::int32_t i = 0; i < count; ++i) {
     const ChainBackward& c = steps[i];
-    made.push_back(step_of(c, workspace, rewrite));
+    made.push_back(step_of(c, workspace));
     if (c.w == nullptr) continue;
     floats = std::max(floats, shared_floats(made.back()));
     const std::int64_t weights = c.inputs * c.outputs, stride = weights + c.outputs;

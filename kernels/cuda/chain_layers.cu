@@ -49,7 +49,7 @@ void layers_backward(const LinearBackward* calls, std::int32_t count, std::int64
                      c.db, inputs, outputs, activation, family[static_cast<std::size_t>(i)]});
   }
   std::ranges::stable_sort(steps, {}, &ChainBackward::chain);
-  run_chains_backward(steps.data(), count, rows, workspace, true);
+  run_chains_backward(steps.data(), count, rows, workspace);
 }
 
 std::int64_t layers_workspace(std::int32_t count, std::int64_t rows, std::int64_t inputs, std::int64_t outputs,

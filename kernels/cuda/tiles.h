@@ -56,48 +56,89 @@ __device__ inline void stage(Copies& copies, const Source& s, int down, int acro
   });
 }
 
+// Zero where y, staged in the same way, is not above zero; each thread does it to what it has staged itself.
+__device__ inline void close(float* dy, const float* y, int down, int across, int stride, bool vector) {
+  const auto one = [&](int r, int c) {
+    if (!(y[r * stride + c] > 0)) dy[r * stride + c] = 0;
+  };
+  if (!vector) return for_each_unit<1>(down, across, one);
+  for_each_unit<4>(down, across, [&](int r, int c) {
+    for (int i = 0; i < 4; ++i) one(r, c + i);
+  });
+}
+
 // An operand in shared memory: (i, k) of the left one, (k, i) of the right one, is at[i · across + k · deep].
 struct View {
   const float* at;
   int across, deep;
 };
 
-// sums += the product's tiles first … first + kSlots − 1 of one row of tiles, a being at that row; of tiles beyond
-// `last` nothing of use. kPaired: the order of the inner dimension in which a lane takes neighbours.
-template <Precision kPrecision, int kSlots, bool kPaired>
-__device__ void multiply_tiles(float (&sums)[kSlots][4], const View& a, const View& b, int first, int last, int depth) {
+// sums += tiles of a product: kTall rows of tiles from a's first row on, columns of tiles `first` … first + kWide − 1;
+// of those beyond `last` nothing of use. kPaired: the order of the inner dimension in which a lane takes neighbours.
+template <Precision kPrecision, int kTall, int kWide, bool kPaired>
+__device__ void multiply_tiles(float (&sums)[kTall][kWide][4], const View& a, const View& b, int first, int last,
+                               int depth) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, g = lane / 4, t = lane % 4;
   const int k = kPaired ? 2 * t : t, apart = kPaired ? 1 : 4;
   const float* left = a.at + g * a.across + k * a.deep;
-  int right[kSlots];
+  int right[kWide];
 #pragma unroll
-  for (int i = 0; i < kSlots; ++i) right[i] = (min(first + i, last) * kAcross + g) * b.across + k * b.deep;
-#pragma unroll(kPrecision == Precision::fp32 || kSlots > 4 ? 1 : 2)
+  for (int i = 0; i < kWide; ++i) right[i] = (min(first + i, last) * kAcross + g) * b.across + k * b.deep;
+#pragma unroll(kPrecision == Precision::fp32 || kTall * kWide > 4 ? 1 : 2)
   for (int d = 0; d < depth; d += 8) {
-    Operand<kPrecision, 4> mine;
+    Operand<kPrecision, 4> mine[kTall];
 #pragma unroll
-    for (int i = 0; i < 4; ++i) mine.set(i, left[i % 2 * 8 * a.across + i / 2 * apart * a.deep + d * a.deep]);
+    for (int m = 0; m < kTall; ++m)
 #pragma unroll
-    for (int i = 0; i < kSlots; ++i) {
+      for (int i = 0; i < 4; ++i)
+        mine[m].set(i, left[(m * kDown + i % 2 * 8) * a.across + (d + i / 2 * apart) * a.deep]);
+#pragma unroll
+    for (int i = 0; i < kWide; ++i) {
       Operand<kPrecision, 2> other;
       other.set(0, b.at[right[i] + d * b.deep]);
       other.set(1, b.at[right[i] + (d + apart) * b.deep]);
-      multiply_add<kPrecision>(sums[i], mine, other);
+#pragma unroll
+      for (int m = 0; m < kTall; ++m) multiply_add<kPrecision>(sums[m][i], mine[m], other);
     }
   }
 }
 
-// body(row, column, two neighbours in that row) for what multiply_tiles left to this lane: rows and columns of the row
-// of tiles, below `columns` (the second neighbour may be beyond).
-template <int kSlots, typename Body>
-__device__ void for_each_pair(float (&sums)[kSlots][4], int first, int columns, const Body& body) {
+// body(row, column, two neighbours in that row) for what multiply_tiles left to this lane, from its first row on and at
+// columns below `columns` (the second neighbour may be beyond).
+template <int kTall, int kWide, typename Body>
+__device__ void for_each_pair(float (&sums)[kTall][kWide][4], int first, int columns, const Body& body) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
 #pragma unroll
-  for (int i = 0; i < kSlots; ++i) {
-    const int column = (first + i) * kAcross + lane % 4 * 2;
-    if (column >= columns) continue;
-    body(lane / 4, column, sums[i][0], sums[i][1]);
-    body(lane / 4 + 8, column, sums[i][2], sums[i][3]);
+  for (int m = 0; m < kTall; ++m)
+#pragma unroll
+    for (int i = 0; i < kWide; ++i) {
+      const int column = (first + i) * kAcross + lane % 4 * 2;
+      if (column >= columns) continue;
+      body(m * kDown + lane / 4, column, sums[m][i][0], sums[m][i][1]);
+      body(m * kDown + lane / 4 + 8, column, sums[m][i][2], sums[m][i][3]);
+    }
+}
+
+// use(i) for 0 … count − 1, each after bring(i, buffer) has staged what it needs into one of two buffers, finish(i,
+// buffer) has changed the thread's own part of it, and the block has met. While one is used, the next comes.
+template <typename Bring, typename Finish, typename Use>
+__device__ void in_turns(Copies& copies, int count, const Bring& bring, const Finish& finish, const Use& use) {
+  if (count > 0) {
+    bring(0, 0);
+    copies.commit();
+  }
+  for (int i = 0; i < count; ++i) {
+    if (i + 1 < count) {
+      bring(i + 1, (i + 1) % 2);
+      copies.commit();
+      copies.wait_but_last();
+    } else {
+      copies.wait();
+    }
+    finish(i, i % 2);
+    __syncthreads();
+    use(i, i % 2);
+    __syncthreads();  // the buffer is free
   }
 }
 

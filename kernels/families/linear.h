@@ -12,7 +12,7 @@ enum class Activation : std::int32_t { none, relu };
 void linear_forward(const float* x, std::int64_t ldx, const float* w, const float* b, float* y, std::int64_t ldy,
                     std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Activation activation);
 
-// dy is the gradient of y; it is overwritten by the gradient of x w + b. dx may be null (nobody needs it).
+// dy is the gradient of y; it may be overwritten by the gradient of x w + b. dx may be null (nobody needs it).
 // dw[K,N] = xᵀ dy, db[N] = Σ_rows dy: overwritten.  dx[B,K] = dy wᵀ. db is null where there is no bias.
 void linear_backward(const float* x, std::int64_t ldx, const float* w, const float* y, std::int64_t ldy, float* dy,
                      std::int64_t lddy, float* dx, std::int64_t lddx, bool accumulate, float* dw, float* db,

@@ -1,5 +1,6 @@
 #include "kernels/cuda/emulation/copies.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,9 +20,14 @@ struct Copy {
   int floats;
 };
 
+struct Copies {
+  std::vector<Copy> waiting;
+  std::size_t committed = 0, last = 0;  // how many of them, and where the last commit's begin
+};
+
 // Of the running thread of a block.
-std::vector<Copy>& mine() {
-  static thread_local std::vector<std::vector<Copy>> of_block(1024);
+Copies& mine() {
+  static thread_local std::vector<Copies> of_block(1024);
   return of_block[threadIdx.x + std::size_t{blockDim.x} * (threadIdx.y + std::size_t{blockDim.y} * threadIdx.z)];
 }
 
@@ -32,19 +38,27 @@ bool aligned(const void* address, std::size_t bytes) {
 }  // namespace
 
 void begin_copies() {
-  mine().clear();
+  mine() = {};
 }
 
 void copy_later(float* to, const float* from, int floats) {
   const std::size_t bytes = static_cast<std::size_t>(floats) * sizeof(float);
   if (!aligned(to, bytes) || !aligned(from, bytes))
     throw kernels::KernelError("a copy of " + std::to_string(bytes) + " bytes between misaligned addresses");
-  mine().push_back({to, from, floats});
+  mine().waiting.push_back({to, from, floats});
 }
 
-void finish_copies() {
-  std::vector<Copy>& copies = mine();
-  for (const Copy& copy : copies) {
+void commit_copies() {
+  Copies& copies = mine();
+  copies.last = copies.committed;
+  copies.committed = copies.waiting.size();
+}
+
+void finish_copies(bool last_too) {
+  Copies& copies = mine();
+  const std::size_t count = last_too ? copies.waiting.size() : copies.last;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Copy& copy = copies.waiting[i];
     const std::size_t bytes = static_cast<std::size_t>(copy.floats) * sizeof(float);
 #ifndef __SANITIZE_ADDRESS__
     note_access(copy.from, bytes, false);
@@ -52,7 +66,9 @@ void finish_copies() {
 #endif
     std::memcpy(copy.to, copy.from, bytes);
   }
-  copies.clear();
+  copies.waiting.erase(copies.waiting.begin(), copies.waiting.begin() + static_cast<std::ptrdiff_t>(count));
+  copies.committed -= std::min(copies.committed, count);
+  copies.last = 0;
 }
 
 }  // namespace mal::emulation

@@ -6,6 +6,7 @@ namespace mal::emulation {
 
 void begin_copies();  // none is waited for
 void copy_later(float* to, const float* from, int floats);
-void finish_copies();
+void commit_copies();
+void finish_copies(bool last_too);  // not those between the last two commits
 
 }  // namespace mal::emulation

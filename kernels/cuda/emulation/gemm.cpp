@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <set>
-#include <string>
 #include <vector>
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
@@ -68,16 +66,6 @@ Precision gemm_precision() {
 // As the library may, it has the bias gradient for some shapes alone; so both ways are tested.
 bool gemm_exists(const char*, const Gemm& g) {
   return g.epilogue != Epilogue::bias_gradient || g.n % 4 == 0;
-}
-
-void gemm_batched(const char* name, const Gemm* gemms, std::int32_t count) {
-  for (std::int32_t i = 0; i < count; ++i) {
-    if (!gemm_fits_batch(gemms[i])) throw KernelError(std::string(name) + ": a batch of misaligned matrices");
-    multiply(gemms[i]);
-  }
-  static thread_local std::set<std::vector<const void*>> known;
-  if (known.insert(pointers_of(gemms, count)).second) finish_call("pointers of a batch", cudaSuccess, 1, count);
-  finish_call(name, cudaSuccess, 1, gemms[0].m, gemms[0].n, gemms[0].k);
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -21,6 +21,9 @@ class Copies {
   __device__ void one(float* to, const float* from) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(address(to)), "l"(from) : "memory");
   }
+  // What was asked for since the last commit() belongs together.
+  __device__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+  __device__ void wait_but_last() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
   __device__ void wait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
  private:
@@ -34,7 +37,9 @@ class Copies {
   Copies() { begin_copies(); }
   void four(float* to, const float* from) { copy_later(to, from, 4); }
   void one(float* to, const float* from) { copy_later(to, from, 1); }
-  void wait() { finish_copies(); }
+  void commit() { commit_copies(); }
+  void wait_but_last() { finish_copies(false); }
+  void wait() { finish_copies(true); }
 };
 #endif
 

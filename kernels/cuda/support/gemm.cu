@@ -1,19 +1,15 @@
-// cuBLASLt for one product with its epilogue, cuBLAS for a batch of them. Row-major c = a b is column-major cᵀ = bᵀ aᵀ:
-// what is our b is the library's first operand. Handles, the library's workspace and what its heuristics chose for a
-// shape belong to the calling thread and live as long as it does; a step that is to be captured runs once before, so
-// that all of it is there.
+// cuBLASLt. Row-major c = a b is column-major cᵀ = bᵀ aᵀ: what is our b is the library's first operand. Handles, the
+// library's workspace and what its heuristics chose for a shape belong to the calling thread and live as long as it
+// does; a step that is to be captured runs once before, so that all of it is there.
 #include "kernels/cuda/support/gemm.h"
 
 #include <cublasLt.h>
-#include <cublas_v2.h>
 
 #include <array>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
-
-#include "kernels/cuda/support/chunk.h"
 
 namespace mal::kernels::MAL_CUDA_NAMESPACE {
 
@@ -26,32 +22,22 @@ thread_local Precision precision_of_thread = Precision::fp32;
 void check(const char* name, const Gemm& g, cublasStatus_t status) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   throw KernelError(std::string("cuBLAS: ") + name + " (" + std::to_string(g.m) + " x " + std::to_string(g.n) + " x " +
-                    std::to_string(g.k) + "): " + cublasGetStatusString(status));
+                    std::to_string(g.k) + "): " + cublasLtGetStatusString(status));
 }
 void check_start(cublasStatus_t status, const char* call) {
-  if (status != CUBLAS_STATUS_SUCCESS) throw KernelError(std::string(call) + ": " + cublasGetStatusString(status));
+  if (status != CUBLAS_STATUS_SUCCESS) throw KernelError(std::string(call) + ": " + cublasLtGetStatusString(status));
 }
-
-struct Pointers {
-  const float* a;
-  const float* b;
-  float* c;
-};
 
 struct Context {
   cublasLtHandle_t lt = nullptr;
-  cublasHandle_t blas = nullptr;
   void* workspace = nullptr;
 
   Context() {
     check_start(cublasLtCreate(&lt), "cublasLtCreate");
-    check_start(cublasCreate(&blas), "cublasCreate");
     finish_call("cudaMalloc of cuBLAS's workspace", cudaMalloc(&workspace, kWorkspaceBytes), 0, kWorkspaceBytes);
-    check_start(cublasSetWorkspace(blas, workspace, kWorkspaceBytes), "cublasSetWorkspace");
   }
   ~Context() {
     cublasLtDestroy(lt);
-    cublasDestroy(blas);
     cudaFree(workspace);
   }
   Context(const Context&) = delete;
@@ -183,61 +169,6 @@ Matmul& matmul_of(const Gemm& g) {
   return found != known.end() ? found->second : known.emplace(key, make(g)).first->second;
 }
 
-// The pointers of batches in the device's memory: those of a step are the same in every one, so they are written once.
-class PointerTable {
- public:
-  ~PointerTable() {
-    for (void* block : blocks_) cudaFree(block);
-  }
-  // [3, count]: b, a and c of each product, as the library names them: A, B and C.
-  const float** of(const Gemm* gemms, std::int32_t count);
-
- private:
-  static constexpr std::size_t kBlock = std::size_t{1} << 16;  // pointers
-  const float** take(std::size_t size) {
-    if (left_ < size) {
-      void* block = nullptr;
-      constexpr std::size_t kBytes = kBlock * sizeof(void*);
-      finish_call("cudaMalloc of pointers of batches", cudaMalloc(&block, kBytes), 0, kBytes);
-      blocks_.push_back(block);
-      left_ = kBlock;
-    }
-    left_ -= size;
-    return static_cast<const float**>(blocks_.back()) + left_;
-  }
-
-  std::map<std::vector<const void*>, const float**> known_;
-  std::vector<void*> blocks_;
-  std::size_t left_ = 0;  // pointers of the last block
-};
-
-__global__ void write_pointers(const __grid_constant__ Chunk<Pointers> chunk, const float** out) {
-  const auto i = static_cast<int>(threadIdx.x);
-  if (i >= chunk.count) return;
-  out[i] = chunk.items[i].b;
-  out[chunk.count + i] = chunk.items[i].a;
-  out[2 * chunk.count + i] = chunk.items[i].c;
-}
-
-const float** PointerTable::of(const Gemm* gemms, std::int32_t count) {
-  static_assert(kMostBatched <= Chunk<Pointers>::kMost);
-  auto key = pointers_of(gemms, count);
-  if (const auto found = known_.find(key); found != known_.end()) return found->second;
-  const float** const written = take(key.size());
-  Chunk<Pointers> chunk;
-  for (std::int32_t i = 0; i < count; ++i) chunk.add({gemms[i].a, gemms[i].b, gemms[i].c}, 1);
-  launch("pointers of a batch", write_pointers, 1, kMostBatched, 0, chunk, written);
-  // What is only recorded is not there yet for whoever comes next.
-  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-  finish_call("cudaStreamIsCapturing", cudaStreamIsCapturing(current_stream(), &capturing), 0, count);
-  if (capturing == cudaStreamCaptureStatusNone) known_.emplace(std::move(key), written);
-  return written;
-}
-PointerTable& pointer_table() {
-  static thread_local PointerTable of_thread;
-  return of_thread;
-}
-
 }  // namespace
 
 Precision gemm_precision() {
@@ -257,23 +188,6 @@ void gemm(const char* name, const Gemm& g) {
         cublasLtMatmul(context().lt, matmul.description.get(), &alpha, g.b, matmul.a.get(), g.a, matmul.b.get(), &beta,
                        g.c, matmul.c.get(), g.c, matmul.c.get(), &matmul.algorithm, context().workspace,
                        kWorkspaceBytes, current_stream()));
-  finish_call(name, cudaSuccess, 1, g.m, g.n, g.k);
-}
-
-void gemm_batched(const char* name, const Gemm* gemms, std::int32_t count) {
-  const float** pointers = pointer_table().of(gemms, count);
-  const Gemm& g = gemms[0];
-  const float alpha = 1, beta = g.accumulate ? 1.0F : 0.0F;
-  check(name, g, cublasSetStream(context().blas, current_stream()));
-  check(name, g, cublasSetWorkspace(context().blas, context().workspace, kWorkspaceBytes));  // a new stream forgets it
-  check(name, g,
-        cublasGemmBatchedEx(context().blas, g.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                            g.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, static_cast<int>(g.n), static_cast<int>(g.m),
-                            static_cast<int>(g.k), &alpha, reinterpret_cast<const void* const*>(pointers), CUDA_R_32F,
-                            static_cast<int>(g.ldb), reinterpret_cast<const void* const*>(pointers + count), CUDA_R_32F,
-                            static_cast<int>(g.lda), &beta,
-                            const_cast<void* const*>(reinterpret_cast<const void* const*>(pointers + 2 * count)),
-                            CUDA_R_32F, static_cast<int>(g.ldc), count, compute_type(), CUBLAS_GEMM_DEFAULT));
   finish_call(name, cudaSuccess, 1, g.m, g.n, g.k);
 }
 

@@ -1,7 +1,5 @@
-// Matrix products of cuBLAS behind two functions. The emulation has its own (emulation/gemm.cpp).
+// Matrix products of cuBLASLt behind a function. The emulation has its own (emulation/gemm.cpp).
 #pragma once
-
-#include <vector>
 
 #include "kernels/cuda/support/launch.h"
 
@@ -31,25 +29,20 @@ void gemm(const char* name, const Gemm& g);
 // Whether there is a kernel of the library for this epilogue. Others than bias_gradient it always has.
 bool gemm_exists(const char* name, const Gemm& g);
 
-// What a batch is known by.
-inline std::vector<const void*> pointers_of(const Gemm* gemms, std::int32_t count) {
-  std::vector<const void*> pointers;
-  for (std::int32_t i = 0; i < count; ++i) pointers.insert(pointers.end(), {gemms[i].a, gemms[i].b, gemms[i].c});
-  return pointers;
-}
-
 // Of this thread.
 Precision gemm_precision();
 
-// Whether a batch may hold this product. The library chooses a batch's kernel without seeing its pointers: for tensor
-// cores they must be aligned to 16 bytes (cublasGemmBatchedEx), or the kernel reads misaligned addresses.
-inline bool gemm_fits_batch(const Gemm& g) {
-  const auto aligned = [](const float* data) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0; };
-  return gemm_precision() == Precision::fp32 || (aligned(g.a) && aligned(g.b) && aligned(g.c));
+// The kernel for this thread's precision.
+template <typename Kernel>
+Kernel* of_precision(Kernel* fp32, Kernel* tf32, Kernel* bf16) {
+  switch (gemm_precision()) {
+    case Precision::tf32:
+      return tf32;
+    case Precision::bf16:
+      return bf16;
+    default:
+      return fp32;
+  }
 }
-
-// Several products that differ in their pointers alone, without epilogue, each of which fits a batch.
-void gemm_batched(const char* name, const Gemm* gemms, std::int32_t count);
-inline constexpr std::int32_t kMostBatched = 64;
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE
