@@ -151,7 +151,8 @@ def short_name(kernel):
     head = head.split("::")[-1]
     # CUB and cuBLAS have long argument lists that say nothing; ours a functor or a number.
     ours = "mal::kernels" in kernel
-    kept = ", ".join(part.split("::")[-1].strip() for part in arguments.rstrip(">").split(",")) if arguments and ours else ""
+    arguments = re.sub(r"\([\w:]+\)", "", arguments.rstrip(">"))  # an enumerator is a cast of its number
+    kept = ", ".join(part.split("::")[-1].strip() for part in arguments.split(",")) if arguments and ours else ""
     return (f"{head}<{kept}>" if kept else head)[:60]
 
 

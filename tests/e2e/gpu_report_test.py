@@ -133,6 +133,9 @@ class Kernels(unittest.TestCase):
     def test_names(self):
         self.assertEqual([launch["name"] for launch in self.launches[:6]],
                          ["look_up_all", "Kernel2", "update_dense", "look_up_all", "map_elements<Relu, 4>", "update_rows<8>"])
+        ours = "void mal::kernels::cuda::<unnamed>::"
+        self.assertEqual(gpu_report.short_name(f"{ours}forward_kernel<(mal::kernels::Precision)1>(mal::kernels::cuda::Chains<T>)"),
+                         "forward_kernel<1>")
 
     def test_table(self):
         table = gpu_report.kernel_table(self.launches)
