@@ -100,7 +100,7 @@ __device__ void addition(const Step& s, const Place<Step>& place, std::int64_t r
 }
 
 template <Precision kPrecision>
-__global__ void __launch_bounds__(kTileThreads, 2) forward_kernel(const __grid_constant__ Chains<Step> chains) {
+__global__ void __launch_bounds__(kTileThreads, 2) chain_forward_kernel(const __grid_constant__ Chains<Step> chains) {
   const Place<Step> place = place_of(chains);
   Copies copies;
   for (const Step* s = place.begin; s != place.end; ++s) {
@@ -147,8 +147,8 @@ void run_chains_forward(const ChainForward* steps, std::int32_t count, std::int6
       steps, count, rows, blocks, [&](std::int32_t i) { return step_of(steps[i]); },
       [&](const Chains<Step>& chains) {
         launch("chain_forward",
-               of_precision(forward_kernel<Precision::fp32>, forward_kernel<Precision::tf32>,
-                            forward_kernel<Precision::bf16>),
+               of_precision(chain_forward_kernel<Precision::fp32>, chain_forward_kernel<Precision::tf32>,
+                            chain_forward_kernel<Precision::bf16>),
                static_cast<unsigned>(chains.count * blocks), kTileThreads, bytes_of(floats), chains);
       });
 }

@@ -155,7 +155,7 @@ __device__ void addition(const Step& s, const Place<Step>& place, std::int64_t r
 }
 
 template <Precision kPrecision>
-__global__ void __launch_bounds__(kTileThreads, 2) backward_kernel(const __grid_constant__ Chains<Step> chains) {
+__global__ void __launch_bounds__(kTileThreads, 2) chain_backward_kernel(const __grid_constant__ Chains<Step> chains) {
   const Place<Step> place = place_of(chains);
   Copies copies;
   for (const Step* s = place.begin; s != place.end; ++s) {
@@ -246,17 +246,19 @@ void run_chains_backward(const ChainBackward* steps, std::int32_t count, std::in
       steps, count, rows, blocks, [&](std::int32_t i) { return made[static_cast<std::size_t>(i)]; },
       [&](const Chains<Step>& chains) {
         launch("chain_backward",
-               of_precision(backward_kernel<Precision::fp32>, backward_kernel<Precision::tf32>,
-                            backward_kernel<Precision::bf16>),
+               of_precision(chain_backward_kernel<Precision::fp32>, chain_backward_kernel<Precision::tf32>,
+                            chain_backward_kernel<Precision::bf16>),
                static_cast<unsigned>(chains.count * blocks), kTileThreads, bytes_of(floats), chains);
       });
   sum_partials(sums.data(), static_cast<std::int32_t>(sums.size()));
 }
 
+// Of so many rows or fewer: a smaller batch may be cut into more blocks than a larger one, whose blocks have two tiles.
 std::int64_t chains_workspace(const LayerSize* sizes, std::int32_t count, std::int64_t rows, std::int64_t chains) {
   std::int64_t floats = 0;
-  for (std::int32_t i = 0; rows > 0 && i < count; ++i)
-    floats += partial_floats(sizes[i].inputs, sizes[i].outputs, chain_blocks(rows, chains, kPartialBlocks));
+  for (std::int32_t i = 0; i < count; ++i)
+    floats += partial_floats(sizes[i].inputs, sizes[i].outputs,
+                             std::min(ceil_div(rows, kChainRows), ceil_div(kPartialBlocks, chains)));
   return floats;
 }
 

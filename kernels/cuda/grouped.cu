@@ -39,7 +39,7 @@ __device__ void store_outputs(float (&sums)[kWarpTall][kWarpWide][4], const Laye
 
 template <Precision kPrecision>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    forward_kernel(const __grid_constant__ Chunk<Layer> chunk, const __grid_constant__ LayerShape s) {
+    grouped_forward_kernel(const __grid_constant__ Chunk<Layer> chunk, const __grid_constant__ LayerShape s) {
   const int item = item_of(chunk, blockIdx.x);
   const Layer& l = chunk.items[item];
   const int block = static_cast<int>(blockIdx.x) - chunk.first[item];
@@ -61,9 +61,10 @@ __global__ void __launch_bounds__(kTileThreads, 2)
               kTileDepth, kTileColumns, w, kWeightStride);
       },
       [](int, int) {},
-      [&](int, int buffer) {
+      [&](int i, int buffer) {
         const float *const x = buffers + buffer * kBufferFloats, *const w = x + kInputFloats;
-        multiply_part<kPrecision, false>(sums, {x, kInputStride, 1}, {w, 1, kWeightStride});
+        multiply_part<kPrecision, false>(sums, {x, kInputStride, 1}, {w, 1, kWeightStride}, s.rows - row,
+                                         s.outputs - column, s.inputs - i * kTileDepth);
       });
   store_outputs(sums, l, s, row, column);
 }
@@ -81,8 +82,8 @@ void grouped_forward(const LinearForward* calls, std::int32_t count, const Layer
       [&](int) { return ceil_div(shape.rows, kTileRows) * ceil_div(shape.outputs, kTileColumns); },
       [&](const Chunk<Layer>& chunk) {
         launch("linear_group_forward",
-               of_precision(forward_kernel<Precision::fp32>, forward_kernel<Precision::tf32>,
-                            forward_kernel<Precision::bf16>),
+               of_precision(grouped_forward_kernel<Precision::fp32>, grouped_forward_kernel<Precision::tf32>,
+                            grouped_forward_kernel<Precision::bf16>),
                chunk.blocks(), kTileThreads, 2 * kBufferFloats * sizeof(float), chunk, shape);
       });
 }

@@ -40,12 +40,16 @@ __device__ inline WarpPart warp_part() {
 }
 static_assert(kTileRows / (kWarpTall * kDown) * (kTileColumns / (kWarpWide * kAcross)) == kTileWarps);
 
-// sums += the warp's part of a b, of kTileDepth.
+// sums += the warp's part of a b, if the tile's matrix, which ends after `rows` and `columns`, has any of it. depth: of
+// the inner dimension, up to kTileDepth; beyond it the operands are zero.
 template <Precision kPrecision, bool kPaired>
-__device__ void multiply_part(float (&sums)[kWarpTall][kWarpWide][4], const View& a, const View& b) {
+__device__ void multiply_part(float (&sums)[kWarpTall][kWarpWide][4], const View& a, const View& b, std::int64_t rows,
+                              int columns, std::int64_t depth) {
   const WarpPart part = warp_part();
+  if (part.row >= rows || part.column * kAcross >= columns) return;
+  const int deep = depth < kTileDepth ? round_up(static_cast<int>(depth), 8) : kTileDepth;
   multiply_tiles<kPrecision, kWarpTall, kWarpWide, kPaired>(sums, {a.at + part.row * a.across, a.across, a.deep}, b,
-                                                            part.column, kTileColumns / kAcross - 1, kTileDepth);
+                                                            part.column, kTileColumns / kAcross - 1, deep);
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

@@ -79,9 +79,10 @@ __device__ void input_gradients(const Group& group, const Target& target, std::i
         if (const Layer& l = layer_of(i); l.y != nullptr)
           close(dy, dy + kTileRows * kNarrow, kTileRows, kTileDepth, kNarrow, l.dy_vector);
       },
-      [&](int, int buffer) {
+      [&](int i, int buffer) {
         const float* const dy = dy_of(buffer);
-        multiply_part<kPrecision, false>(sums, {dy, kNarrow, 1}, {dy + 2 * kTileRows * kNarrow, kNarrow, 1});
+        multiply_part<kPrecision, false>(sums, {dy, kNarrow, 1}, {dy + 2 * kTileRows * kNarrow, kNarrow, 1},
+                                         s.rows - row, s.inputs - column, s.outputs - i % parts * kTileDepth);
       });
   const WarpPart part = warp_part();
   for_each_pair(sums, part.column, s.inputs - column, [&](int r, int c, float left, float right) {
@@ -122,9 +123,10 @@ __device__ void weight_gradients(const Group& group, const Layer& l, int split, 
         float* const dy = dy_of(buffer);
         if (l.y != nullptr) close(dy, dy + kTileDepth * kOutputs, kTileDepth, kTileColumns, kOutputs, l.dy_vector);
       },
-      [&](int, int buffer) {
+      [&](int i, int buffer) {
         const float* const dy = dy_of(buffer);
-        multiply_part<kPrecision, true>(sums, {x_of(buffer), 1, kInputs}, {dy, 1, kOutputs});
+        multiply_part<kPrecision, true>(sums, {x_of(buffer), 1, kInputs}, {dy, 1, kOutputs}, s.inputs - input,
+                                        s.outputs - output, end - begin - std::int64_t{i} * kTileDepth);
         if (sums_bias)
           for (int r = 0; r < kTileDepth; ++r) bias += dy[r * kOutputs + static_cast<int>(threadIdx.x)];
       });
@@ -140,7 +142,7 @@ __device__ void weight_gradients(const Group& group, const Layer& l, int split, 
 }
 
 template <Precision kPrecision>
-__global__ void __launch_bounds__(kTileThreads, 2) backward_kernel(const __grid_constant__ Group group) {
+__global__ void __launch_bounds__(kTileThreads, 2) grouped_backward_kernel(const __grid_constant__ Group group) {
   const LayerShape& s = group.shape;
   auto block = static_cast<int>(blockIdx.x);
   const int across = parts_of(s.inputs, kTileColumns);
@@ -157,11 +159,14 @@ __global__ void __launch_bounds__(kTileThreads, 2) backward_kernel(const __grid_
                                tile / outputs * kTileRows, tile % outputs * kTileColumns);
 }
 
-// Parts of the rows for dw, so that all tiles of all layers are about as many blocks as leave partial sums elsewhere.
-std::int64_t split_rows(std::int32_t count, const LayerShape& s) {
+// Parts of the rows for dw, at most: so that all tiles of all layers are about as many blocks as leave partial sums
+// elsewhere.
+std::int64_t most_splits(std::int32_t count, const LayerShape& s) {
   const std::int64_t tiles = count * ceil_div(s.inputs, kTileRows) * ceil_div(s.outputs, kTileColumns);
-  const std::int64_t splits = std::max<std::int64_t>(1, kPartialBlocks / tiles);
-  return ceil_div(ceil_div(s.rows, splits), kTileDepth) * kTileDepth;
+  return std::max<std::int64_t>(1, kPartialBlocks / tiles);
+}
+std::int64_t split_rows(std::int32_t count, const LayerShape& s) {
+  return ceil_div(ceil_div(s.rows, most_splits(count, s)), kTileDepth) * kTileDepth;
 }
 
 Layer layer_of(const LinearBackward& c, const LayerShape& s, float* partial) {
@@ -179,14 +184,25 @@ Layer layer_of(const LinearBackward& c, const LayerShape& s, float* partial) {
           c.db != nullptr};
 }
 
+// Layers that share dx as neighbours, otherwise in their order. What a launch does not hold of them adds to dx in the
+// next.
+std::vector<LinearBackward> beside_each_other(const LinearBackward* calls, std::int32_t count) {
+  std::vector<LinearBackward> sorted;
+  for (std::int32_t i = 0; i < count; ++i) {
+    const auto same = std::ranges::find(sorted.rbegin(), sorted.rend(), calls[i].dx, &LinearBackward::dx);
+    sorted.insert(same == sorted.rend() ? sorted.end() : same.base(), calls[i]);
+  }
+  return sorted;
+}
+
 void start(const Group& group) {
   const LayerShape& s = group.shape;
   const std::int64_t dx = group.targets * ceil_div(s.rows, kTileRows) * ceil_div(s.inputs, kTileColumns),
                      dw =
                          group.count * group.splits * ceil_div(s.inputs, kTileRows) * ceil_div(s.outputs, kTileColumns);
   launch("linear_group_backward",
-         of_precision(backward_kernel<Precision::fp32>, backward_kernel<Precision::tf32>,
-                      backward_kernel<Precision::bf16>),
+         of_precision(grouped_backward_kernel<Precision::fp32>, grouped_backward_kernel<Precision::tf32>,
+                      grouped_backward_kernel<Precision::bf16>),
          static_cast<unsigned>(dx + dw), kTileThreads, 2 * kBufferFloats * sizeof(float), group);
 }
 
@@ -194,9 +210,7 @@ void start(const Group& group) {
 
 void grouped_backward(const LinearBackward* calls, std::int32_t count, const LayerShape& shape, float* workspace) {
   if (count == 0) return;
-  // Neighbours where they share dx; what a launch does not hold adds to it in the next.
-  std::vector<LinearBackward> sorted(calls, calls + count);
-  std::ranges::stable_sort(sorted, {}, [](const LinearBackward& c) { return reinterpret_cast<std::uintptr_t>(c.dx); });
+  const std::vector<LinearBackward> sorted = beside_each_other(calls, count);
   const std::int64_t rows = split_rows(count, shape), splits = ceil_div(shape.rows, rows);
   const std::int64_t weights = std::int64_t{shape.inputs} * shape.outputs, stride = weights + shape.outputs;
   std::vector<PartialSum> sums;
@@ -224,9 +238,10 @@ void grouped_backward(const LinearBackward* calls, std::int32_t count, const Lay
   sum_partials(sums.data(), static_cast<std::int32_t>(sums.size()));
 }
 
+// Of so many rows or fewer: parts are of whole tiles, so a smaller batch may have more of them.
 std::int64_t grouped_workspace(std::int32_t count, const LayerShape& shape) {
   if (shape.rows == 0 || count == 0) return 0;
-  const std::int64_t splits = ceil_div(shape.rows, split_rows(count, shape));
+  const std::int64_t splits = std::min(ceil_div(shape.rows, kTileDepth), most_splits(count, shape));
   return count * splits * (std::int64_t{shape.inputs} + 1) * shape.outputs;
 }
 

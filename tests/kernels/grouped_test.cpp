@@ -103,7 +103,7 @@ class Group {
   std::vector<std::vector<double>> want_;
 };
 
-TEST_CASE("groups of large layers that share inputs, twice the same bits", "[kernels][linear]") {
+TEST_CASE("groups of large layers that share inputs, twice the same bits", "[kernels][grouped]") {
   for_each_device([](const KernelTable& kernels) {
     Group(131, 1, 2, 0).check(kernels);
     Group(131, 4, 2, 1).check(kernels);
@@ -115,11 +115,11 @@ TEST_CASE("groups of large layers that share inputs, twice the same bits", "[ker
   });
 }
 
-TEST_CASE("a group of more large layers than a launch holds", "[kernels][linear]") {
+TEST_CASE("a group of more large layers than a launch holds", "[kernels][grouped]") {
   for_each_device([](const KernelTable& kernels) { Group(2, 44, 3, 0).check(kernels); });
 }
 
-TEST_CASE("large layers whose dx lie across each other", "[kernels][linear]") {
+TEST_CASE("large layers whose dx lie across each other", "[kernels][grouped]") {
   for_each_device([](const KernelTable& kernels) {
     constexpr std::int64_t kRows = 66, kShift = 10;
     Draw draw(82);
@@ -147,7 +147,7 @@ TEST_CASE("large layers whose dx lie across each other", "[kernels][linear]") {
   });
 }
 
-TEST_CASE("what is not finite goes through a large layer", "[kernels][linear]") {
+TEST_CASE("what is not finite goes through a large layer", "[kernels][grouped]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(83);
     Matrix x(draw, 66, kInputs), w(draw, kInputs, kOutputs), y(66, kOutputs);

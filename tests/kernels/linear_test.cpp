@@ -274,9 +274,11 @@ struct Group {
     kernels.linear_group_forward(calls.data(), static_cast<std::int32_t>(calls.size()), s.rows, s.inputs, s.outputs,
                                  activation);
   }
-  void backward(const KernelTable& kernels, Activation activation) {
+  // planned: rows that the workspace is for.
+  void backward(const KernelTable& kernels, Activation activation, std::int64_t planned = 0) {
     const auto count = static_cast<std::int32_t>(layers.size());
-    Matrix workspace(1, kernels.linear_group_backward_workspace(count, s.rows, s.inputs, s.outputs, shares_dx()));
+    Matrix workspace(
+        1, kernels.linear_group_backward_workspace(count, std::max(planned, s.rows), s.inputs, s.outputs, shares_dx()));
     std::vector<kernels::LinearBackward> calls;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       Case &from = layers[source(i)], &l = layers[i];
@@ -332,6 +334,24 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels][lin
       }
     kernels.linear_group_forward(nullptr, 0, 3, 2, 2, Activation::none);
     kernels.linear_group_backward(nullptr, 0, 3, 2, 2, Activation::none, nullptr);
+  });
+}
+
+TEST_CASE("a workspace for a batch is enough for every smaller one", "[kernels][linear]") {
+  for_each_device([](const KernelTable& kernels) {
+    // Of a batch and of a smaller one that is cut into more parts: in emulation, and with a GPU's constants.
+    for (const auto& [planned, rows] : {std::pair{608, 576}, {224, 192}, {100, 96}, {8480, 8448}, {4096, 2816}})
+      for (const auto& [inputs, outputs] : {std::pair{12, 7}, {160, 130}})
+        for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
+          if (rows > 1000 && is_emulated(kernels)) continue;  // minutes
+          INFO(planned << " rows, then " << rows << ", " << inputs << " -> " << outputs << ", " << count << " layers");
+          Group group({rows, inputs, outputs}, count, true, true);
+          group.forward(kernels, Activation::relu);
+          const auto dy = group.layers.back().closed(Activation::relu);
+          group.backward(kernels, Activation::relu, planned);
+          Case& last = group.layers.back();
+          CHECK(mismatch(last.db, last.layer().db(dy), row_tolerance(rows)) == "");
+        }
   });
 }
 
