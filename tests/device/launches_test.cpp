@@ -16,16 +16,17 @@ struct Preset {
   const char* name;
   std::size_t launches;
 };
-constexpr Preset kPresets[] = {{"adatt", 50}, {"base", 32},  {"criteo", 32}, {"criteo_journeys", 33},
-                               {"home", 156}, {"mac", 36},   {"mal", 36},    {"mmoe", 37},
-                               {"moae", 109}, {"natal", 53}, {"ple", 53},    {"shared_bottom", 36},
-                               {"taobao", 34}};
+constexpr Preset kPresets[] = {{"adatt", 40}, {"base", 26},  {"criteo", 24}, {"criteo_journeys", 25},
+                               {"home", 143}, {"mac", 28},   {"mal", 28},    {"mmoe", 30},
+                               {"moae", 90},  {"natal", 45}, {"ple", 39},    {"shared_bottom", 30},
+                               {"taobao", 26}};
 
 // More rows together than two passes of the sort over eight bits tell apart, and fewer than three do: 65 536 to 16
 // million, as most data sets have.
 constexpr std::int64_t kLargeTable = 70'000;
 
 std::vector<std::string> launches_of_a_step(const RunConfig& config, const Schema& schema) {
+  const emulation::CountedLaunches no_numbers;
   TestDevice gpu;
   Parameters parameters(
       1, [&](std::int32_t width) { return sparse_state_width(gpu.device, config.sparse, width); }, gpu.device.memory);
@@ -39,8 +40,7 @@ std::vector<std::string> launches_of_a_step(const RunConfig& config, const Schem
   }
   kernels::log_emulated_launches(nullptr);
   CHECK(gpu.runtime->recordings == 2);
-  const auto result = pipeline.next_result(true);
-  CHECK((result && result->finite));
+  CHECK(pipeline.next_result(true));
   return launches;
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("a recorded step has no more nodes than it had", "[device]") {
     const auto* const known = std::ranges::find(kPresets, name, &Preset::name);
     REQUIRE(known != std::end(kPresets));
     CHECK(launches.size() == known->launches);
-    if (name == "mal" || name == "mac") CHECK(launches.size() <= 60);  // the goal of docs/results/gpu.md
+    if (name == "mal" || name == "mac") CHECK(launches.size() <= 30);  // the goal of docs/results/gpu.md
     ++presets;
   }
   CHECK(presets == std::size(kPresets));

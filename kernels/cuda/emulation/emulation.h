@@ -31,6 +31,15 @@ struct LaunchShape {
 // barrier is not reached by all of them, a warp operation lacks a lane, or the shape is none that a GPU takes.
 void run_grid(const LaunchShape& shape, void (*thread)(const void* context), const void* context);
 
+// While it lives this thread's launches are checked and counted, and nothing runs. For tests of what is launched.
+class CountedLaunches {
+ public:
+  CountedLaunches();
+  ~CountedLaunches();
+  CountedLaunches(const CountedLaunches&) = delete;
+  CountedLaunches& operator=(const CountedLaunches&) = delete;
+};
+
 // The order in which blocks, and between two waits the threads of a block, take their turns. A kernel that lacks a
 // barrier gives another result in one of them. For tests.
 enum class ThreadOrder { forward, backward, random };
