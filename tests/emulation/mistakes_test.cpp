@@ -5,21 +5,12 @@
 #include <vector>
 
 #include "kernels/cuda/support/launch.h"
+#include "tests/emulation/error_of.h"
 
 // Kernels with one mistake each, and how the execution model shows it.
 namespace mal::kernels::emulated::mistakes {
 
 using Catch::Matchers::Contains;
-
-template <typename Body>
-std::string error_of(const Body& body) {
-  try {
-    body();
-  } catch (const KernelError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 __global__ void half_reach_barrier(int* out) {
   if (threadIdx.x < 40) __syncthreads();

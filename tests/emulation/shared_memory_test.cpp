@@ -5,21 +5,12 @@
 
 #include "kernels/cuda/support/launch.h"
 #include "kernels/cuda/support/stream.h"
+#include "tests/emulation/error_of.h"
 
 // Shared memory that a kernel must ask for, and keep while its launches are recorded.
 namespace mal::kernels::emulated::shared_memory_limits {
 
 using Catch::Matchers::Contains;
-
-template <typename Body>
-std::string error_of(const Body& body) {
-  try {
-    body();
-  } catch (const KernelError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 __global__ void touch_dynamic(float* out) {
   out[0] = dynamic_shared<float>()[0];
