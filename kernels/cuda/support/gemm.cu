@@ -131,9 +131,9 @@ void choose(Matmul& matmul, const Gemm& g) {
   matmul.algorithm = result.algo;
 }
 
-Matmul make(const Gemm& g) {
+Matmul make(const Gemm& g, cublasComputeType_t type) {
   cublasLtMatmulDesc_t made = nullptr;
-  check_start(cublasLtMatmulDescCreate(&made, compute_type(), CUDA_R_32F), "cublasLtMatmulDescCreate");
+  check_start(cublasLtMatmulDescCreate(&made, type, CUDA_R_32F), "cublasLtMatmulDescCreate");
   Matmul matmul;
   matmul.description.reset(made);
   matmul.a = g.b_transposed ? layout(g.k, g.n, g.ldb) : layout(g.n, g.k, g.ldb);
@@ -144,6 +144,13 @@ Matmul make(const Gemm& g) {
   set(matmul.description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(g.epilogue));
   if (g.bias != nullptr) set(matmul.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, g.bias);
   choose(matmul, g);
+  return matmul;
+}
+
+// tf32 and bf16 only permit the library to round: where it has no such kernel, for odd strides say, fp32 is right too.
+Matmul make(const Gemm& g) {
+  Matmul matmul = make(g, compute_type());
+  if (!matmul.found && g.epilogue != Epilogue::bias_gradient) matmul = make(g, CUBLAS_COMPUTE_32F);
   return matmul;
 }
 
