@@ -41,6 +41,7 @@ class EmulatedRuntime final : public kernels::Runtime {
     if (!to_device && !from_device) throw std::runtime_error("emulated copy: neither side is the device's memory");
     ++copies;
     const bool from_pinned = holds(pinned_, from, bytes), to_pinned = holds(pinned_, to, bytes);
+    if (from_pinned) order_.written_by_host(from, bytes);
     // Other memory of the host is read, or waited for, at once.
     order_.copy(to_device || to_pinned ? to : nullptr, from_device || from_pinned ? from : nullptr, bytes, queue);
     if (queue == kernels::Queue::upload) {

@@ -26,6 +26,13 @@ class QueueOrder {
     touch(to, bytes, q, true);
     touch(from, bytes, q, false);
   }
+  // Before such a copy of memory of the host, which it has just written: it must know that earlier ones are over.
+  void written_by_host(const void* memory, std::size_t bytes) const {
+    const auto* begin = static_cast<const std::byte*>(memory);
+    for (const Access& before : accesses_)
+      if (before.overlaps(begin, begin + bytes))
+        throw std::runtime_error("unordered copies: the host writes what a copy may still read");
+  }
   // What an event of `queue` knows from now on.
   Clock record(kernels::Queue queue) {
     const std::size_t q = index(queue);
