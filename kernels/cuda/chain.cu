@@ -55,14 +55,7 @@ __device__ void multiply(const Step& s, const float* x, const float* w, std::int
       if (at >= rows) return;
       const bool both = c + 1 < columns;
       c += first;
-      if (s.other != nullptr) {
-        left += s.other[c];
-        if (both) right += s.other[c + 1];
-      }
-      if (s.relu) {  // NaN stays
-        left = left < 0 ? 0.0F : left;
-        right = right < 0 ? 0.0F : right;
-      }
+      add_bias_and_activate(s.other == nullptr ? nullptr : s.other + c, s.relu, both, left, right);
       store_pair(s.y + at * s.ldy + c, s.y_pairs, both, left, right);
     });
   }

@@ -25,14 +25,7 @@ __device__ void store_outputs(float (&sums)[kWarpTall][kWarpWide][4], const Laye
     if (at >= s.rows) return;
     c += column;
     const bool both = c + 1 < s.outputs;
-    if (l.b != nullptr) {
-      left += l.b[c];
-      if (both) right += l.b[c + 1];
-    }
-    if (s.relu) {  // NaN stays
-      left = left < 0 ? 0.0F : left;
-      right = right < 0 ? 0.0F : right;
-    }
+    add_bias_and_activate(l.b == nullptr ? nullptr : l.b + c, s.relu, both, left, right);
     store_pair(l.y + at * l.ldy + c, l.y_pairs, both, left, right);
   });
 }

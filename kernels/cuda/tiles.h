@@ -152,6 +152,18 @@ __device__ inline void store_pair(float* to, bool pairs, bool both, float first,
   if (both) to[1] = second;
 }
 
+// Two neighbours of x w become those of act(x w + b). bias: theirs, or null.
+__device__ inline void add_bias_and_activate(const float* bias, bool relu, bool both, float& first, float& second) {
+  if (bias != nullptr) {
+    first += bias[0];
+    if (both) second += bias[1];
+  }
+  if (relu) {  // NaN stays
+    first = first < 0 ? 0.0F : first;
+    second = second < 0 ? 0.0F : second;
+  }
+}
+
 // Whether two floats at an even column can be written at once.
 inline bool pairs(const float* data, std::int64_t stride) {
   return reinterpret_cast<std::uintptr_t>(data) % sizeof(float2) == 0 && stride % 2 == 0;
