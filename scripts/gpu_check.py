@@ -148,7 +148,7 @@ class Runner:
         """What was prepared. Returns what is wrong with it, or ""."""
         archive = pathlib.Path(self.options.bundle) / "bundle.tar.xz"
         if not archive.exists():
-            return f"{archive} does not exist"
+            return f"{archive} does not exist: make it with scripts/gpu_check.sh --prepare {self.options.bundle}"
         folder = self.work / "bundle"
         shutil.rmtree(folder, ignore_errors=True)
         with tarfile.open(archive) as tar:
