@@ -6,6 +6,7 @@
 
 #include "bench/ceiling.h"
 #include "bench/devices.h"
+#include "kernels/cpu/variants.h"
 #include "kernels/device_probe.h"
 
 namespace {
@@ -19,7 +20,7 @@ void run(const std::string& what) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const char *threads = std::getenv("MAL_THREADS"), *device = std::getenv("MAL_BENCH_DEVICE");
   const std::string only = device == nullptr ? "" : device;
   mal::kernels::set_cpu_threads(threads == nullptr ? 0 : std::atoi(threads));
@@ -27,7 +28,8 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   if (only != "cuda") {
     mal::bench::choose_cpu();
-    run("cpu, threads: " + std::to_string(mal::kernels::cpu_threads()));
+    run("cpu, threads: " + std::to_string(mal::kernels::cpu_threads()) + ", " +
+        mal::kernels::cpu_variant().instructions);
   }
   if (only != "cpu") {
     const mal::kernels::CudaDevices gpus = mal::kernels::probe_cuda();
@@ -39,4 +41,7 @@ int main(int argc, char** argv) {
     }
   }
   benchmark::Shutdown();
+} catch (const mal::kernels::CpuError& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "kernels/cpu/variants.h"
 #include "kernels/device_probe.h"
 
 namespace mal {
@@ -14,7 +15,11 @@ namespace {
 constexpr std::string_view kCuda = "cuda";
 
 Device cpu_device() {
-  return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime()};
+  try {
+    return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime()};
+  } catch (const kernels::CpuError& error) {
+    fail_usage("{}", error.what());
+  }
 }
 
 Device cuda_device(const kernels::CudaDevices& devices, std::size_t index, kernels::Precision precision) {
@@ -62,6 +67,11 @@ Device select_device(std::string_view choice, int threads, kernels::Precision pr
   if (choice == "cpu") return cpu_device();
   if (choice == kCuda || choice.starts_with("cuda:")) return chosen_cuda(choice, precision);
   fail_usage("--device {}: unknown; use auto, cpu or cuda[:k]", choice);
+}
+
+std::string description(const Device& device) {
+  if (device.name != "cpu") return device.name;
+  return fmt::format("cpu ({})", kernels::cpu_variant().instructions);
 }
 
 }  // namespace mal

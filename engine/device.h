@@ -19,8 +19,12 @@ struct Device {
 
 // choice: auto, cpu, cuda or cuda:k. threads: of the CPU kernels, 0 = all cores. precision: of a GPU's matrix products
 // that this thread asks for; the CPU's are fp32. Throws Error (exit code 2) for an
-// unknown choice, and for cuda where this build or this machine cannot run it; auto falls back to the CPU and says why
-// in `note`.
+// unknown choice, for cuda where this build or this machine cannot run it, and for a MAL_CPU that it lacks; auto falls
+// back to the CPU and says why in `note`.
 Device select_device(std::string_view choice, int threads, kernels::Precision precision = kernels::Precision::fp32);
+
+// For logs, what the bits of a result depend on: "cpu (x86-64-v4)" (the number of threads is not among it); of a GPU
+// its name.
+std::string description(const Device& device);
 
 }  // namespace mal

@@ -97,6 +97,8 @@ struct KernelTable {
   decltype(&kernels::sparse_state_width) sparse_state_width;
 };
 
+// Of the widest instruction set that this build and this processor have; the environment variable MAL_CPU names another
+// (kernels/cpu/variants.h). Throws CpuError where there is none.
 const KernelTable& cpu_kernels();
 
 // The number of threads of every CPU kernel from now on, 0 = all cores. Also keeps BLAS to one thread a call: rows are

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/gpu_check.sh --prepare [DIR]: builds what a machine with a GPU needs and packs it into DIR/bundle.tar.xz:
-#   bin/       the programs, stripped; sm_90 and PTX, -march=x86-64-v3
+#   bin/       the programs, stripped; sm_90 and PTX, CPU kernels for any x86-64
 #   lib/       their shared libraries but those of the C and C++ runtime and of CUDA; found by run path
 #   sources/   headers and libraries of scripts/setup.sh --bundle, to build there if the programs do not start; left out
 #              where it cannot be had or the bundle would be too large
@@ -17,7 +17,7 @@ programs=(mal_data mal_gpu_train inference_bench kernels_tests device_tests kern
 # --disable-new-dtags: the run path is also searched for what the libraries need themselves (OpenBLAS its libgfortran).
 # MAL_SOURCE_FOLDER: the tests read their data where they run.
 options=(-G Ninja -DCMAKE_BUILD_TYPE=Release -DMAL_CUDA=ON -DMAL_BENCH=ON -DMAL_PARQUET=OFF -DMAL_SOURCE_FOLDER=.
-  "-DMAL_MARCH=${MAL_MARCH:-x86-64-v3}" "-DMAL_CUDA_ARCHITECTURES=${MAL_CUDA_ARCHITECTURES:-90-real;80-virtual}"
+  "-DMAL_MARCH=${MAL_MARCH:-portable}" "-DMAL_CUDA_ARCHITECTURES=${MAL_CUDA_ARCHITECTURES:-90-real;80-virtual}"
   '-DCMAKE_BUILD_RPATH=$ORIGIN/../lib;/usr/local/cuda/lib64;/usr/local/cuda/targets/x86_64-linux/lib' -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags)
 mkdir -p "$folder" build
 log=build/gpu_prepare.log

@@ -2,7 +2,10 @@
 
 namespace mal::kernels {
 
-const KernelTable& cpu_kernels() {
+// MAL_CPU_TABLE: mal_cpu_v3 where this is compiled for x86-64-v3, and so on (variants.h): the one symbol that is seen.
+extern "C" const KernelTable* MAL_CPU_TABLE();
+
+const KernelTable* MAL_CPU_TABLE() {
   static constexpr KernelTable kTable = {
       .embedding_forward = embedding_forward,
       .embedding_backward = embedding_backward,
@@ -66,7 +69,7 @@ const KernelTable& cpu_kernels() {
       .sparse_update = sparse_update,
       .sparse_state_width = sparse_state_width,
   };
-  return kTable;
+  return &kTable;
 }
 
 }  // namespace mal::kernels

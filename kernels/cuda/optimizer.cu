@@ -266,7 +266,7 @@ void sparse_update(SparseRule rule, const OptimizerStep* step, const GradientNor
 }
 
 std::int32_t sparse_state_width(SparseRule rule, std::int32_t width, float momentum) {
-  return kernels::sparse_state_width(rule, width, momentum);
+  return cpu_kernels().sparse_state_width(rule, width, momentum);
 }
 
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

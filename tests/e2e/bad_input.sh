@@ -263,6 +263,8 @@ refuses 2 "--set lr: expected key=value" train config.yaml --set lr
 refuses 2 "cannot open nothing.yaml" train nothing.yaml
 refuses 2 "cannot read pipe: it is not a regular file" train pipe
 refuses 2 "at most 1048576 are read here|not UTF-8|control character" train "$bin/mal_gpu_train"
+MAL_CPU=v9 refuses 2 "MAL_CPU=v9: this build does not have it; possible here: [a-z0-9, ]+" \
+  mal_gpu_train config.yaml --set output=bad --device cpu
 refuses 2 "--device tpu: unknown; use auto, cpu or cuda" mal_gpu_train config.yaml --set output=bad --device tpu
 if ! mal_gpu_train config.yaml --device cuda --dry-run >/dev/null 2>&1; then
   refuses 2 "--device cuda: .*use --device cpu or auto" mal_gpu_train config.yaml --set output=bad --device cuda

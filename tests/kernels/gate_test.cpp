@@ -306,8 +306,7 @@ TEST_CASE("gates of extreme logits are one-hot, and NaN is not hidden", "[kernel
 }
 
 TEST_CASE("mixture gives the same bits for any number of threads", "[kernels][gate]") {
-  const KernelTable& kernels = kernels::cpu_kernels();
-  check_same_bits([&] {
+  check_same_bits([&](const KernelTable& kernels) {
     Case c(kLayouts[3], {1025, 33}, 1, 25);
     c.forward(kernels);
     c.backward(kernels, false);

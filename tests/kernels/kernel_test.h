@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cpu/variants.h"
 #include "kernels/cuda/cuda_kernels.h"
 #include "kernels/cuda/emulation/emulation.h"
 #include "kernels/device_probe.h"
@@ -118,11 +119,22 @@ inline bool is_emulated(const KernelTable& kernels) {
   return &kernels == &emulated_device();
 }
 
+// body(const KernelTable&) for the CPU kernels of every instruction set that this machine has.
+template <typename Body>
+void for_each_cpu(const Body& body) {
+  for (const kernels::CpuVariant& variant : kernels::usable_cpu_variants())
+    run_on_device("cpu, " + variant.instructions, *variant.kernels(), body);
+}
+inline bool is_cpu(const KernelTable& kernels) {
+  return std::ranges::any_of(kernels::usable_cpu_variants(),
+                             [&](const kernels::CpuVariant& each) { return each.kernels() == &kernels; });
+}
+
 // body(const KernelTable&) for every device of this machine; in the emulation once for each order of threads.
 template <typename Body>
 void for_each_device(const Body& body) {
   using emulation::ThreadOrder;
-  if (tests_on("cpu")) run_on_device("cpu", kernels::cpu_kernels(), body);
+  if (tests_on("cpu")) for_each_cpu(body);
   if (tests_on("emulated")) {
     for (const auto& [name, order] : {std::pair{"forward", ThreadOrder::forward},
                                       {"backward", ThreadOrder::backward},
@@ -200,7 +212,9 @@ void for_each_device_of_many_rows(const Covers& covers, const Body& body) {
       CHECK(called_entries().count(entry) == 1);
     }
   };
-  if (tests_on("cpu")) run("cpu", kernels::cpu_kernels());
+  if (tests_on("cpu"))
+    for (const kernels::CpuVariant& variant : kernels::usable_cpu_variants())
+      run("cpu, " + variant.instructions, *variant.kernels());
   if (tests_on("emulated")) {
     emulation::set_thread_order(emulation::ThreadOrder::random, 20260);
     run("emulated", emulated_device());
@@ -369,18 +383,20 @@ class Bits {
   std::string bytes_;
 };
 
-// run() → Bits, from fresh buffers; the same for 1, 2 and 4 threads.
+// run(kernels) → Bits, from fresh buffers; on each CPU the same for 1, 2 and 4 threads.
 template <typename Run>
 void check_same_bits(const Run& run) {
   const int before = kernels::cpu_threads();
-  kernels::set_cpu_threads(1);
-  const Bits one = run();
-  CHECK_FALSE(one.empty());
-  for (const int threads : {2, 4}) {
-    kernels::set_cpu_threads(threads);
-    INFO(threads << " threads");
-    CHECK(bool(run() == one));
-  }
+  for_each_cpu([&](const KernelTable& kernels) {
+    kernels::set_cpu_threads(1);
+    const Bits one = run(kernels);
+    CHECK_FALSE(one.empty());
+    for (const int threads : {2, 4}) {
+      kernels::set_cpu_threads(threads);
+      INFO(threads << " threads");
+      CHECK(bool(run(kernels) == one));
+    }
+  });
   kernels::set_cpu_threads(before);
 }
 

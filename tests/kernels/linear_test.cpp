@@ -238,11 +238,10 @@ TEST_CASE("a layer without a bias", "[kernels][linear]") {
 }
 
 TEST_CASE("linear kernels give the same bits for any number of threads", "[kernels][linear]") {
-  const KernelTable& kernels = kernels::cpu_kernels();
   // One block of rows and one stripe of inputs, several of each; large enough for a BLAS to want threads of its own.
   for (const Shape& s : {Shape{200, 64, 96}, Shape{1025, 200, 129}, Shape{1025, 129, 1}, Shape{255, 352, 256}}) {
     INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs);
-    check_same_bits([&] {
+    check_same_bits([&](const KernelTable& kernels) {
       Case c(s, 1, 15);
       c.forward(kernels, Activation::relu);
       c.backward(kernels, Activation::relu, false);

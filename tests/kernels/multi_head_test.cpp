@@ -215,10 +215,10 @@ TEST_CASE("multi-head attention of no rows has zero gradients", "[kernels][multi
 }
 
 TEST_CASE("multi-head attention gives the same bits for any number of threads", "[kernels][multi_head]") {
-  check_same_bits([&] {
+  check_same_bits([&](const KernelTable& kernels) {
     Case c({1025, 7, 8, 4}, 1);
-    c.forward(kernels::cpu_kernels());
-    c.backward(kernels::cpu_kernels(), false);
+    c.forward(kernels);
+    c.backward(kernels, false);
     return Bits().add(c.out).add(c.dquery).add(c.dsequence).add(c.dkey).add(c.dvalue).add(c.doutput);
   });
 }

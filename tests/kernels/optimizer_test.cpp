@@ -418,8 +418,7 @@ TEST_CASE("sparse_state_width: floats of state a row", "[kernels][optimizer]") {
 }
 
 TEST_CASE("updates give the same bits for any number of threads", "[kernels][optimizer]") {
-  const KernelTable& kernels = kernels::cpu_kernels();
-  check_same_bits([&] {
+  check_same_bits([&](const KernelTable& kernels) {
     Bits bits;
     for (const DenseRule rule : kDenseRules) {
       Dense dense(rule, 0.9F, {20000, 7, 4097});

@@ -76,7 +76,7 @@ Worst run_layer(const KernelTable& kernels, Precision precision, std::int64_t in
 template <typename Body>
 void for_each_gpu(const Body& body) {
   for_each_device([&](const KernelTable& kernels) {
-    if (&kernels != &kernels::cpu_kernels()) body(kernels);
+    if (!is_cpu(kernels)) body(kernels);
   });
 }
 

@@ -202,8 +202,7 @@ TEST_CASE("simtier without lengths takes every position", "[kernels][simtier]") 
 }
 
 TEST_CASE("simtier gives the same bits for any number of threads", "[kernels][simtier]") {
-  const KernelTable& kernels = kernels::cpu_kernels();
-  check_same_bits([&] {
+  check_same_bits([&](const KernelTable& kernels) {
     Case c({1025, 20, 32, 5}, 1);
     c.count(kernels, true);
     c.forward(kernels);

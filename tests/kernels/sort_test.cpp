@@ -12,7 +12,7 @@ using Keys = std::vector<std::uint32_t>;
 
 using Sort = decltype(&kernels::emulated::sort_pairs);
 Sort sort_of(const KernelTable& device) {
-  if (&device == &kernels::cpu_kernels()) return nullptr;  // it has another
+  if (is_cpu(device)) return nullptr;  // it has another
   if (is_emulated(device)) return kernels::emulated::sort_pairs;
 #ifdef MAL_HAVE_CUDA
   return kernels::cuda::sort_pairs;

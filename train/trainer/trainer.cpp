@@ -328,7 +328,7 @@ Metrics train(const RunConfig& config, const TrainOptions& options) {
   trainer.resume();
   directory.begin(config);
   if (trainer.new_data())
-    directory.log(start_line(config, setup.device.name, setup.dataset.rows(Split::train),
+    directory.log(start_line(config, description(setup.device), setup.dataset.rows(Split::train),
                              setup.dataset.rows(Split::test),
                              setup.parameters.dense_count() + setup.parameters.table_count(), trainer.steps()));
   const std::int64_t steps = trainer.run(baseline);
