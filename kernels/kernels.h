@@ -43,6 +43,8 @@ struct KernelTable {
   decltype(&kernels::linear_group_forward) linear_group_forward;
   decltype(&kernels::linear_group_backward) linear_group_backward;
   decltype(&kernels::linear_group_backward_workspace) linear_group_backward_workspace;
+  decltype(&kernels::linear_packed_size) linear_packed_size;
+  decltype(&kernels::linear_pack) linear_pack;
   decltype(&kernels::chain_forward) chain_forward;
   decltype(&kernels::chain_backward) chain_backward;
   decltype(&kernels::chain_backward_workspace) chain_backward_workspace;

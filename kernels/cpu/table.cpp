@@ -16,6 +16,8 @@ const KernelTable* MAL_CPU_TABLE() {
       .linear_group_forward = linear_group_forward,
       .linear_group_backward = linear_group_backward,
       .linear_group_backward_workspace = linear_group_backward_workspace,
+      .linear_packed_size = linear_packed_size,
+      .linear_pack = linear_pack,
       .chain_forward = chain_forward,
       .chain_backward = chain_backward,
       .chain_backward_workspace = chain_backward_workspace,

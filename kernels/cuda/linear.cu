@@ -174,4 +174,11 @@ std::int64_t linear_group_backward_workspace(std::int32_t count, std::int64_t ro
   return std::max(grouped_workspace(count, shape), shares_dx ? count * grouped_workspace(1, shape) : 0);
 }
 
+// Every kernel reads w as it lies.
+std::int64_t linear_packed_size(std::int64_t, std::int64_t, bool) {
+  return 0;
+}
+
+void linear_pack(const float*, std::int64_t, std::int64_t, bool, float*) {}
+
 }  // namespace mal::kernels::MAL_CUDA_NAMESPACE

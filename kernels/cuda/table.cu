@@ -14,6 +14,8 @@ decltype(kernels::linear_backward_workspace) linear_backward_workspace;
 decltype(kernels::linear_group_forward) linear_group_forward;
 decltype(kernels::linear_group_backward) linear_group_backward;
 decltype(kernels::linear_group_backward_workspace) linear_group_backward_workspace;
+decltype(kernels::linear_packed_size) linear_packed_size;
+decltype(kernels::linear_pack) linear_pack;
 decltype(kernels::chain_forward) chain_forward;
 decltype(kernels::chain_backward) chain_backward;
 decltype(kernels::chain_backward_workspace) chain_backward_workspace;
@@ -78,6 +80,8 @@ const KernelTable& kernel_table() {
       .linear_group_forward = linear_group_forward,
       .linear_group_backward = linear_group_backward,
       .linear_group_backward_workspace = linear_group_backward_workspace,
+      .linear_packed_size = linear_packed_size,
+      .linear_pack = linear_pack,
       .chain_forward = chain_forward,
       .chain_backward = chain_backward,
       .chain_backward_workspace = chain_backward_workspace,

@@ -29,6 +29,7 @@ struct LinearForward {
   const float* b;  // null in all or in none
   float* y;
   std::int64_t ldy;
+  const float* packed = nullptr;  // w as linear_pack() left it; null: the kernel packs it itself if it needs to
 };
 struct LinearBackward {
   const float* x;
@@ -42,8 +43,15 @@ struct LinearBackward {
   std::int64_t lddx;
   bool accumulate;
   float* dw;
-  float* db;  // null where there is no bias
+  float* db;                      // null where there is no bias
+  const float* packed = nullptr;  // with its part for the gradient
 };
+
+// w[K, N] in the order in which a device's products read it, which a step needs once: `floats` for the forward pass,
+// then, with_gradient, those for dx. 0: the device reads w itself.
+std::int64_t linear_packed_size(std::int64_t inputs, std::int64_t outputs, bool with_gradient);
+void linear_pack(const float* w, std::int64_t inputs, std::int64_t outputs, bool with_gradient, float* packed);
+
 void linear_group_forward(const LinearForward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,
                           std::int64_t outputs, Activation activation);
 void linear_group_backward(const LinearBackward* calls, std::int32_t count, std::int64_t rows, std::int64_t inputs,

@@ -176,10 +176,10 @@ void translate(kernels::TableGradient& g, Translation& t) {
   t.memory(g.rows, g.values, g.count);
 }
 void translate(kernels::LinearForward& c, Translation& t) {
-  t.memory(c.x, c.w, c.b, c.y);
+  t.memory(c.x, c.w, c.b, c.y, c.packed);
 }
 void translate(kernels::LinearBackward& c, Translation& t) {
-  t.memory(c.x, c.w, c.y, c.dy, c.dx, c.dw, c.db);
+  t.memory(c.x, c.w, c.y, c.dy, c.dx, c.dw, c.db, c.packed);
 }
 void translate(kernels::ChainForward& c, Translation& t) {
   t.memory(c.x, c.w, c.b, c.addend, c.y);
@@ -249,6 +249,8 @@ constexpr std::tuple kEntries{&KernelTable::embedding_forward,
                               &KernelTable::linear_group_forward,
                               &KernelTable::linear_group_backward,
                               &KernelTable::linear_group_backward_workspace,
+                              &KernelTable::linear_packed_size,
+                              &KernelTable::linear_pack,
                               &KernelTable::chain_forward,
                               &KernelTable::chain_backward,
                               &KernelTable::chain_backward_workspace,

@@ -8,14 +8,14 @@ using kernels::Activation;
 
 const Covers kCovers(&KernelTable::linear_forward, &KernelTable::linear_backward,
                      &KernelTable::linear_backward_workspace, &KernelTable::linear_group_forward,
-                     &KernelTable::linear_group_backward, &KernelTable::linear_group_backward_workspace);
+                     &KernelTable::linear_group_backward, &KernelTable::linear_group_backward_workspace,
+                     &KernelTable::linear_packed_size, &KernelTable::linear_pack);
 
 struct Shape {
   std::int64_t rows, inputs, outputs;
 };
-// Rows around the row block (128) and the block of a product (256), inputs around a stripe of dw (64), one output
-// apart. The GPU takes layers of up to 20 480 weights as chains of one step: wide ones and long ones, and what is just
-// beyond.
+// Rows around the row block (128) and those of a product (192), inputs around a stripe of dw (48), one output apart.
+// The GPU takes layers of up to 20 480 weights as chains of one step: wide ones and long ones, and what is just beyond.
 constexpr Shape kShapes[] = {{0, 5, 3},     {1, 1, 1},    {1, 7, 31},     {7, 31, 1},    {31, 33, 7},   {33, 1, 33},
                              {127, 64, 2},  {128, 65, 1}, {129, 63, 33},  {255, 129, 1}, {257, 7, 16},  {1025, 33, 7},
                              {65, 128, 64}, {33, 300, 4}, {129, 117, 71}, {33, 130, 64}, {67, 203, 102}};
@@ -92,6 +92,41 @@ struct Case {
     kernels.linear_forward(x.data(), x.stride(), w.data(), b.data(), y.data(), y.stride(), s.rows, s.inputs, s.outputs,
                            activation);
   }
+  // The same calls with weights that were packed before.
+  void forward_packed(const KernelTable& kernels, Activation activation, bool with_gradient) {
+    const Matrix packed = pack(kernels, with_gradient);
+    const kernels::LinearForward call{.x = x.data(),
+                                      .ldx = x.stride(),
+                                      .w = w.data(),
+                                      .b = b.data(),
+                                      .y = y.data(),
+                                      .ldy = y.stride(),
+                                      .packed = packed.data()};
+    kernels.linear_group_forward(&call, 1, s.rows, s.inputs, s.outputs, activation);
+  }
+  void backward_packed(const KernelTable& kernels, Activation activation) {
+    const Matrix packed = pack(kernels, true);
+    Matrix workspace(1, kernels.linear_group_backward_workspace(1, s.rows, s.inputs, s.outputs, false));
+    const kernels::LinearBackward call{.x = x.data(),
+                                       .ldx = x.stride(),
+                                       .w = w.data(),
+                                       .y = y.data(),
+                                       .ldy = y.stride(),
+                                       .dy = dy.data(),
+                                       .lddy = dy.stride(),
+                                       .dx = dx.data(),
+                                       .lddx = dx.stride(),
+                                       .accumulate = false,
+                                       .dw = dw.data(),
+                                       .db = db.data(),
+                                       .packed = packed.data()};
+    kernels.linear_group_backward(&call, 1, s.rows, s.inputs, s.outputs, activation, workspace.data());
+  }
+  Matrix pack(const KernelTable& kernels, bool with_gradient) const {
+    Matrix packed(1, kernels.linear_packed_size(s.inputs, s.outputs, with_gradient));
+    kernels.linear_pack(w.data(), s.inputs, s.outputs, with_gradient, packed.data());
+    return packed;
+  }
   void backward(const KernelTable& kernels, Activation activation, bool accumulate, bool want_dx = true) {
     Matrix workspace(1, kernels.linear_backward_workspace(s.rows, s.inputs, s.outputs));
     kernels.linear_backward(x.data(), x.stride(), w.data(), y.data(), y.stride(), dy.data(), dy.stride(),
@@ -165,6 +200,40 @@ TEST_CASE("linear_backward without dx gives the same dw and db", "[kernels][line
     c.backward(kernels, activation, false);
     other.backward(kernels, activation, false, false);
     CHECK(bool(Bits().add(c.dw).add(c.db) == Bits().add(other.dw).add(other.db)));
+  });
+}
+
+TEST_CASE("weights packed once give the bits of those packed in each call", "[kernels][linear]") {
+  for_each_case([](const KernelTable& kernels, Case& c, Activation activation) {
+    Case packed = c, evaluated = c;
+    c.forward(kernels, activation);
+    packed.forward_packed(kernels, activation, true);
+    evaluated.forward_packed(kernels, activation, false);
+    CHECK(bool(Bits().add(c.y) == Bits().add(packed.y)));
+    CHECK(bool(Bits().add(c.y) == Bits().add(evaluated.y)));
+    c.backward(kernels, activation, false);
+    packed.backward_packed(kernels, activation);
+    CHECK(bool(Bits().add(c.dx).add(c.dw).add(c.db) == Bits().add(packed.dx).add(packed.dw).add(packed.db)));
+  });
+}
+
+// The CPU's tiles are 6 or 12 rows by 8, 16 or 32 columns.
+TEST_CASE("linears of every size around the CPU's tiles", "[kernels][linear]") {
+  for_each_device([](const KernelTable& kernels) {
+    if (!is_cpu(kernels)) return;
+    for (std::int64_t n = 1; n <= 70; ++n)
+      for (const Activation activation : kActivations) {
+        const Shape s{n % 27 + 1, n * 7 % 53 + 1, n};
+        INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", activation " << static_cast<int>(activation));
+        Case c(s, n % 3, 12);
+        c.forward(kernels, activation);
+        CHECK(mismatch(c.y, c.layer().forward(activation), sum_tolerance(s)) == "");
+        const auto dy = c.closed(activation);
+        c.backward(kernels, activation, false);
+        CHECK(mismatch(c.dx, c.layer().dx(dy), sum_tolerance(s)) == "");
+        CHECK(mismatch(c.dw, c.layer().dw(dy), row_tolerance(s.rows)) == "");
+        CHECK(mismatch(c.db, c.layer().db(dy), row_tolerance(s.rows)) == "");
+      }
   });
 }
 
