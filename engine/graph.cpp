@@ -35,6 +35,11 @@ float* Run::workspace() const {
   return offset < 0 ? nullptr : static_cast<float*>(graph.arena_.data()) + offset;
 }
 
+float* Run::prepared() const {
+  const std::int64_t offset = graph.steps_[op].prepared;
+  return offset < 0 ? nullptr : static_cast<float*>(graph.arena_.data()) + offset;
+}
+
 Graph::Graph(const Device& device, std::int64_t max_rows, bool training)
     : device_(device), max_rows_(max_rows), training_(training) {
   if (max_rows < 1) fail_usage("the batch size is {}; it must be at least 1", max_rows);
@@ -145,6 +150,7 @@ void Graph::forward(std::int64_t rows) {
     fail("graph: forward of {} rows, at most {} are planned", rows, planned_ ? max_rows_ : 0);
   backward_phase_ = false;
   rows_ = rows;
+  for (std::size_t i = 0; i < ops_.size(); ++i) ops_[i]->prepare(Run{*this, *device_.kernels, rows, i});
   for (std::size_t c = 0; c < calls_.size(); ++c) {
     const std::vector<std::size_t>& call = calls_[c];
     if (!chains_[c].empty()) {

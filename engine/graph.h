@@ -72,6 +72,7 @@ struct Run {
   GradientTarget gradient_of_input(std::size_t i) const;  // of the i-th input of the op that runs now
   const InputColumn& input(Input input) const;
   float* workspace() const;
+  float* prepared() const;  // OpInfo::prepared floats, the op's own from prepare() to the end of the step
 
   std::size_t op = 0;  // set by the graph
 };
@@ -84,6 +85,8 @@ class Op {
   };
 
   virtual ~Op() = default;
+  // Once a step, before all calls: what depends on the weights alone.
+  virtual void prepare(const Run&) {}
   virtual void forward(const Run& run) = 0;
   virtual void backward(const Run&) {}
   // Of an op with OpInfo::group: several of the same group as one call, this one among them. Backward the members come
@@ -114,6 +117,7 @@ struct OpInfo {
   std::vector<Value> saved;            // values, inputs or outputs or own, that backward reads
   std::int64_t forward_workspace = 0;  // floats, at max_rows; begins at a multiple of 64 bytes
   std::int64_t backward_workspace = 0;
+  std::int64_t prepared = 0;             // floats that prepare() fills; begin likewise
   std::vector<const Parameter*> learns;  // dense parameters whose gradients backward writes
   std::vector<Flow> flows;      // one an output, where an output does not depend on all of `inputs` and `learns`
   std::int64_t parameters = 0;  // the size of `learns`; filled by Graph::record
@@ -204,7 +208,7 @@ class Graph {
     std::vector<GradientTarget> input_gradients;  // data null until plan() ends
     std::vector<Fill> fills;
     bool backward = false;
-    std::int64_t workspace_forward = -1, workspace_backward = -1;
+    std::int64_t workspace_forward = -1, workspace_backward = -1, prepared = -1;
   };
   struct Place {
     std::int32_t storage;

@@ -155,6 +155,9 @@ class Graph::Planner {
       if (gradients_[s].first >= 0) add_block(blocks, gradients_[s], floats, &storage.gradient_offset);
     }
     for (std::size_t c = 0; c < graph_.calls_.size(); ++c) add_workspaces(blocks, c);
+    for (std::size_t i = 0; i < graph_.ops_.size(); ++i)
+      if (const std::int64_t floats = graph_.infos_[i].prepared; floats > 0)
+        add_block(blocks, {0, 2 * calls_}, floats, &graph_.steps_[i].prepared);
     return blocks;
   }
 

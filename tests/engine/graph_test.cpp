@@ -240,3 +240,57 @@ TEST_CASE("numbers that lie side by side are read as they lie", "[graph]") {
   g.graph.forward(kRows);
   CHECK(g.graph.read(x, kRows) == apart);
 }
+
+namespace {
+
+// Copies its input; what it prepares must be there until the last call of a step.
+class Prepares final : public Op {
+ public:
+  Prepares(Value x, Value y, int& prepared) : x_(x), y_(y), prepared_(prepared) {}
+  void prepare(const Run& run) override {
+    ++prepared_;
+    for (int i = 0; i < 40; ++i) run.prepared()[i] = static_cast<float>(prepared_ + i);
+  }
+  void forward(const Run& run) override {
+    check(run);
+    const Matrix x = run.value(x_), y = run.value(y_);
+    run.kernels.copy(x.data, x.stride, y.data, y.stride, run.rows, 4, false);
+  }
+  void backward(const Run& run) override {
+    check(run);
+    const Matrix dy = run.gradient(y_);
+    const GradientTarget dx = run.gradient_of_input(0);
+    run.kernels.copy(dy.data, dy.stride, dx.data, dx.stride, run.rows, 4, dx.accumulate);
+  }
+
+ private:
+  void check(const Run& run) const {
+    for (int i = 0; i < 40; ++i) CHECK(run.prepared()[i] == static_cast<float>(prepared_ + i));
+  }
+  Value x_, y_;
+  int& prepared_;
+};
+
+}  // namespace
+
+TEST_CASE("what an op prepares is made once a step and stays until its end", "[graph]") {
+  SmallGraph g;
+  std::vector<int> prepared(3);
+  Value h = ops::linear(g.graph, g.parameters, g.numbers(3), 4, kNone, "first");
+  for (int& count : prepared) {
+    const Value copy = g.graph.add_value(4, true, "copy");
+    OpInfo info;
+    info.name = "copy";
+    info.inputs = {h};
+    info.outputs = {copy};
+    info.prepared = 40;
+    g.graph.record(std::make_unique<Prepares>(h, copy, count), std::move(info));
+    h = ops::linear(g.graph, g.parameters, copy, 4, kNone, "after" + std::to_string(&count - prepared.data()));
+  }
+  g.loss(ops::linear(g.graph, g.parameters, h, 1, kNone, "logit"));
+  g.graph.plan();
+  g.run();
+  g.graph.backward(kRows);
+  g.run();
+  CHECK(prepared == std::vector<int>(3, 2));
+}
