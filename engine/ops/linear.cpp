@@ -11,19 +11,18 @@ class Linear final : public Op {
          Activation activation)
       : x_(x), y_(y), weight_(weight), bias_(bias), inputs_(inputs), outputs_(outputs), activation_(activation) {}
 
+  void prepare(const Run& run) override {
+    run.kernels.linear_pack(weight_.value.data(), inputs_, outputs_, run.graph.training(), run.prepared());
+  }
+
   void forward(const Run& run) override {
-    const Matrix x = run.value(x_), y = run.value(y_);
-    run.kernels.linear_forward(x.data, x.stride, weight_.value.data(), bias_ == nullptr ? nullptr : bias_->value.data(),
-                               y.data, y.stride, run.rows, inputs_, outputs_, activation_);
+    const kernels::LinearForward call = forward_call(run);
+    run.kernels.linear_group_forward(&call, 1, run.rows, inputs_, outputs_, activation_);
   }
 
   void backward(const Run& run) override {
-    const Matrix x = run.value(x_), y = run.value(y_), dy = run.gradient(y_);
-    const GradientTarget dx = run.gradient_of_input(0);
-    run.kernels.linear_backward(x.data, x.stride, weight_.value.data(), y.data, y.stride, dy.data, dy.stride, dx.data,
-                                dx.stride, dx.accumulate, weight_.gradient.data(),
-                                bias_ == nullptr ? nullptr : bias_->gradient.data(), run.rows, inputs_, outputs_,
-                                activation_, run.workspace());
+    const kernels::LinearBackward call = backward_call(run);
+    run.kernels.linear_group_backward(&call, 1, run.rows, inputs_, outputs_, activation_, run.workspace());
   }
 
   kernels::ChainForward forward_step(const Run& run) const override {
@@ -61,12 +60,8 @@ class Linear final : public Op {
 
   void forward_group(std::span<const Member> members) override {
     forward_calls_.clear();
-    for (const Member& member : members) {
-      const auto& layer = static_cast<const Linear&>(*member.op);
-      const Matrix x = member.run.value(layer.x_), y = member.run.value(layer.y_);
-      forward_calls_.push_back({x.data, x.stride, layer.weight_.value.data(),
-                                layer.bias_ == nullptr ? nullptr : layer.bias_->value.data(), y.data, y.stride});
-    }
+    for (const Member& member : members)
+      forward_calls_.push_back(static_cast<const Linear&>(*member.op).forward_call(member.run));
     const Run& run = members.front().run;
     run.kernels.linear_group_forward(forward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
                                      inputs_, outputs_, activation_);
@@ -74,14 +69,8 @@ class Linear final : public Op {
 
   void backward_group(std::span<const Member> members) override {
     backward_calls_.clear();
-    for (const Member& member : members) {
-      const auto& layer = static_cast<const Linear&>(*member.op);
-      const Matrix x = member.run.value(layer.x_), y = member.run.value(layer.y_), dy = member.run.gradient(layer.y_);
-      const GradientTarget dx = member.run.gradient_of_input(0);
-      backward_calls_.push_back({x.data, x.stride, layer.weight_.value.data(), y.data, y.stride, dy.data, dy.stride,
-                                 dx.data, dx.stride, dx.accumulate, layer.weight_.gradient.data(),
-                                 layer.bias_ == nullptr ? nullptr : layer.bias_->gradient.data()});
-    }
+    for (const Member& member : members)
+      backward_calls_.push_back(static_cast<const Linear&>(*member.op).backward_call(member.run));
     const Run& run = members.front().run;
     run.kernels.linear_group_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
                                       inputs_, outputs_, activation_, run.workspace());
@@ -93,6 +82,35 @@ class Linear final : public Op {
   }
 
  private:
+  kernels::LinearForward forward_call(const Run& run) const {
+    const Matrix x = run.value(x_), y = run.value(y_);
+    return {.x = x.data,
+            .ldx = x.stride,
+            .w = weight_.value.data(),
+            .b = bias_ == nullptr ? nullptr : bias_->value.data(),
+            .y = y.data,
+            .ldy = y.stride,
+            .packed = run.prepared()};
+  }
+
+  kernels::LinearBackward backward_call(const Run& run) const {
+    const Matrix x = run.value(x_), y = run.value(y_), dy = run.gradient(y_);
+    const GradientTarget dx = run.gradient_of_input(0);
+    return {.x = x.data,
+            .ldx = x.stride,
+            .w = weight_.value.data(),
+            .y = y.data,
+            .ldy = y.stride,
+            .dy = dy.data,
+            .lddy = dy.stride,
+            .dx = dx.data,
+            .lddx = dx.stride,
+            .accumulate = dx.accumulate,
+            .dw = weight_.gradient.data(),
+            .db = bias_ == nullptr ? nullptr : bias_->gradient.data(),
+            .packed = run.prepared()};
+  }
+
   // Whether the gradients of two members' inputs meet.
   static bool share_input(const Graph& graph, std::span<const Op* const> members) {
     for (std::size_t i = 0; i < members.size(); ++i)
@@ -129,6 +147,7 @@ Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t 
   info.backward_workspace = graph.device().kernels->linear_backward_workspace(graph.max_rows(), inputs, outputs);
   info.learns = {&weight};
   if (with_bias) info.learns.push_back(bias);
+  info.prepared = graph.device().kernels->linear_packed_size(inputs, outputs, graph.training());
   info.flops = 2.0 * static_cast<double>(inputs * outputs);
   info.group = info.kind;
   info.layer = {inputs, outputs};
