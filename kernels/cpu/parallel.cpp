@@ -26,6 +26,9 @@ using Body = void (*)(const void* context, std::int64_t block);
 
 constexpr int kSpins = 400;  // of 20 to 50 ns each
 
+// A thread that calls a loop is the 0th of it. One inside a loop runs alone, whichever thread of the outer loop it is.
+thread_local int slot = 0;
+
 // Rows are split by us; a product that BLAS split by the number of threads would have other bits.
 void keep_blas_to_this_thread() {
   if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
@@ -53,7 +56,7 @@ class Pool {
     if (threads != threads_) {
       stop();
       stopping_ = false;
-      for (int t = 1; t < threads; ++t) workers_.emplace_back([this] { work(); });
+      for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
       threads_ = threads;
     }
     busy_ = false;
@@ -123,7 +126,8 @@ class Pool {
       done_.wait(done, std::memory_order_acquire);
   }
 
-  void work() {
+  void work(int number) {
+    slot = number;
     keep_blas_to_this_thread();
     std::uint32_t seen = 0;
     while (true) {
@@ -169,6 +173,10 @@ Pool& pool() {
 
 void run_blocks(std::int64_t count, Body body, const void* context) {
   pool().run(count, body, context);
+}
+
+int thread_slot() {
+  return slot;
 }
 
 void set_cpu_threads(int threads) {
