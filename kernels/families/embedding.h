@@ -1,5 +1,5 @@
 // The fused lookup of every feature and the sparse gradients of the tables. Conventions: kernels/kernels.h.
-// CPU: cpu/embedding.cpp
+// CPU: cpu/embedding.cpp, cpu/embedding_backward.cpp
 #pragma once
 
 #include <cstdint>

@@ -159,7 +159,7 @@ TEST_CASE("embedding_forward: every pooling, sets and sequences, slices, several
           "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     for (const std::int64_t rows : {0, 1, 7, 33, 127, 128, 129, 1025})
-      for (const std::int32_t width : {1, 7, 16, 20, 33}) {
+      for (const std::int32_t width : {1, 7, 8, 16, 20, 32, 33, 64}) {
         Draw draw(31);
         // The gap stands for optimiser state. Rows of 20 begin on 16 bytes, on both sides.
         const Matrix table(draw, 50, width, width == 20 ? 4 : 3);
@@ -240,6 +240,22 @@ TEST_CASE("embedding_backward of very many occurrences", "[kernels][embedding]")
   });
 }
 
+TEST_CASE("embedding_backward of a few very long sequences, alone and beside short ones", "[kernels][embedding]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const std::int32_t length : {8192, 8193, 16384, 50001}) {
+      INFO("length " << length);
+      Draw draw(42);
+      SharedTable table(2, 3000);
+      table.add(draw, Ids(draw, 3, length, true, table.table_rows), Pooling::none);
+      table.add(draw, Ids(draw, 3, 1, true, table.table_rows), Pooling::mean);
+      table.add(draw, Ids(draw, 3, length / 2, false, table.table_rows), Pooling::sum);
+      const auto gradient = table.gradient();
+      run_backward(kernels, {gradient}, 3);
+      CHECK(table_mismatch(table, 50) == "");
+    }
+  });
+}
+
 TEST_CASE("embedding_backward of several tables, one of them untouched", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
     Draw draw(34);
@@ -317,7 +333,7 @@ TEST_CASE("embedding_backward adds in order of feature, sample and position", "[
 
 TEST_CASE("embedding_backward of popular rows: over windows, blocks and many blocks", "[kernels][embedding]") {
   for_each_device([](const KernelTable& kernels) {
-    for (const std::int32_t width : {1, 3, 4, 16, 64})
+    for (const std::int32_t width : {1, 3, 4, 8, 16, 32, 64})
       for (const std::int64_t table_rows : {1, 3, 50, 4000}) {
         INFO("width " << width << ", table of " << table_rows);
         Draw draw(39);
@@ -327,7 +343,7 @@ TEST_CASE("embedding_backward of popular rows: over windows, blocks and many blo
         for (std::int64_t r = 0; r < 1500; ++r) table.ids[1].id(r, 0) = static_cast<std::int32_t>(table_rows - 1);
         const auto gradient = table.gradient();
         run_backward(kernels, {gradient}, 1500);
-        CHECK(table_mismatch(table, 100) == "");
+        CHECK(table_mismatch(table, 400) == "");  // one row 1500 times
       }
   });
 }
