@@ -1,13 +1,14 @@
 #include "bench/device.h"
 
-#include <ctime>
-#include <limits>
+#include <algorithm>
 
+#include "bench/cpu_ceilings.h"
 #include "bench/devices.h"
-#include "kernels/cpu/parallel.h"
+#include "bench/stopwatch.h"
 
 #ifdef MAL_HAVE_CUDA
 #include <cuda_runtime_api.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -20,64 +21,11 @@ namespace mal::bench {
 
 namespace {
 
-#if defined(__AVX512F__)
-using Vector = float __attribute__((vector_size(64)));
-#else
-using Vector = float __attribute__((vector_size(32)));
-#endif
-constexpr int kChains = 10;  // independent: latency × units, with registers to spare
-constexpr int kSteps = 1 << 18;
-
 Device current;
 
 // With one thread, the time that this process had a core; what else runs on the machine does not count.
 double now() {
-  timespec time{};
-  const bool alone = current.name == "cpu" && kernels::cpu_threads() == 1;
-  clock_gettime(alone ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-template <typename Body>
-double best_seconds(const Body& body) {
-  double best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < 7; ++i) {
-    const double start = now();
-    body();
-    best = std::min(best, now() - start);
-  }
-  return best;
-}
-
-// Multiply-adds of one thread that no memory feeds.
-void multiply_add() {
-  Vector x[kChains] = {}, factor = Vector{} + 0.999F, term = Vector{} + 0.001F;
-  benchmark::DoNotOptimize(factor);
-  benchmark::DoNotOptimize(term);
-  for (int step = 0; step < kSteps; ++step)
-    for (int c = 0; c < kChains; ++c) x[c] = x[c] * factor + term;
-  for (Vector& chain : x) benchmark::DoNotOptimize(chain);
-}
-
-double cpu_flops(int threads) {
-  const double seconds = best_seconds([&] { kernels::parallel_blocks(threads, [](std::int64_t) { multiply_add(); }); });
-  return 2.0 * kChains * kSteps * static_cast<double>(sizeof(Vector) / sizeof(float)) * threads / seconds;
-}
-
-double cpu_bytes() {
-  constexpr std::int64_t kSize = 16 << 20, kBlock = 1 << 16;
-  // Not at the same place in a page: four kilobytes apart, a store waits for loads that it only seems to overlap.
-  const std::vector<float> from = random_values(kSize);
-  std::vector<float> storage(static_cast<std::size_t>(kSize + 272));
-  float* to = storage.data() + 272;
-  const double seconds = best_seconds([&] {
-    kernels::parallel_ranges(kSize, kBlock, [&](std::int64_t first, std::int64_t last) {
-      // Times a number, or the compiler makes it a call of memcpy, whose stores pass by the caches.
-      for (std::int64_t i = first; i < last; ++i) to[i] = 1.5F * from[static_cast<std::size_t>(i)];
-    });
-    benchmark::ClobberMemory();
-  });
-  return 2.0 * sizeof(float) * kSize / seconds;
+  return seconds_now(current.name == "cpu" && kernels::cpu_threads() == 1);
 }
 
 #ifdef MAL_HAVE_CUDA
@@ -101,10 +49,11 @@ template <typename Body>
 double gpu_seconds(const Body& body) {
   constexpr int kTimes = 20;
   body();
-  return best_seconds([&] {
-           for (int i = 0; i < kTimes; ++i) body();
-           check(cudaStreamSynchronize(gpu_stream()), "cudaStreamSynchronize");
-         }) /
+  return best_seconds(false,
+                      [&] {
+                        for (int i = 0; i < kTimes; ++i) body();
+                        check(cudaStreamSynchronize(gpu_stream()), "cudaStreamSynchronize");
+                      }) /
          kTimes;
 }
 
@@ -143,14 +92,24 @@ const Device& device() {
 }
 
 void choose_cpu() {
-  current = {"cpu", &kernels::cpu_kernels(), {}};
-  current.ceiling = {cpu_flops(kernels::cpu_threads()), cpu_bytes()};
+  current = {"cpu", &kernels::cpu_kernels(), {}, ""};
+  const std::vector<CpuCeiling> ceilings = measure_cpu();
+  for (const CpuCeiling& line : ceilings) {
+    if (line.key == "fp32") current.ceiling.flops = line.rate;
+    if (line.key.starts_with("copy") || line.key == "update" || line.key == "read")
+      current.ceiling.bytes = std::max(current.ceiling.bytes, line.rate);
+  }
+  current.ceilings = in_words(ceilings);
 }
 
 void choose_gpu([[maybe_unused]] bool measure) {
 #ifdef MAL_HAVE_CUDA
-  current = {"cuda", &kernels::cuda_kernels(), {}};
-  if (measure) current.ceiling = {gpu_flops(4096), gpu_bytes()};
+  current = {"cuda", &kernels::cuda_kernels(), {}, ""};
+  if (!measure) return;
+  current.ceiling = {gpu_flops(4096), gpu_bytes()};
+  current.ceilings =
+      fmt::format("  {:<52} {:>9.1f} GFLOP/s\n  {:<52} {:>9.1f} GB/s\n", "fp32, product of 4096 x 4096",
+                  current.ceiling.flops * 1e-9, "copied, read and written", current.ceiling.bytes * 1e-9);
 #endif
 }
 

@@ -16,9 +16,10 @@
 
 namespace mal::bench {
 
-// Of the device at hand. `flops`: fp32 multiply-adds, two a multiply-add; on the CPU in registers, on a GPU those of a
-// large matrix product. `bytes`: copied between arrays far larger than the caches, read and written both counted. A
-// second, of all threads together.
+// Of the device at hand, a second, of all threads together. `flops`: fp32 multiply-adds, two a multiply-add; on the CPU
+// in registers with the widest instructions that it has, on a GPU those of a large matrix product. `bytes`: between
+// arrays far larger than the caches, read and written both counted; on the CPU the fastest of copying, copying past the
+// caches, updating in place and reading, on a GPU of copying.
 struct Ceiling {
   double flops;
   double bytes;
@@ -28,6 +29,7 @@ struct Device {
   std::string name;  // "cpu", "cuda"
   const kernels::KernelTable* kernels;
   Ceiling ceiling;
+  std::string ceilings;  // all that were measured, a line each
 };
 const Device& device();
 

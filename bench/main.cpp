@@ -1,10 +1,11 @@
-// Measures the ceilings of a device, prints them, runs the benchmarks: on the CPU, and on the GPU where there is one.
-// MAL_THREADS=n sets the CPU's number of threads, all cores without; MAL_BENCH_DEVICE=cpu|cuda takes one device alone.
+// Measures the ceilings of a device, prints them all, runs the benchmarks: on the CPU, and on the GPU where there is
+// one. MAL_THREADS=n sets the CPU's number of threads, all cores without; MAL_BENCH_DEVICE=cpu|cuda takes one device
+// alone.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
-#include "bench/ceiling.h"
+#include "bench/device.h"
 #include "bench/devices.h"
 #include "kernels/cpu/variants.h"
 #include "kernels/device_probe.h"
@@ -12,9 +13,7 @@
 namespace {
 
 void run(const std::string& what) {
-  const mal::bench::Ceiling& ceiling = mal::bench::device().ceiling;
-  std::fprintf(stderr, "%s; ceiling: %.1f GFLOP/s, %.1f GB/s copied\n", what.c_str(), ceiling.flops * 1e-9,
-               ceiling.bytes * 1e-9);
+  std::fprintf(stderr, "%s; ceilings:\n%s", what.c_str(), mal::bench::device().ceilings.c_str());
   benchmark::RunSpecifiedBenchmarks();
 }
 
