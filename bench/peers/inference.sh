@@ -20,7 +20,7 @@ done
 
 cmake --preset release >/dev/null && cmake --build --preset release --target inference_bench mal_infer_c >/dev/null
 source bench/python_of.sh
-python=$(python_of build/peers-venv bench/peers/inference_requirements.txt)
+python=$(python_of build/peers-venv bench/peers/torch_requirements.txt)
 
 unset OPENBLAS_CORETYPE
 peers="$python -W ignore bench/peers/inference_peers.py"

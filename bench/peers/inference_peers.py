@@ -1,7 +1,8 @@
-"""The network of a model file (type mal or base, fp32) in PyTorch and ONNX Runtime, on one thread.
+"""The network of a model file (network.py) in PyTorch and ONNX Runtime, on one thread.
 
     inference_peers.py run natal.mal --engine onnxruntime|torch|torch_jit --batch 1,8 --seconds 1 --samples FILE
-    inference_peers.py check natal.mal --library libmal_infer_c.so    their probabilities against ours
+    inference_peers.py check natal.mal --library libmal_infer_c.so [--engines torch,torch_jit,onnxruntime]
+                                                                      their probabilities against ours
     inference_peers.py summary FILE [--json FILE]                     percentiles of the samples of all engines
 
 The peers get table rows, ours gets raw values; what they do not do (vocabularies, checks) is not counted against them.
@@ -12,7 +13,6 @@ import argparse
 import ctypes
 import json
 import os
-import struct
 import sys
 import time
 
@@ -22,119 +22,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-
-def read_model(path):
-    data = open(path, "rb").read()
-    (length,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8 : 8 + length])
-    about = header.pop("__metadata__")
-    types = {"F32": np.float32, "I32": np.int32, "U64": np.uint64, "U8": np.uint8, "U32": np.uint32}
-    tensors = {}
-    for key, item in header.items():
-        begin, end = item["data_offsets"]
-        array = np.frombuffer(data, types[item["dtype"]], offset=8 + length + begin, count=-1 if begin == end else
-                              (end - begin) // types[item["dtype"]]().itemsize)
-        tensors[key] = array.reshape(item["shape"])
-    return json.loads(about["schema"]), json.loads(about["model"]), tensors
-
-
-def make_network(schema, model, tensors, train=False):
-    """train: the weights are parameters, and embeddings have sparse gradients."""
-    import torch
-    from torch import nn
-    from torch.nn import functional as F
-
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.columns = schema["columns"]
-            self.names = {}
-            for key, array in tensors.items():
-                if array.dtype == np.float32:
-                    self.names[key] = "p" + str(len(self.names))
-                    weights = torch.from_numpy(array.copy())
-                    if train:
-                        self.register_parameter(self.names[key], nn.Parameter(weights))
-                    else:
-                        self.register_buffer(self.names[key], weights)
-
-        def tensor(self, key):
-            return getattr(self, self.names[key])
-
-        def linear(self, x, name):
-            return x @ self.tensor(name + "/weight") + self.tensor(name + "/bias")
-
-        def mlp(self, x, name, layers, linear_last=False):
-            for i in range(layers):
-                x = self.linear(x, f"{name}/{i}")
-                if not (linear_last and i + 1 == layers):
-                    x = torch.relu(x)
-            return x
-
-        def tower(self, x, name, layers):
-            x = self.mlp(x, name, layers)
-            return x, self.linear(x, name + "/logit")
-
-        def din(self, e, t, name):
-            t = t.unsqueeze(1).expand_as(e)
-            h = torch.cat([e, t, e - t, e * t], 2) @ self.tensor(name + "/w1") + self.tensor(name + "/b1")
-            h = torch.where(h > 0, h, self.tensor(name + "/alpha") * h)
-            score = h @ self.tensor(name + "/w2") + self.tensor(name + "/b2")
-            return (score * e).sum(1)
-
-        def simtier(self, scores, name):
-            table = self.tensor(name + "/tiers")
-            tiers = table.shape[0]
-            place = ((scores.clamp(-1, 1) + 1) * (tiers / 2)).long().clamp(max=tiers - 1)
-            counts = torch.zeros(scores.shape[0], tiers, device=scores.device)
-            counts = counts.scatter_add(1, place, torch.ones_like(scores))
-            return torch.log2(1 + counts) * table[:, 0]
-
-        def embed(self, rows, table):
-            return F.embedding(rows, self.tensor("embedding/" + table), sparse=train)
-
-        def look_up(self, *inputs):
-            """Ids become their embeddings. Apart, since torch.compile has no sparse gradients."""
-            return [x if column["kind"] == "scores" else self.embed(x, column["table"])
-                    for column, x in zip(self.columns, inputs)]
-
-        def trunk(self, *looked_up):
-            parts, attended, tiers, embedded = [], [], [], {}
-            for column, x in zip(self.columns, looked_up):
-                if column["kind"] == "id":
-                    embedded[column["name"]] = x
-                    parts.append(x)
-            for column, x in zip(self.columns, looked_up):
-                if column["kind"] == "sequence":
-                    attended.append(self.din(x, embedded[column["table"]], "attention/" + column["name"]))
-                elif column["kind"] == "scores":
-                    tiers.append(self.simtier(x, "simtier/" + column["name"]))
-            z = torch.cat(parts + attended + tiers, 1)
-            gamma = self.tensor("input_norm/gamma")
-            return F.layer_norm(z, gamma.shape, gamma, self.tensor("input_norm/beta"), model["layer_norm_eps"])
-
-        def heads(self, *looked_up):
-            """Logits: the primary view's first, then (mal) one a task, CAT's last."""
-            z = self.trunk(*looked_up)
-            depth = len(model["tower"])
-            if model["type"] == "base":
-                bottom = self.mlp(z, "bottom", len(model["bottom"]))
-                return [self.tower(bottom, "tower", depth)[1]]
-            mal = model["mal"]
-            v = self.mlp(z, "aka/bottom", len(mal["aka_bottom"]))
-            tasks = (mal["views"] or schema["views"]) + (["cat"] if mal["cat"] else [])
-            hidden = [self.mlp(v, "aka/" + task, depth) for task in tasks]
-            fusion = self.mlp(z, "ptp/bottom", len(mal["ptp"]))
-            fusion = fusion + self.mlp(torch.cat(hidden, 1), "ptp/knowledge", len(mal["knowledge"]), linear_last=True)
-            primary = self.tower(fusion, "ptp/head", len(mal["head"]))[1]
-            if not train:
-                return [primary]
-            return [primary] + [self.linear(h, f"aka/{task}/logit") for h, task in zip(hidden, tasks)]
-
-        def forward(self, *inputs):
-            return torch.sigmoid(self.heads(*self.look_up(*inputs))[0])[:, 0]
-
-    return Network().eval()
+from network import make_network, read_model
 
 
 def request(schema, ads, random):
@@ -208,7 +96,7 @@ def check(options):
     network = make_network(schema, model, tensors)
     ours = caller.Model(options.library, options.model)
     inputs = request(schema, 40, np.random.default_rng(5))
-    theirs = {name: make_engine(name, schema, network)(inputs) for name in ("torch", "torch_jit", "onnxruntime")}
+    theirs = {name: make_engine(name, schema, network)(inputs) for name in options.engines.split(",")}
     user, ads = {}, [{} for _ in range(40)]
     for column, x in zip(schema["columns"], inputs):
         texts = x if column["kind"] == "scores" else 1_000_000 + 37 * x
@@ -266,6 +154,7 @@ if __name__ == "__main__":
     command = commands.add_parser("check")
     command.add_argument("model")
     command.add_argument("--library", required=True)
+    command.add_argument("--engines", default="torch,torch_jit,onnxruntime")
     command.set_defaults(call=check)
     command = commands.add_parser("summary")
     command.add_argument("samples")
