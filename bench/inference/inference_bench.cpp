@@ -160,12 +160,13 @@ int main(int argc, char** argv) {
                              : weights == "bf16" ? WeightType::bf16
                                                  : WeightType::int8);
   });
-  std::int64_t rows = 100'000, test_rows = 2'000;
+  std::int64_t rows = 100'000, test_rows = 2'000, ids = bench::kTableRows;
   CLI::App* data = app.add_subcommand("data", "Write random samples of that network's inputs");
   data->add_option("--out", out)->required();
   data->add_option("--rows", rows)->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
   data->add_option("--test-rows", test_rows)->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
-  data->callback([&] { bench::write_natal_data(out, rows, test_rows); });
+  data->add_option("--ids", ids, "Rows of each table")->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 31));
+  data->callback([&] { bench::write_natal_data(out, rows, test_rows, ids); });
   RunOptions options;
   CLI::App* run_command = app.add_subcommand("run", "Measure");
   run_command->add_option("model", options.model);

@@ -17,7 +17,7 @@ namespace mal::bench {
 
 class NatalSamples {
  public:
-  explicit NatalSamples(std::uint64_t seed) : engine_(seed) {}
+  NatalSamples(std::uint64_t seed, std::int64_t ids) : engine_(seed), ids_(ids) {}
 
   // time, user, then the columns of natal_schema().
   void write(const std::string& path, std::int64_t first, std::int64_t rows) {
@@ -56,11 +56,12 @@ class NatalSamples {
       if (column.kind == ColumnKind::scores)
         fmt::format_to(end, "{:.4g}", 2 * u - 1);
       else
-        fmt::format_to(end, "{}", 1 + static_cast<std::int64_t>(u * u * static_cast<double>(kTableRows - 1)));
+        fmt::format_to(end, "{}", 1 + static_cast<std::int64_t>(u * u * static_cast<double>(ids_ - 1)));
     }
   }
 
   std::mt19937_64 engine_;
+  std::int64_t ids_;
 };
 
 // The schema as `mal_data prepare` reads it.
@@ -86,11 +87,12 @@ inline void write_natal_schema(const std::string& path) {
   }
 }
 
-inline void write_natal_data(const std::string& folder, std::int64_t rows, std::int64_t test_rows) {
+// `ids`: the rows of each table, its first row for unseen ids included.
+inline void write_natal_data(const std::string& folder, std::int64_t rows, std::int64_t test_rows, std::int64_t ids) {
   std::filesystem::create_directories(folder);
   write_natal_schema(folder + "/schema.yaml");
-  NatalSamples(1).write(folder + "/train.csv", 0, rows);
-  NatalSamples(2).write(folder + "/test.csv", rows, test_rows);
+  NatalSamples(1, ids).write(folder + "/train.csv", 0, rows);
+  NatalSamples(2, ids).write(folder + "/test.csv", rows, test_rows);
 }
 
 }  // namespace mal::bench

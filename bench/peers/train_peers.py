@@ -132,6 +132,16 @@ def measure(options):
                         f"{torch.get_num_threads()} {speed:.1f}\n" for speed in speeds)
 
 
+def logloss_of(logits, credit):
+    """Σ w BCE / Σ w with w = the credit of a positive row, 1 of a negative one (docs/metrics.md)."""
+    import torch
+
+    label = (credit > 0).float()
+    weight = torch.where(credit > 0, credit, torch.ones_like(credit))
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, label, reduction="none")
+    return ((weight * losses).double().sum() / weight.double().sum()).item()
+
+
 def events(run, kind):
     lines = [json.loads(line) for line in open(os.path.join(run, "metrics.jsonl"))]
     return [line for line in lines if line["event"] == kind]
@@ -155,8 +165,7 @@ def check(options):
     inputs, credits = tensors_of(schema, columns, credits)
     with torch.no_grad():
         logits = make_network(schema, model, tensors).heads(*network.look_up(*inputs))[0][1][:, 0]
-    label = (credits[model["primary"]] > 0).float()
-    logloss = torch.nn.functional.binary_cross_entropy_with_logits(logits, label).item()
+    logloss = logloss_of(logits, credits[model["primary"]])
     expected = events(options.run, "test")[-1]["logloss"]
     if not abs(logloss - expected) < 1e-5 * expected:
         sys.exit(f"check: {model['type']}: the peer's test LogLoss is {logloss}, ours {expected}")
