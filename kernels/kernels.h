@@ -103,8 +103,8 @@ struct KernelTable {
 // (kernels/cpu/variants.h). Throws CpuError where there is none.
 const KernelTable& cpu_kernels();
 
-// The number of threads of every CPU kernel from now on, 0 = all cores. Also keeps BLAS to one thread a call: rows are
-// split here, in blocks that do not depend on the number of threads.
+// The number of threads of every CPU kernel from now on, 0 = all cores. Rows are split in blocks that do not
+// depend on it.
 void set_cpu_threads(int threads);
 int cpu_threads();
 

@@ -12,7 +12,7 @@ mark_as_advanced(MAL_RELOCATABLE_LINKER MAL_OBJCOPY)
 function(mal_add_cpu_variant name instructions level)
   string(MAKE_C_IDENTIFIER "mal_cpu_${name}" symbol)
   add_library(${symbol} OBJECT ${cpu})
-  target_link_libraries(${symbol} PRIVATE mal_flags mal_blas)
+  target_link_libraries(${symbol} PRIVATE mal_flags)
   target_compile_options(${symbol} PRIVATE ${ARGN} ${arithmetic})
   target_compile_definitions(${symbol} PRIVATE MAL_CPU_TABLE=${symbol})
   set_target_properties(${symbol} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)  # objcopy needs machine code

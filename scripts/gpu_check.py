@@ -68,7 +68,6 @@ class Runner:
         self.environment = dict(os.environ)
         bins, self.libraries = cuda_folders()
         self.append("PATH", bins)
-        self.environment.pop("OPENBLAS_CORETYPE", None)
         self.limit = None  # of the step under way
 
     def append(self, variable, folders):
@@ -186,7 +185,7 @@ class Runner:
             options += ["-G", "Ninja"]
         if sources.is_dir() or self.dry:
             libraries = sources / "lib/x86_64-linux-gnu"
-            options += [f"-DCMAKE_PREFIX_PATH={sources}", f"-DCMAKE_BUILD_RPATH={libraries};{libraries}/openblas-pthread"]
+            options += [f"-DCMAKE_PREFIX_PATH={sources}", f"-DCMAKE_BUILD_RPATH={libraries}"]
         folder = self.work / "build"
         done = self.command("build/configure", ["cmake", "-S", ".", "-B", folder, *options], 60)
         if done.ok:

@@ -14,7 +14,7 @@ most=$((24 << 20))  # bytes; with the tree below the 40 MiB that gpu_rehearsal.s
 build=build/gpu
 programs=(mal_data mal_gpu_train inference_bench kernels_tests device_tests kernels_bench gpu_probe)
 
-# --disable-new-dtags: the run path is also searched for what the libraries need themselves (OpenBLAS its libgfortran).
+# --disable-new-dtags: the run path is also searched for what the libraries need themselves.
 # MAL_SOURCE_FOLDER: the tests read their data where they run.
 options=(-G Ninja -DCMAKE_BUILD_TYPE=Release -DMAL_CUDA=ON -DMAL_BENCH=ON -DMAL_PARQUET=OFF -DMAL_SOURCE_FOLDER=.
   "-DMAL_MARCH=${MAL_MARCH:-portable}" "-DMAL_CUDA_ARCHITECTURES=${MAL_CUDA_ARCHITECTURES:-90-real;80-virtual}"

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
-  libxxhash-dev libopenblas-pthread-dev zlib1g-dev python3-venv)
+  libxxhash-dev zlib1g-dev python3-venv)
 if [[ ${1:-} == --test ]]; then
   packages+=(clang clang-format clang-tidy libbenchmark-dev)
   # libFuzzer's runtime of Debian 12's clang; without it the fuzz test is skipped.
@@ -23,8 +23,8 @@ if [[ ${1:-} == --bundle ]]; then
   # The development packages of the build, and the shared libraries that they stand for.
   wanted=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
     --no-enhances libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2 libxxhash-dev \
-    libopenblas-pthread-dev zlib1g-dev libbenchmark-dev |
-    grep -E '^(lib(fmt|yaml-cpp|cli11|xxhash|openblas|benchmark|gfortran|quadmath)[^ ]*|nlohmann-json3-dev|catch2|zlib1g[^ ]*)$' |
+    zlib1g-dev libbenchmark-dev |
+    grep -E '^(lib(fmt|yaml-cpp|cli11|xxhash|benchmark)[^ ]*|nlohmann-json3-dev|catch2|zlib1g[^ ]*)$' |
     grep -v ':' | sort -u)
   downloads=$(mktemp -d)
   trap 'rm -rf "$downloads"' EXIT
@@ -32,8 +32,6 @@ if [[ ${1:-} == --bundle ]]; then
   (cd "$downloads" && apt-get download -qq $wanted)
   for file in "$downloads"/*.deb; do dpkg-deb -x "$file" "$folder"; done
   rm -rf "$folder"/usr/share/doc "$folder"/usr/share/man
-  # The static BLAS and LAPACK are tens of MiB that nothing links; other static libraries are needed (Catch2's is one).
-  find "$folder" -name 'lib*blas*.a' -delete -o -name 'lib*lapack*.a' -delete
   echo "setup: $(find "$downloads" -name '*.deb' | wc -l) packages in $folder, $(du -sm "$folder" | cut -f 1) MiB"
   exit 0
 fi

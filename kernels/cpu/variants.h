@@ -34,8 +34,7 @@ CpuVariant choose_cpu_variant(std::string_view name);
 
 // What cpu_kernels() is, chosen once a process: the widest, or the one that the environment variable MAL_CPU names.
 // No two of them agree to the bit, v3 and v4 neither (v2 has no fused multiply-add; sums run over vectors of other
-// widths): a cluster of unlike machines that needs the same bits sets MAL_CPU to what all of them have, and
-// OPENBLAS_CORETYPE too, since OpenBLAS chooses its products by the processor for itself.
+// widths): a cluster of unlike machines that needs the same bits sets MAL_CPU to what all of them have.
 const CpuVariant& cpu_variant();
 
 // The widest of x86-64-v2, -v3 and -v4 that processor and operating system have: 2, 3 or 4; else 1, or 0 on another

@@ -21,7 +21,7 @@ constexpr Shape kShapes[] = {{0, 5, 3},     {1, 1, 1},    {1, 7, 31},     {7, 31
                              {65, 128, 64}, {33, 300, 4}, {129, 117, 71}, {33, 130, 64}, {67, 203, 102}};
 constexpr Activation kActivations[] = {Activation::none, Activation::relu};
 
-// Of a sum of n products of numbers in [−1, 1) in fp32, in any order: BLAS's, the library's for this shape, ours. While
+// Of a sum of n products of numbers in [−1, 1) in fp32, in any order: the library's for this shape, ours. While
 // it grows to about √n / 3 each addition rounds by 2^-25 of it or less: about 1e-8 n together, which hundreds of sums
 // exceed threefold.
 double sum_tolerance(std::int64_t n) {
@@ -307,7 +307,7 @@ TEST_CASE("a layer without a bias", "[kernels][linear]") {
 }
 
 TEST_CASE("linear kernels give the same bits for any number of threads", "[kernels][linear]") {
-  // One block of rows and one stripe of inputs, several of each; large enough for a BLAS to want threads of its own.
+  // One block of rows and one stripe of inputs, several of each.
   for (const Shape& s : {Shape{200, 64, 96}, Shape{1025, 200, 129}, Shape{1025, 129, 1}, Shape{255, 352, 256}}) {
     INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs);
     check_same_bits([&](const KernelTable& kernels) {
