@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # mal_gpu_train and PyTorch (eager and compiled, fp32 and bf16 autocast): the same networks, losses and Adam, alternately in one run.
 #   bench/compare.sh train [--json FILE] [--rounds N] [--seconds S] [--models mal,base,mmoe,ple,home,adatt,natal,moae] [--batches 4096,1024]
-#     [--engines eager:sparse,compile:sparse,compile_bf16:sparse,eager_bf16:sparse,eager:dense,…] [--device cpu|cuda]
+#     [--engines eager:sparse,compile:sparse,compile:dense,compile_bf16:sparse,compile_bf16:dense] [--device cpu|cuda]
 #     [--precision fp32,bf16,tf32] [--threads 1,2] [--rows N] [--epochs N]
 # --precision and --threads: of ours, each in turn; the peer has all cores, and tf32 where ours has it first. --engines none: ours alone.
 # First the peer's network must have as many parameters as ours, its test LogLoss, and a gradient of each. The ceilings are
@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 json=() rounds=3 seconds=5 models=mal,base batches=4096,1024 device=cpu precision=fp32 rows=100000 epochs=2
-engines=eager:sparse,compile:sparse,compile_bf16:sparse threads=
+engines=eager:sparse,compile:sparse,compile:dense,compile_bf16:sparse,compile_bf16:dense threads=
 while (($#)); do
   case $1 in
     --json) json=(--json "$2") ;;
