@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "bench/cpu_ceilings.h"
+#include "bench/cpu/ceilings.h"
+#include "bench/cpu/stopwatch.h"
 #include "bench/devices.h"
-#include "bench/stopwatch.h"
 
 #ifdef MAL_HAVE_CUDA
 #include <cuda_runtime_api.h>

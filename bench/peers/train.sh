@@ -29,7 +29,7 @@ for list in models batches engines precision threads; do IFS=, read -ra "$list" 
 
 build=${MAL_BUILD:-build/release}
 if [[ -z ${MAL_BUILD:-} ]]; then
-  cmake --preset release -DMAL_BENCH=ON >/dev/null && cmake --build --preset release --target inference_bench mal_gpu_train mal_data cpu_probe >/dev/null
+  cmake --preset release >/dev/null && cmake --build --preset release --target inference_bench mal_gpu_train mal_data cpu_probe >/dev/null
 fi
 python=${PEERS_PYTHON:-}
 if [[ -z $python ]]; then

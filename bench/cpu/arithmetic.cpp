@@ -1,6 +1,6 @@
 // Compiled for any processor of the architecture: each function says which instructions it needs, and the processor at
 // hand is asked before one is called.
-#include "bench/cpu_arithmetic.h"
+#include "bench/cpu/arithmetic.h"
 
 #include <array>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // What the CPU at hand can do at most, with MAL_THREADS threads (all cores without).
 //   cpu_probe          a line each
-//   cpu_probe --json   one object: "threads", and by key (cpu_ceilings.h) "rate" in flops or bytes a second, "what",
+//   cpu_probe --json   one object: "threads", and by key (ceilings.h) "rate" in flops or bytes a second, "what",
 //   and
 //                      "missing" where it was not measured
 #include <cstdio>
@@ -9,7 +9,7 @@
 #include <exception>
 #include <nlohmann/json.hpp>
 
-#include "bench/cpu_ceilings.h"
+#include "bench/cpu/ceilings.h"
 #include "kernels/kernels.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "bench/cpu_ceilings.h"
+#include "bench/cpu/ceilings.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -15,8 +15,8 @@
 #include <emmintrin.h>
 #endif
 
-#include "bench/cpu_arithmetic.h"
-#include "bench/stopwatch.h"
+#include "bench/cpu/arithmetic.h"
+#include "bench/cpu/stopwatch.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/kernels.h"
 
