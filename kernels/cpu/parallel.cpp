@@ -1,7 +1,6 @@
-// A pool of threads made for loops of microseconds. OpenMP's runtime is not used: its idle threads spin for
-// milliseconds, so that on a machine with other work (two test programs on two cores are enough) a step takes ten times
-// longer, and its environment variable against that has to be set before the program starts. Here an idle thread spins
-// for some 10 µs, the time between two kernels of a step, and then sleeps.
+// A pool of threads made for loops of microseconds. OpenMP's runtime is not used: its loops end when every thread has
+// come to the end, so that beside other work a step waits for a thread that waits for a core (docs/architecture.md has
+// the figures). Here an idle thread spins for some 40 µs, the time between two kernels of a step, and then sleeps.
 #include "kernels/cpu/parallel.h"
 
 #include <atomic>
@@ -13,27 +12,16 @@
 
 #include "kernels/kernels.h"
 
-// OpenBLAS's own setting, and that of a BLAS built on OpenMP, which each calling thread has for itself; other CBLAS
-// libraries have neither.
-extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
-extern "C" void omp_set_num_threads(int threads) __attribute__((weak));
-
 namespace mal::kernels {
 
 namespace {
 
 using Body = void (*)(const void* context, std::int64_t block);
 
-constexpr int kSpins = 400;  // of 20 to 50 ns each
+constexpr int kSpins = 1500;  // of 20 to 50 ns each
 
 // A thread that calls a loop is the 0th of it. One inside a loop runs alone, whichever thread of the outer loop it is.
 thread_local int slot = 0;
-
-// Rows are split by us; a product that BLAS split by the number of threads would have other bits.
-void keep_blas_to_this_thread() {
-  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
-  if (omp_set_num_threads != nullptr) omp_set_num_threads(1);
-}
 
 void pause() {
 #if defined(__x86_64__)
@@ -128,7 +116,6 @@ class Pool {
 
   void work(int number) {
     slot = number;
-    keep_blas_to_this_thread();
     std::uint32_t seen = 0;
     while (true) {
       for (int spin = 0; spin < kSpins && opened_.load(std::memory_order_acquire) == seen; ++spin) pause();
@@ -163,7 +150,7 @@ int all_cores() {
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-// The process's threads, as a BLAS or OpenMP has them.
+// The process's threads, as OpenMP has them.
 Pool& pool() {
   static Pool threads;
   return threads;
@@ -180,7 +167,6 @@ int thread_slot() {
 }
 
 void set_cpu_threads(int threads) {
-  keep_blas_to_this_thread();
   pool().set_threads(threads > 0 ? threads : all_cores());
 }
 
