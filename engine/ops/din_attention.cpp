@@ -11,12 +11,13 @@ class DinAttention final : public Op {
     Parameter &w1, &b1, &alpha, &w2, &b2;
   };
 
-  DinAttention(Value sequence, Value target, Value output, Value scores, Input lengths, kernels::DinShape shape,
-               Tensors tensors)
+  DinAttention(Value sequence, Value target, Value output, Value scores, Value kept, Input lengths,
+               kernels::DinShape shape, Tensors tensors)
       : sequence_(sequence),
         target_(target),
         output_(output),
         scores_(scores),
+        kept_(kept),
         lengths_(lengths),
         shape_(shape),
         tensors_(tensors) {}
@@ -50,13 +51,14 @@ class DinAttention final : public Op {
   }
 
  private:
+  float* kept(const Run& run) const { return kept_.valid() ? run.value(kept_).data : nullptr; }
   kernels::DinInput input_of(const Run& run) const {
     const Matrix sequence = run.value(sequence_), target = run.value(target_);
     return {weights(), sequence.data, sequence.stride, target.data, target.stride, run.input(lengths_).lengths};
   }
   kernels::DinForward forward_call(const Run& run) const {
     const Matrix out = run.value(output_);
-    return {input_of(run), out.data, out.stride, run.value(scores_).data};
+    return {input_of(run), out.data, out.stride, run.value(scores_).data, kept(run)};
   }
   kernels::DinBackward backward_call(const Run& run) const {
     const Matrix dout = run.gradient(output_);
@@ -64,9 +66,18 @@ class DinAttention final : public Op {
     const kernels::DinGradients gradients{tensors_.w1.gradient.data(), tensors_.b1.gradient.data(),
                                           tensors_.alpha.gradient.data(), tensors_.w2.gradient.data(),
                                           tensors_.b2.gradient.data()};
-    return {input_of(run),    run.value(scores_).data, dout.data,    dout.stride,    dsequence.data,
-            dsequence.stride, dsequence.accumulate,    dtarget.data, dtarget.stride, dtarget.accumulate,
-            gradients};
+    return {input_of(run),
+            run.value(scores_).data,
+            dout.data,
+            dout.stride,
+            dsequence.data,
+            dsequence.stride,
+            dsequence.accumulate,
+            dtarget.data,
+            dtarget.stride,
+            dtarget.accumulate,
+            gradients,
+            kept(run)};
   }
   kernels::DinShape shape(const Run& run) const {
     return {run.rows, shape_.length, shape_.width, shape_.hidden, shape_.softmax};
@@ -76,7 +87,7 @@ class DinAttention final : public Op {
             tensors_.b2.value.data()};
   }
 
-  Value sequence_, target_, output_, scores_;
+  Value sequence_, target_, output_, scores_, kept_;
   Input lengths_;
   kernels::DinShape shape_;
   Tensors tensors_;
@@ -101,19 +112,25 @@ Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value 
   };
   const kernels::DinShape shape{graph.max_rows(), length, width, hidden, softmax};
   const Value output = graph.add_value(width, true, name);
-  // Contiguous [rows, L], not a matrix with a padded stride: the planner only has to give it room.
+  // Contiguous [rows, L], not a matrix with a padded stride: the planner only has to give it room. So is `kept`.
   const Value scores = graph.add_value(length, false, name + "/scores");
+  const std::int64_t kept_floats = graph.training() ? graph.device().kernels->din_kept(shape) : 0;
+  const Value kept = kept_floats > 0 ? graph.add_value(kept_floats, false, name + "/kept") : Value{};
   OpInfo info;
   info.name = name;
   info.kind = fmt::format("din attention {} × {}, hidden {}{}", length, width, hidden, softmax ? ", softmax" : "");
   info.inputs = {sequence, target};
   info.outputs = {output, scores};
   info.saved = {sequence, target, scores};
+  if (kept.valid()) {
+    info.outputs.push_back(kept);
+    info.saved.push_back(kept);
+  }
   info.backward_workspace = graph.device().kernels->din_backward_workspace(shape, 1);
   info.learns = {&tensors.w1, &tensors.b1, &tensors.alpha, &tensors.w2, &tensors.b2};
   info.group = info.kind;
   info.flops = 2.0 * static_cast<double>(length * (width * hidden + hidden + width) + 3 * width * hidden);
-  graph.record(std::make_unique<DinAttention>(sequence, target, output, scores, lengths, shape, tensors),
+  graph.record(std::make_unique<DinAttention>(sequence, target, output, scores, kept, lengths, shape, tensors),
                std::move(info));
   return output;
 }

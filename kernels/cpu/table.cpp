@@ -34,6 +34,7 @@ const KernelTable* MAL_CPU_TABLE() {
       .din_forward = din_forward,
       .din_backward = din_backward,
       .din_backward_workspace = din_backward_workspace,
+      .din_kept = din_kept,
       .multi_head_forward = multi_head_forward,
       .multi_head_backward = multi_head_backward,
       .multi_head_backward_workspace = multi_head_backward_workspace,

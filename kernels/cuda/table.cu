@@ -32,6 +32,7 @@ decltype(kernels::batch_norm_update) batch_norm_update;
 decltype(kernels::din_forward) din_forward;
 decltype(kernels::din_backward) din_backward;
 decltype(kernels::din_backward_workspace) din_backward_workspace;
+decltype(kernels::din_kept) din_kept;
 decltype(kernels::multi_head_forward) multi_head_forward;
 decltype(kernels::multi_head_backward) multi_head_backward;
 decltype(kernels::multi_head_backward_workspace) multi_head_backward_workspace;
@@ -98,6 +99,7 @@ const KernelTable& kernel_table() {
       .din_forward = din_forward,
       .din_backward = din_backward,
       .din_backward_workspace = din_backward_workspace,
+      .din_kept = din_kept,
       .multi_head_forward = multi_head_forward,
       .multi_head_backward = multi_head_backward,
       .multi_head_backward_workspace = multi_head_backward_workspace,

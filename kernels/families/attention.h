@@ -32,14 +32,17 @@ struct DinInput {
   std::int64_t ldtarget;
   const std::int32_t* lengths;
 };
-// → out[B, d], scores[B, L] (after softmax if any; 0 beyond the length)
+// → out[B, d], scores[B, L] (after softmax if any; 0 beyond the length), and what backward would compute again, in
+// words of its own: kept[B, din_kept()], contiguous. kept may be null, in both calls.
 struct DinForward : DinInput {
   float* out;
   std::int64_t ldout;
   float* scores;
+  float* kept = nullptr;
 };
 // dsequence and dtarget are gradients of sequence and target; dtarget may be null (nobody needs it). Beyond the length
-// dsequence gets 0 (or is left as it is when accumulating). Hidden activations are recomputed.
+// dsequence gets 0 (or is left as it is when accumulating). Hidden activations are recomputed, or what is needed of
+// them is kept.
 struct DinBackward : DinInput {
   const float* scores;
   const float* dout;
@@ -51,7 +54,9 @@ struct DinBackward : DinInput {
   std::int64_t lddtarget;
   bool accumulate_target;
   DinGradients gradients;
+  const float* kept = nullptr;
 };
+std::int64_t din_kept(const DinShape& shape);  // floats a row; 0: this device keeps nothing
 // Several sequences of one shape, as if one were called after the other. Two may have the same dtarget, of which the
 // second then accumulates; everything else that is written is each one's own.
 void din_forward(const DinShape& shape, const DinForward* calls, std::int32_t count);

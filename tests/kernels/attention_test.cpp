@@ -4,12 +4,25 @@ namespace mal::test::attention {
 
 using kernels::DinShape;
 
-const Covers kCovers(&KernelTable::din_forward, &KernelTable::din_backward, &KernelTable::din_backward_workspace);
+const Covers kCovers(&KernelTable::din_forward, &KernelTable::din_backward, &KernelTable::din_backward_workspace,
+                     &KernelTable::din_kept);
 
 // rows, length, width, hidden
-constexpr DinShape kShapes[] = {{0, 3, 2, 2, false},   {1, 1, 1, 1, false},   {7, 7, 5, 3, false},
-                                {31, 5, 1, 8, false},  {33, 1, 16, 7, false}, {129, 4, 3, 9, false},
-                                {4, 33, 7, 31, false}, {2, 129, 4, 5, false}};
+constexpr DinShape kShapes[] = {{0, 3, 2, 2, false},
+                                {1, 1, 1, 1, false},
+                                {7, 7, 5, 3, false},
+                                {31, 5, 1, 8, false},
+                                {33, 1, 16, 7, false},
+                                {129, 4, 3, 9, false},
+                                {4, 33, 7, 31, false},
+                                {2, 129, 4, 5, false},
+                                // around the CPU's tiles of rows and columns, and its groups of samples and of bits
+                                {18, 20, 16, 36, false},
+                                {20, 13, 17, 16, false},
+                                {5, 6, 32, 48, false},
+                                {5, 7, 15, 65, false},
+                                {3, 10, 33, 80, false},
+                                {2, 25, 16, 100, false}};
 
 // DIN as the paper has it, on the concatenation, in float64.
 struct Din {
@@ -148,7 +161,9 @@ struct Case {
     }
   }
 
-  void forward(const KernelTable& kernels) {
+  void forward(const KernelTable& kernels, bool keep = true) {
+    keeps = keep && kernels.din_kept(s) > 0;
+    kept = Matrix(1, keeps ? s.rows * kernels.din_kept(s) : 1);
     const kernels::DinForward call = forward_call();
     kernels.din_forward(s, &call, 1);
   }
@@ -160,7 +175,8 @@ struct Case {
   kernels::DinInput input_of_call() {
     return {parameters(), sequence.data(), sequence.stride(), target.data(), target.stride(), lengths.data()};
   }
-  kernels::DinForward forward_call() { return {input_of_call(), out.data(), out.stride(), scores.data()}; }
+  kernels::DinForward forward_call() { return {input_of_call(), out.data(), out.stride(), scores.data(), kept_data()}; }
+  float* kept_data() { return keeps ? kept.data() : nullptr; }
   kernels::DinBackward backward_call(bool accumulate_sequence, bool accumulate_target, bool want_target = true) {
     return {input_of_call(),
             scores.data(),
@@ -172,7 +188,8 @@ struct Case {
             want_target ? dtarget.data() : nullptr,
             dtarget.stride(),
             accumulate_target,
-            {dw1.data(), db1.data(), dalpha.data(), dw2.data(), db2.data()}};
+            {dw1.data(), db1.data(), dalpha.data(), dw2.data(), db2.data()},
+            kept_data()};
   }
   kernels::DinParameters parameters() const { return {w1.data(), b1.data(), alpha.data(), w2.data(), b2.data()}; }
   Din din() const {
@@ -191,6 +208,8 @@ struct Case {
   DinShape s;
   Draw draw;
   Matrix w1, b1, alpha, w2, b2, sequence, target, out, scores, dout, dsequence, dtarget, dw1, db1, dalpha, dw2, db2;
+  Matrix kept{1, 1};
+  bool keeps = false;  // backward may use it
   Vector<std::int32_t> lengths;
 };
 
@@ -249,6 +268,17 @@ TEST_CASE("din_backward without the target's gradient gives the same others", "[
     c.backward(kernels, false, false);
     other.backward(kernels, false, false, false);
     CHECK(bool(c.gradient_bits() == other.gradient_bits()));
+  });
+}
+
+TEST_CASE("din_backward gives the same bits with what forward kept and without", "[kernels][attention]") {
+  for_each_case([](const KernelTable& kernels, Case& c) {
+    Case other = c;
+    other.forward(kernels, false);
+    CHECK(bool(Bits().add(c.out).add(c.scores) == Bits().add(other.out).add(other.scores)));
+    c.backward(kernels, false, false);
+    other.backward(kernels, false, false);
+    CHECK(bool(c.gradient_bits().add(c.dtarget) == other.gradient_bits().add(other.dtarget)));
   });
 }
 
@@ -367,6 +397,23 @@ TEST_CASE("din's softmax of extreme scores", "[kernels][attention]") {
       c.backward(kernels, false, false);
       for (std::int64_t i = 0; i < c.s.length; ++i) CHECK(std::isfinite(c.dsequence.at(0, i)));
     }
+  });
+}
+
+TEST_CASE("din of a spoilt number is spoilt", "[kernels][attention]") {
+  const auto spoilt = [](const Matrix& m) {
+    return std::ranges::any_of(m.wide(), [](double v) { return std::isnan(v); });
+  };
+  for_each_device([&](const KernelTable& kernels) {
+    for (const bool softmax : {false, true})
+      for (Matrix Case::*const member : {&Case::w1, &Case::b1, &Case::alpha, &Case::w2, &Case::b2, &Case::target}) {
+        Case c({9, 5, 7, 6, softmax}, 0);
+        (c.*member).data()[(c.*member).width() - 1] = std::numeric_limits<float>::quiet_NaN();
+        c.forward(kernels);
+        CHECK(spoilt(c.out));
+        c.backward(kernels, false, false);
+        CHECK(spoilt(c.dsequence));
+      }
   });
 }
 

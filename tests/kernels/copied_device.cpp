@@ -193,12 +193,12 @@ void translate_input(kernels::DinInput& c, Translation& t) {
 }
 void translate(kernels::DinForward& c, Translation& t) {
   translate_input(c, t);
-  t.memory(c.out, c.scores);
+  t.memory(c.out, c.scores, c.kept);
 }
 void translate(kernels::DinBackward& c, Translation& t) {
   translate_input(c, t);
   kernels::DinGradients& g = c.gradients;
-  t.memory(c.scores, c.dout, c.dsequence, c.dtarget, g.w1, g.b1, g.alpha, g.w2, g.b2);
+  t.memory(c.scores, c.kept, c.dout, c.dsequence, c.dtarget, g.w1, g.b1, g.alpha, g.w2, g.b2);
 }
 void translate(kernels::MultiHeadParameters& p, Translation& t) {
   t.memory(p.key, p.value, p.value_bias, p.output, p.output_bias);
@@ -267,6 +267,7 @@ constexpr std::tuple kEntries{&KernelTable::embedding_forward,
                               &KernelTable::din_forward,
                               &KernelTable::din_backward,
                               &KernelTable::din_backward_workspace,
+                              &KernelTable::din_kept,
                               &KernelTable::multi_head_forward,
                               &KernelTable::multi_head_backward,
                               &KernelTable::multi_head_backward_workspace,
