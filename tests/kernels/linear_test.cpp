@@ -435,6 +435,9 @@ TEST_CASE("linears of many rows", "[kernels][linear]") {
     CHECK(mismatch(c.dx, layer.dx(dy), sum_tolerance(c.s)) == "");
     CHECK(mismatch(c.dw, layer.dw(dy), many_rows_tolerance(rows)) == "");
     CHECK(mismatch(c.db, layer.db(dy), many_rows_tolerance(rows)) == "");
+    const auto y = c.y.wide();
+    c.forward_packed(kernels, Activation::relu, true);
+    CHECK(mismatch(c.y, y, 0) == "");
     // Two of three with one dx.
     const Shape s{rows, 12, 7};
     Group group(s, 3, true, false);
