@@ -12,11 +12,14 @@ namespace mal {
 
 namespace {
 
+// Of the CPU. What a tile needs of a wide model and its weights stay near the second-level cache; fewer rows would read
+// the weights, and write their gradients, more often.
+constexpr std::int64_t kTileRows = 256;
 constexpr std::string_view kCuda = "cuda";
 
 Device cpu_device() {
   try {
-    return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime()};
+    return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime(), kTileRows};
   } catch (const kernels::CpuError& error) {
     fail_usage("{}", error.what());
   }

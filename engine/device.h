@@ -15,6 +15,8 @@ struct Device {
   std::string note;  // one line for the user when `auto` could not take a GPU; else empty
   const kernels::KernelTable* kernels = nullptr;
   Memory memory;
+  // Calls that need no other rows run over as many at a time, Graph's tiles; 0: over the whole batch.
+  std::int64_t tile_rows = 0;
 };
 
 // choice: auto, cpu, cuda or cuda:k. threads: of the CPU kernels, 0 = all cores. precision: of a GPU's matrix products

@@ -14,34 +14,61 @@ std::int64_t SparseGradient::read_count() const {
 }
 
 Matrix Run::value(Value value) const {
-  return graph.matrix(value);
+  return graph.value_in(value, tile);
 }
 
 Matrix Run::gradient(Value output) const {
-  return graph.gradient_matrix(output);
+  return graph.gradient_in(output, tile);
 }
 
 GradientTarget Run::gradient_of_input(std::size_t i) const {
-  return graph.steps_[op].input_gradients[i];
+  const Graph::Step& step = graph.steps_[op];
+  if (!step.wanted[i]) return {};
+  const Matrix matrix = gradient(graph.infos_[op].inputs[i]);
+  return {matrix.data, matrix.stride, step.accumulate[i]};
 }
 
-const InputColumn& Run::input(Input input) const {
-  return graph.inputs_[static_cast<std::size_t>(input.id)].column;
+float* Run::gradient_of(Parameter& parameter) const {
+  if (tile.gradients == nullptr) return parameter.gradient.data();
+  const std::vector<const Parameter*>& learns = graph.infos_[op].learns;
+  const auto found = std::ranges::find(learns, &parameter);
+  if (found == learns.end()) fail("{}: the gradient of {} is not its own", graph.infos_[op].name, parameter.name);
+  return tile.gradients + graph.steps_[op].gradients[static_cast<std::size_t>(found - learns.begin())];
+}
+
+InputColumn Run::input(Input input, std::int64_t length) const {
+  InputColumn column = graph.inputs_[static_cast<std::size_t>(input.id)].column;
+  const std::int64_t first = tile.first_row;
+  if (column.ids != nullptr) column.ids += first * length;
+  if (column.lengths != nullptr) column.lengths += first;
+  if (column.values != nullptr) column.values += first * length * column.stride;
+  return column;
 }
 
 float* Run::workspace() const {
   const Graph::Step& step = graph.steps_[op];
-  const std::int64_t offset = graph.backward_phase_ ? step.workspace_backward : step.workspace_forward;
-  return offset < 0 ? nullptr : static_cast<float*>(graph.arena_.data()) + offset;
+  return graph.at(backward ? step.workspace_backward : step.workspace_forward, tile, 0);
 }
 
 float* Run::prepared() const {
-  const std::int64_t offset = graph.steps_[op].prepared;
-  return offset < 0 ? nullptr : static_cast<float*>(graph.arena_.data()) + offset;
+  return graph.at(graph.steps_[op].prepared, tile, 0);
+}
+
+double* Run::partial() const {
+  auto* const first = reinterpret_cast<double*>(graph.at(graph.steps_[op].partials, tile, 0));
+  return first + tile.number * graph.infos_[op].partials;
+}
+
+std::int64_t Run::batch_rows() const {
+  return graph.rows_;
+}
+
+std::int64_t Run::tiles() const {
+  return graph.tiles_of(graph.rows_);
 }
 
 Graph::Graph(const Device& device, std::int64_t max_rows, bool training)
-    : device_(device), max_rows_(max_rows), training_(training) {
+    : device_(device), max_rows_(max_rows), tile_rows_(device.tile_rows), training_(training) {
   if (max_rows < 1) fail_usage("the batch size is {}; it must be at least 1", max_rows);
 }
 
@@ -117,18 +144,34 @@ Graph::Place Graph::resolve(Value value) const {
   return place;
 }
 
-Matrix Graph::matrix(Value value) const {
-  const Place place = resolve(value);
-  const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
-  if (storage.shown.data != nullptr) return {storage.shown.data + place.column, storage.shown.stride};
-  return {static_cast<float*>(arena_.data()) + storage.value_offset + place.column, storage.stride};
+float* Graph::at(const Address& address, const Tile& tile, std::int64_t stride) const {
+  if (address.offset < 0) return nullptr;
+  if (address.tiled) return tile.arena + address.offset;
+  return arena_.as<float>() + address.offset + tile.first_row * stride;
 }
 
-Matrix Graph::gradient_matrix(Value value) const {
+Matrix Graph::value_in(Value value, const Tile& tile) const {
   const Place place = resolve(value);
   const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
-  if (storage.gradient_offset < 0) return {};
-  return {static_cast<float*>(arena_.data()) + storage.gradient_offset + place.column, storage.stride};
+  if (storage.shown.data != nullptr)
+    return {storage.shown.data + tile.first_row * storage.shown.stride + place.column, storage.shown.stride};
+  return {at(storage.value, tile, storage.stride) + place.column, storage.stride};
+}
+
+Matrix Graph::gradient_in(Value value, const Tile& tile) const {
+  const Place place = resolve(value);
+  const Storage& storage = storages_[static_cast<std::size_t>(place.storage)];
+  if (storage.gradient.offset < 0) return {};
+  return {at(storage.gradient, tile, storage.stride) + place.column, storage.stride};
+}
+
+Matrix Graph::matrix(Value value) const {
+  const Storage& storage = storages_[static_cast<std::size_t>(resolve(value).storage)];
+  if (!storage.value.tiled) return value_in(value, {});
+  if (tiles_of(rows_) > 1) fail("graph: {} is not kept", name(value));
+  Tile first;
+  first.arena = slots_.front().arena.as<float>();
+  return value_in(value, first);
 }
 
 std::vector<float> Graph::read(Value value, std::int64_t rows) const {
@@ -138,47 +181,49 @@ std::vector<float> Graph::read(Value value, std::int64_t rows) const {
   const Matrix from = matrix(value);
   const auto stride = static_cast<std::size_t>(from.stride);
   std::vector<float> wide((static_cast<std::size_t>(rows) - 1) * stride + columns);
-  arena_.download(wide.data(), wide.size() * sizeof(float),
-                  static_cast<std::size_t>(from.data - arena_.as<float>()) * sizeof(float));
+  const bool tiled = storages_[static_cast<std::size_t>(resolve(value).storage)].value.tiled;
+  const Buffer& arena = tiled ? slots_.front().arena : arena_;
+  arena.download(wide.data(), wide.size() * sizeof(float),
+                 static_cast<std::size_t>(from.data - arena.as<float>()) * sizeof(float));
   for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r)
     std::copy_n(wide.data() + r * stride, columns, result.data() + r * columns);
   return result;
 }
 
-void Graph::forward(std::int64_t rows) {
+void Graph::prepare(std::int64_t rows) {
   if (!planned_ || rows < 0 || rows > max_rows_)
     fail("graph: forward of {} rows, at most {} are planned", rows, planned_ ? max_rows_ : 0);
-  backward_phase_ = false;
   rows_ = rows;
-  for (std::size_t i = 0; i < ops_.size(); ++i) ops_[i]->prepare(Run{*this, *device_.kernels, rows, i});
-  for (std::size_t c = 0; c < calls_.size(); ++c) {
-    const std::vector<std::size_t>& call = calls_[c];
-    if (!chains_[c].empty()) {
-      run_chains(call, chains_[c], rows);
-      continue;
-    }
-    members_.clear();
-    for (const std::size_t i : call) members_.push_back({ops_[i].get(), Run{*this, *device_.kernels, rows, i}});
-    if (members_.size() == 1)
-      members_.front().op->forward(members_.front().run);
-    else
-      members_.front().op->forward_group(members_);
-  }
+  for (std::size_t i = 0; i < ops_.size(); ++i) ops_[i]->prepare(run_of(i, false, rows));
+}
+
+void Graph::forward(std::int64_t rows) {
+  prepare(rows);
+  run_times(0, times() - 1, rows);
 }
 
 void Graph::backward(std::int64_t rows) {
   if (!planned_ || !training_) fail("graph: backward() of a graph that was not planned for training");
-  backward_phase_ = true;
+  if (rows != rows_) fail("graph: backward() of {} rows after forward() of {}", rows, rows_);
   device_.kernels->begin_sums();
-  for (std::size_t c = calls_.size(); c-- > 0;) run_backward_of(c, rows);
+  run_times(times(), 2 * times() - 1, rows);
+  device_.kernels->finish_sums();
+}
+
+void Graph::train(std::int64_t rows) {
+  if (passes_ != Passes::together) {
+    forward(rows);
+    return backward(rows);
+  }
+  prepare(rows);
+  device_.kernels->begin_sums();
+  run_times(0, 2 * times() - 1, rows);
   device_.kernels->finish_sums();
 }
 
 void Graph::commit(const kernels::GradientNorm* norm) const {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
-    Run run{*this, *device_.kernels, rows_};
-    run.op = i;
-    ops_[i]->commit(run, norm);
+    ops_[i]->commit(run_of(i, false, rows_), norm);
   }
 }
 
@@ -214,25 +259,36 @@ Flow Graph::reached_from(Value value) const {
   return all;
 }
 
-void Graph::run_backward_of(std::size_t c, std::int64_t rows) {
+void Graph::run_forward_of(std::size_t c, std::int64_t rows, const Tile& tile, std::vector<Op::Member>& members) {
   const std::vector<std::size_t>& call = calls_[c];
-  members_.clear();
+  if (!chains_[c].empty()) return run_chains(call, chains_[c], rows);
+  members.clear();
+  for (const std::size_t i : call) members.push_back({ops_[i].get(), run_of(i, false, rows, tile)});
+  if (members.size() == 1)
+    members.front().op->forward(members.front().run);
+  else
+    members.front().op->forward_group(members);
+}
+
+void Graph::run_backward_of(std::size_t c, std::int64_t rows, const Tile& tile, std::vector<Op::Member>& members) {
+  const std::vector<std::size_t>& call = calls_[c];
+  members.clear();
   for (std::size_t m = call.size(); m-- > 0;) {
     const Step& step = steps_[call[m]];
     if (!step.backward) continue;
     for (const Fill& fill : step.fills) {
       const Storage& storage = storages_[static_cast<std::size_t>(fill.storage)];
-      device_.kernels->fill(arena_.as<float>() + storage.gradient_offset + fill.column, storage.stride, rows,
-                            fill.width, 0.0F);
+      device_.kernels->fill(at(storage.gradient, tile, storage.stride) + fill.column, storage.stride, rows, fill.width,
+                            0.0F);
     }
-    members_.push_back({ops_[call[m]].get(), Run{*this, *device_.kernels, rows, call[m]}});
+    members.push_back({ops_[call[m]].get(), run_of(call[m], true, rows, tile)});
   }
   if (!chains_[c].empty())
     run_chains_backward(call, chains_[c], rows);
-  else if (members_.size() == 1)
-    members_.front().op->backward(members_.front().run);
-  else if (!members_.empty())
-    members_.front().op->backward_group(members_);
+  else if (members.size() == 1)
+    members.front().op->backward(members.front().run);
+  else if (!members.empty())
+    members.front().op->backward_group(members);
 }
 
 }  // namespace mal

@@ -105,7 +105,7 @@ void Graph::run_chains(const std::vector<std::size_t>& call, const std::vector<s
                        std::int64_t rows) {
   forward_steps_.clear();
   for (std::size_t m = 0; m < call.size(); ++m) {
-    forward_steps_.push_back(ops_[call[m]]->forward_step(Run{*this, *device_.kernels, rows, call[m]}));
+    forward_steps_.push_back(ops_[call[m]]->forward_step(run_of(call[m], false, rows)));
     forward_steps_.back().chain = chains[m];
   }
   device_.kernels->chain_forward(forward_steps_.data(), static_cast<std::int32_t>(forward_steps_.size()), rows);
@@ -119,7 +119,7 @@ void Graph::run_chains_backward(const std::vector<std::size_t>& call, const std:
     while (end < call.size() && chains[end] == chains[first]) ++end;
     for (std::size_t m = end; m-- > first;) {
       if (!steps_[call[m]].backward) continue;
-      const Run run{*this, *device_.kernels, rows, call[m]};
+      const Run run = run_of(call[m], true, rows);
       backward_steps_.push_back(ops_[call[m]]->backward_step(run));
       backward_steps_.back().chain = chains[m];
       workspace = run.workspace();  // of all

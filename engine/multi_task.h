@@ -24,7 +24,8 @@ std::vector<double> combination_weights(MultiTask kind, const std::vector<std::v
 
 class GradientSurgery {
  public:
-  // logits: those of each loss, the primary one first. only: what ops::multi_view_loss was given. After plan(true).
+  // logits: those of each loss, the primary one first. only: what ops::multi_view_loss was given. After
+  // plan(Passes::repeatable).
   GradientSurgery(Graph& graph, Parameters& parameters, const std::vector<Value>& logits, std::int32_t& only,
                   MultiTask kind, std::uint64_t seed);
 

@@ -40,6 +40,14 @@ class Runtime {
   // The device's memory is the host's own: nothing needs to be copied, and every call is done when it returns.
   virtual bool reaches_host() const = 0;
 
+  // The threads that run_blocks() takes: body(context, block) once for every block in [0, count), in any order. What a
+  // body asks for of the device's kernels runs on its own thread. Only where the device's memory is the host's.
+  virtual int threads() const { return 1; }
+  virtual void run_blocks(std::int64_t count, void (*body)(const void* context, std::int64_t block),
+                          const void* context) {
+    for (std::int64_t block = 0; block < count; ++block) body(context, block);
+  }
+
   // Between any two memories. Of host memory that is not pinned it may wait.
   virtual void copy(void* to, const void* from, std::size_t bytes, Queue queue) = 0;
 

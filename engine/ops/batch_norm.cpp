@@ -37,8 +37,8 @@ class BatchNormSwish final : public Op {
     const GradientTarget dx = run.gradient_of_input(0);
     run.kernels.batch_norm_swish_backward(x.data, x.stride, tensors_.gamma.value.data(), tensors_.beta.value.data(),
                                           mean(run), variance(run), dy.data, dy.stride, dx.data, dx.stride,
-                                          dx.accumulate, tensors_.gamma.gradient.data(), tensors_.beta.gradient.data(),
-                                          run.rows, width_, epsilon_, doubles(run));
+                                          dx.accumulate, run.gradient_of(tensors_.gamma),
+                                          run.gradient_of(tensors_.beta), run.rows, width_, epsilon_, doubles(run));
   }
 
   void commit(const Run& run, const kernels::GradientNorm* norm) override {
@@ -83,6 +83,7 @@ Value batch_norm_swish(Graph& graph, Parameters& parameters, Value x, float mome
     statistics = graph.add_value(2 * width, false, name + "/statistics");
     graph.keep(statistics);
     info.outputs.push_back(statistics);
+    info.whole_batch_forward = info.whole_batch_backward = true;
     info.saved.push_back(statistics);
     const kernels::KernelTable& kernels = *graph.device().kernels;
     info.forward_workspace = 2 * kernels.batch_norm_statistics_workspace(graph.max_rows(), width);  // of doubles

@@ -1,5 +1,6 @@
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/scratch.h"
 
 namespace mal::ops {
 
@@ -32,19 +33,18 @@ class DinAttention final : public Op {
   }
 
   void forward_group(std::span<const Member> members) override {
-    forward_calls_.clear();
+    std::vector<kernels::DinForward>& calls = scratch_list<kernels::DinForward>();
     for (const Member& member : members)
-      forward_calls_.push_back(static_cast<const DinAttention&>(*member.op).forward_call(member.run));
+      calls.push_back(static_cast<const DinAttention&>(*member.op).forward_call(member.run));
     const Run& run = members.front().run;
-    run.kernels.din_forward(shape(run), forward_calls_.data(), static_cast<std::int32_t>(members.size()));
+    run.kernels.din_forward(shape(run), calls.data(), static_cast<std::int32_t>(members.size()));
   }
   void backward_group(std::span<const Member> members) override {
-    backward_calls_.clear();
+    std::vector<kernels::DinBackward>& calls = scratch_list<kernels::DinBackward>();
     for (const Member& member : members)
-      backward_calls_.push_back(static_cast<const DinAttention&>(*member.op).backward_call(member.run));
+      calls.push_back(static_cast<const DinAttention&>(*member.op).backward_call(member.run));
     const Run& run = members.front().run;
-    run.kernels.din_backward(shape(run), backward_calls_.data(), static_cast<std::int32_t>(members.size()),
-                             run.workspace());
+    run.kernels.din_backward(shape(run), calls.data(), static_cast<std::int32_t>(members.size()), run.workspace());
   }
   std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
     return graph.device().kernels->din_backward_workspace(shape_, static_cast<std::int32_t>(members.size()));
@@ -54,7 +54,8 @@ class DinAttention final : public Op {
   float* kept(const Run& run) const { return kept_.valid() ? run.value(kept_).data : nullptr; }
   kernels::DinInput input_of(const Run& run) const {
     const Matrix sequence = run.value(sequence_), target = run.value(target_);
-    return {weights(), sequence.data, sequence.stride, target.data, target.stride, run.input(lengths_).lengths};
+    return {weights(),   sequence.data, sequence.stride,
+            target.data, target.stride, run.input(lengths_, shape_.length).lengths};
   }
   kernels::DinForward forward_call(const Run& run) const {
     const Matrix out = run.value(output_);
@@ -63,9 +64,9 @@ class DinAttention final : public Op {
   kernels::DinBackward backward_call(const Run& run) const {
     const Matrix dout = run.gradient(output_);
     const GradientTarget dsequence = run.gradient_of_input(0), dtarget = run.gradient_of_input(1);
-    const kernels::DinGradients gradients{tensors_.w1.gradient.data(), tensors_.b1.gradient.data(),
-                                          tensors_.alpha.gradient.data(), tensors_.w2.gradient.data(),
-                                          tensors_.b2.gradient.data()};
+    const kernels::DinGradients gradients{run.gradient_of(tensors_.w1), run.gradient_of(tensors_.b1),
+                                          run.gradient_of(tensors_.alpha), run.gradient_of(tensors_.w2),
+                                          run.gradient_of(tensors_.b2)};
     return {input_of(run),
             run.value(scores_).data,
             dout.data,
@@ -91,8 +92,6 @@ class DinAttention final : public Op {
   Input lengths_;
   kernels::DinShape shape_;
   Tensors tensors_;
-  std::vector<kernels::DinForward> forward_calls_;  // of the group that this one speaks for
-  std::vector<kernels::DinBackward> backward_calls_;
 };
 
 }  // namespace
@@ -110,7 +109,7 @@ Value din_attention(Graph& graph, Parameters& parameters, Value sequence, Value 
       parameters.dense(name + "/w2", {hidden, 1}, Initialiser::xavier_uniform()),
       parameters.dense(name + "/b2", {1}, Initialiser::constant(0)),
   };
-  const kernels::DinShape shape{graph.max_rows(), length, width, hidden, softmax};
+  const kernels::DinShape shape{graph.call_rows(), length, width, hidden, softmax};
   const Value output = graph.add_value(width, true, name);
   // Contiguous [rows, L], not a matrix with a padded stride: the planner only has to give it room. So is `kept`.
   const Value scores = graph.add_value(length, false, name + "/scores");

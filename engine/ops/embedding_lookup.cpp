@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/scratch.h"
 
 namespace mal::ops {
 
@@ -24,7 +25,7 @@ struct TableWork {
 class EmbeddingLookup final : public Op {
  public:
   EmbeddingLookup(std::vector<LookupSpec> specs, std::vector<Value> outputs)
-      : specs_(std::move(specs)), outputs_(std::move(outputs)), lookups_(specs_.size()) {}
+      : specs_(std::move(specs)), outputs_(std::move(outputs)) {}
 
   void plan_gradients(Graph& graph) {
     for (std::size_t f = 0; f < specs_.size(); ++f) {
@@ -66,15 +67,15 @@ class EmbeddingLookup final : public Op {
   }
 
   void forward(const Run& run) override {
+    std::vector<Lookup>& lookups = scratch_list<Lookup>();
     for (std::size_t f = 0; f < specs_.size(); ++f) {
       const LookupSpec& spec = specs_[f];
-      const InputColumn& column = run.input(spec.input);
+      const InputColumn column = run.input(spec.input, spec.length);
       const Matrix out = run.value(outputs_[f]);
-      lookups_[f] = Lookup{spec.table->data(), spec.table->row_stride(), column.ids,   column.lengths,
-                           spec.length,        spec.table->width(),      spec.pooling, out.data,
-                           out.stride};
+      lookups.push_back({spec.table->data(), spec.table->row_stride(), column.ids, column.lengths, spec.length,
+                         spec.table->width(), spec.pooling, out.data, out.stride});
     }
-    run.kernels.embedding_forward(lookups_.data(), static_cast<std::int32_t>(lookups_.size()), run.rows);
+    run.kernels.embedding_forward(lookups.data(), static_cast<std::int32_t>(lookups.size()), run.rows);
   }
 
   void backward(const Run& run) override {
@@ -82,7 +83,7 @@ class EmbeddingLookup final : public Op {
       TableWork& work = tables_[t];
       for (std::size_t k = 0; k < work.features.size(); ++k) {
         const LookupSpec& spec = specs_[work.features[k]];
-        const InputColumn& column = run.input(spec.input);
+        const InputColumn column = run.input(spec.input, spec.length);
         const Matrix dout = run.gradient(outputs_[work.features[k]]);
         work.lookups[k] = {column.ids, column.lengths, spec.length, spec.pooling, dout.data, dout.stride};
       }
@@ -98,7 +99,6 @@ class EmbeddingLookup final : public Op {
  private:
   std::vector<LookupSpec> specs_;
   std::vector<Value> outputs_;
-  std::vector<Lookup> lookups_;
   std::deque<TableWork> tables_;  // results are referred to by address
   std::vector<TableGradient> gradients_;
   Buffer workspace_;  // of all tables
@@ -126,6 +126,7 @@ LookupResult embedding_lookup(Graph& graph, const std::vector<LookupSpec>& specs
   info.name = name;
   info.kind = fmt::format("embedding lookup, {} features, {} rows a sample", specs.size(), positions);
   info.outputs = result.features;
+  info.whole_batch_backward = true;  // one gradient a row that the batch touches
   for (const LookupSpec& spec : specs) info.flows.push_back({{}, {}, {spec.table}});
   graph.record(std::move(op), std::move(info));
   if (!block.empty()) result.block = concat(graph, block, name + "/block");

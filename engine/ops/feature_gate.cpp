@@ -20,8 +20,8 @@ class FeatureGate final : public Op {
     const Matrix x = run.value(x_), du = run.gradient(u_);
     const GradientTarget dx = run.gradient_of_input(0);
     run.kernels.feature_gate_backward(x.data, x.stride, a_.value.data(), b_.value.data(), run.value(hidden_).data,
-                                      du.data, du.stride, dx.data, dx.stride, dx.accumulate, a_.gradient.data(),
-                                      b_.gradient.data(), run.rows, width_, rank_, run.workspace());
+                                      du.data, du.stride, dx.data, dx.stride, dx.accumulate, run.gradient_of(a_),
+                                      run.gradient_of(b_), run.rows, width_, rank_, run.workspace());
   }
 
  private:
@@ -45,7 +45,7 @@ Value feature_gate(Graph& graph, Parameters& parameters, Value x, std::int64_t r
   info.inputs = {x};
   info.outputs = {u, hidden};
   info.saved = {x, hidden};
-  info.backward_workspace = graph.device().kernels->feature_gate_backward_workspace(graph.max_rows(), width, rank);
+  info.backward_workspace = graph.device().kernels->feature_gate_backward_workspace(graph.call_rows(), width, rank);
   info.learns = {&a, &b};
   info.flops = static_cast<double>(4 * width * rank + 6 * width);
   graph.record(std::make_unique<FeatureGate>(x, u, hidden, a, b, width, rank), std::move(info));

@@ -7,16 +7,8 @@ namespace {
 
 class LayerNorm final : public Op {
  public:
-  LayerNorm(Value x, Value y, Value statistics, Parameter& gamma, Parameter& beta, std::int64_t width, float epsilon,
-            std::int64_t max_rows)
-      : x_(x),
-        y_(y),
-        statistics_(statistics),
-        gamma_(gamma),
-        beta_(beta),
-        width_(width),
-        epsilon_(epsilon),
-        max_rows_(max_rows) {}
+  LayerNorm(Value x, Value y, Value statistics, Parameter& gamma, Parameter& beta, std::int64_t width, float epsilon)
+      : x_(x), y_(y), statistics_(statistics), gamma_(gamma), beta_(beta), width_(width), epsilon_(epsilon) {}
 
   void forward(const Run& run) override {
     const Matrix x = run.value(x_), y = run.value(y_);
@@ -28,21 +20,20 @@ class LayerNorm final : public Op {
     const Matrix x = run.value(x_), dy = run.gradient(y_);
     GradientTarget dx = run.gradient_of_input(0);
     run.kernels.layer_norm_backward(x.data, x.stride, gamma_.value.data(), mean(run), rstd(run), dy.data, dy.stride,
-                                    dx.data, dx.stride, dx.accumulate, gamma_.gradient.data(), beta_.gradient.data(),
+                                    dx.data, dx.stride, dx.accumulate, run.gradient_of(gamma_), run.gradient_of(beta_),
                                     run.rows, width_, run.workspace());
   }
 
  private:
-  // The statistics' storage holds mean[max_rows], then rstd[max_rows].
+  // The statistics' storage holds mean[rows], then rstd[rows], of the call's.
   float* mean(const Run& run) const { return run.value(statistics_).data; }
-  float* rstd(const Run& run) const { return mean(run) + max_rows_; }
+  float* rstd(const Run& run) const { return mean(run) + run.rows; }
 
   Value x_, y_, statistics_;
   Parameter& gamma_;
   Parameter& beta_;
   std::int64_t width_;
   float epsilon_;
-  std::int64_t max_rows_;
 };
 
 }  // namespace
@@ -60,11 +51,10 @@ Value layer_norm(Graph& graph, Parameters& parameters, Value x, float epsilon, c
   info.inputs = {x};
   info.outputs = {y, statistics};
   info.saved = {x, statistics};
-  info.backward_workspace = graph.device().kernels->layer_norm_backward_workspace(graph.max_rows(), width);
+  info.backward_workspace = graph.device().kernels->layer_norm_backward_workspace(graph.call_rows(), width);
   info.learns = {&gamma, &beta};
   info.flops = 8.0 * static_cast<double>(width);
-  graph.record(std::make_unique<LayerNorm>(x, y, statistics, gamma, beta, width, epsilon, graph.max_rows()),
-               std::move(info));
+  graph.record(std::make_unique<LayerNorm>(x, y, statistics, gamma, beta, width, epsilon), std::move(info));
   return y;
 }
 

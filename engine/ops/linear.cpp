@@ -1,5 +1,6 @@
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/scratch.h"
 
 namespace mal::ops {
 
@@ -51,34 +52,34 @@ class Linear final : public Op {
             .dx = dx.data,
             .lddx = dx.stride,
             .accumulate = dx.accumulate,
-            .dw = weight_.gradient.data(),
-            .db = bias_ == nullptr ? nullptr : bias_->gradient.data(),
+            .dw = run.gradient_of(weight_),
+            .db = bias_ == nullptr ? nullptr : run.gradient_of(*bias_),
             .inputs = inputs_,
             .outputs = outputs_,
             .activation = activation_};
   }
 
   void forward_group(std::span<const Member> members) override {
-    forward_calls_.clear();
+    std::vector<kernels::LinearForward>& calls = scratch_list<kernels::LinearForward>();
     for (const Member& member : members)
-      forward_calls_.push_back(static_cast<const Linear&>(*member.op).forward_call(member.run));
+      calls.push_back(static_cast<const Linear&>(*member.op).forward_call(member.run));
     const Run& run = members.front().run;
-    run.kernels.linear_group_forward(forward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
-                                     inputs_, outputs_, activation_);
+    run.kernels.linear_group_forward(calls.data(), static_cast<std::int32_t>(members.size()), run.rows, inputs_,
+                                     outputs_, activation_);
   }
 
   void backward_group(std::span<const Member> members) override {
-    backward_calls_.clear();
+    std::vector<kernels::LinearBackward>& calls = scratch_list<kernels::LinearBackward>();
     for (const Member& member : members)
-      backward_calls_.push_back(static_cast<const Linear&>(*member.op).backward_call(member.run));
+      calls.push_back(static_cast<const Linear&>(*member.op).backward_call(member.run));
     const Run& run = members.front().run;
-    run.kernels.linear_group_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
-                                      inputs_, outputs_, activation_, run.workspace());
+    run.kernels.linear_group_backward(calls.data(), static_cast<std::int32_t>(members.size()), run.rows, inputs_,
+                                      outputs_, activation_, run.workspace());
   }
 
   std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
     return graph.device().kernels->linear_group_backward_workspace(
-        static_cast<std::int32_t>(members.size()), graph.max_rows(), inputs_, outputs_, share_input(graph, members));
+        static_cast<std::int32_t>(members.size()), graph.call_rows(), inputs_, outputs_, share_input(graph, members));
   }
 
  private:
@@ -106,8 +107,8 @@ class Linear final : public Op {
             .dx = dx.data,
             .lddx = dx.stride,
             .accumulate = dx.accumulate,
-            .dw = weight_.gradient.data(),
-            .db = bias_ == nullptr ? nullptr : bias_->gradient.data(),
+            .dw = run.gradient_of(weight_),
+            .db = bias_ == nullptr ? nullptr : run.gradient_of(*bias_),
             .packed = run.prepared()};
   }
 
@@ -126,8 +127,6 @@ class Linear final : public Op {
   Parameter* bias_;
   std::int64_t inputs_, outputs_;
   Activation activation_;
-  std::vector<kernels::LinearForward> forward_calls_;  // of the group that this one speaks for
-  std::vector<kernels::LinearBackward> backward_calls_;
 };
 
 Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t outputs, bool with_bias,
@@ -144,7 +143,7 @@ Value record_linear(Graph& graph, Parameters& parameters, Value x, std::int64_t 
   info.inputs = {x};
   info.outputs = {y};
   info.saved = {x, y};
-  info.backward_workspace = graph.device().kernels->linear_backward_workspace(graph.max_rows(), inputs, outputs);
+  info.backward_workspace = graph.device().kernels->linear_backward_workspace(graph.call_rows(), inputs, outputs);
   info.learns = {&weight};
   if (with_bias) info.learns.push_back(bias);
   info.prepared = graph.device().kernels->linear_packed_size(inputs, outputs, graph.training());

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/scratch.h"
 
 namespace mal::ops {
 
@@ -23,19 +26,39 @@ class MultiViewLoss final : public Op {
   void backward(const Run& run) override {
     const Matrix logits = run.value(logits_), credits = run.value(credits_);
     const GradientTarget dlogits = run.gradient_of_input(0);
-    active_ = heads_;
-    if (only_ != nullptr && *only_ >= 0)
-      for (std::size_t h = 0; h < active_.size(); ++h)
-        if (h != static_cast<std::size_t>(*only_)) active_[h].scale = 0;
-    run.kernels.multi_view_loss(logits.data, logits.stride, credits.data, credits.stride, active_.data(),
-                                static_cast<std::int32_t>(active_.size()), reduction_, dlogits.data, dlogits.stride,
-                                columns_, losses_, run.rows, reinterpret_cast<double*>(run.workspace()));
+    // A tile's losses are sums, and its gradients those of the whole batch's loss.
+    const Reduction reduction = run.tiled() ? Reduction::sum : reduction_;
+    std::vector<LossHead>& heads = scratch_list<LossHead>();
+    heads.assign(heads_.begin(), heads_.end());
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+      if (only_ != nullptr && *only_ >= 0 && h != static_cast<std::size_t>(*only_)) heads[h].scale = 0;
+      if (run.tiled()) heads[h].scale = static_cast<float>(heads[h].scale / divisor(run));
+    }
+    run.kernels.multi_view_loss(logits.data, logits.stride, credits.data, credits.stride, heads.data(),
+                                static_cast<std::int32_t>(heads.size()), reduction, dlogits.data, dlogits.stride,
+                                columns_, run.tiled() ? run.partial() : losses_, run.rows,
+                                reinterpret_cast<double*>(run.workspace()));
+  }
+
+  void finish(const Run& run) override {
+    const double* partial = run.partial();
+    for (std::size_t h = 0; h < heads_.size(); ++h) {
+      double sum = 0;
+      for (std::int64_t t = 0; t < run.tiles(); ++t)
+        sum += partial[t * static_cast<std::int64_t>(heads_.size()) + static_cast<std::int64_t>(h)];
+      losses_[h] = sum / divisor(run);
+    }
   }
 
  private:
+  // Of the sum over the batch; of no rows it is 0.
+  double divisor(const Run& run) const {
+    return reduction_ == Reduction::sum ? 1.0 : static_cast<double>(std::max<std::int64_t>(1, run.batch_rows()));
+  }
+
   Value logits_, credits_;
   std::int64_t columns_;
-  std::vector<LossHead> heads_, active_;
+  std::vector<LossHead> heads_;
   Reduction reduction_;
   double* losses_;
   const std::int32_t* only_;
@@ -64,8 +87,11 @@ void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<Loss
   info.kind = fmt::format("{} heads over {} logits", heads.size(), graph.width(logits));
   info.inputs = {logits, credits};
   info.saved = {logits, credits};
-  info.backward_workspace =
-      2 * graph.device().kernels->multi_view_loss_workspace(graph.max_rows(), static_cast<std::int32_t>(heads.size()));
+  info.whole_batch_backward = reduction == Reduction::weight_mean;  // every gradient is divided by the sum of weights
+  info.partials = static_cast<std::int64_t>(heads.size());
+  info.backward_workspace = 2 * graph.device().kernels->multi_view_loss_workspace(
+                                    info.whole_batch_backward ? graph.max_rows() : graph.call_rows(),
+                                    static_cast<std::int32_t>(heads.size()));
   graph.record(
       std::make_unique<MultiViewLoss>(logits, credits, graph.width(logits), std::move(heads), reduction, losses, only),
       std::move(info));

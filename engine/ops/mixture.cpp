@@ -18,16 +18,18 @@ class MixtureOp final : public Op {
         specs_(std::move(gates)),
         outputs_(std::move(outputs)),
         weights_(weights),
-        width_(width),
-        gates_(specs_.size()),
-        inputs_(experts_.size()),
-        results_(outputs_.size()),
-        gradients_(outputs_.size()),
-        expert_gradients_(experts_.size()),
-        logit_gradients_(specs_.size()) {}
+        width_(width) {}
+
+  // The arrays that describe a call to its kernel.
+  struct Call {
+    std::vector<Gate> gates;
+    std::vector<MixtureInput> inputs, gradients;
+    std::vector<MixtureOutput> results;
+    std::vector<MixtureGradient> expert_gradients, logit_gradients;
+  };
 
   // The kernels' view of a layer of `rows` rows; logits are read from `run` where there is one.
-  kernels::Mixture mixture(std::int64_t rows, const Run* run) {
+  kernels::Mixture mixture(std::int64_t rows, const Run* run, Call& call) const {
     for (std::size_t g = 0; g < specs_.size(); ++g) {
       const GateSpec& spec = specs_[g];
       Matrix logits;
@@ -35,12 +37,12 @@ class MixtureOp final : public Op {
         logits.data = spec.constant->value.data();
       else if (run != nullptr)
         logits = run->value(spec.logits);
-      gates_[g] = {spec.kind,      static_cast<std::int32_t>(spec.output),
-                   count_of(spec), spec.experts.data(),
-                   logits.data,    logits.stride};
+      call.gates[g] = {spec.kind,      static_cast<std::int32_t>(spec.output),
+                       count_of(spec), spec.experts.data(),
+                       logits.data,    logits.stride};
     }
-    return {gates_.data(),
-            static_cast<std::int32_t>(gates_.size()),
+    return {call.gates.data(),
+            static_cast<std::int32_t>(call.gates.size()),
             static_cast<std::int32_t>(experts_.size()),
             static_cast<std::int32_t>(outputs_.size()),
             rows,
@@ -48,42 +50,61 @@ class MixtureOp final : public Op {
   }
 
   void forward(const Run& run) override {
-    read_experts(run);
+    Call& call = this_call();
+    read_experts(run, call);
     for (std::size_t o = 0; o < outputs_.size(); ++o) {
       const Matrix y = run.value(outputs_[o]);
-      results_[o] = {y.data, y.stride};
+      call.results[o] = {y.data, y.stride};
     }
     const Matrix weights = run.value(weights_);
-    run.kernels.mixture_forward(mixture(run.rows, &run), inputs_.data(), results_.data(), weights.data, weights.stride);
+    run.kernels.mixture_forward(mixture(run.rows, &run, call), call.inputs.data(), call.results.data(), weights.data,
+                                weights.stride);
   }
 
   void backward(const Run& run) override {
-    read_experts(run);
+    Call& call = this_call();
+    read_experts(run, call);
     for (std::size_t o = 0; o < outputs_.size(); ++o) {
       const Matrix dy = run.gradient(outputs_[o]);
-      gradients_[o] = {dy.data, dy.stride};
+      call.gradients[o] = {dy.data, dy.stride};
     }
     std::size_t input = 0;
-    for (MixtureGradient& gradient : expert_gradients_) gradient = target(run, input++);
+    for (MixtureGradient& gradient : call.expert_gradients) gradient = target(run, input++);
     for (std::size_t g = 0; g < specs_.size(); ++g)
-      logit_gradients_[g] = specs_[g].constant != nullptr
-                                ? MixtureGradient{specs_[g].constant->gradient.data(), 0, false}
-                                : target(run, input++);
+      call.logit_gradients[g] = specs_[g].constant != nullptr
+                                    ? MixtureGradient{run.gradient_of(*specs_[g].constant), 0, false}
+                                    : target(run, input++);
     const Matrix weights = run.value(weights_);
-    run.kernels.mixture_backward(mixture(run.rows, &run), inputs_.data(), weights.data, weights.stride,
-                                 gradients_.data(), expert_gradients_.data(), logit_gradients_.data(), run.workspace());
+    run.kernels.mixture_backward(mixture(run.rows, &run, call), call.inputs.data(), weights.data, weights.stride,
+                                 call.gradients.data(), call.expert_gradients.data(), call.logit_gradients.data(),
+                                 run.workspace());
+  }
+
+  std::int64_t backward_workspace(const Graph& graph) const {
+    return graph.device().kernels->mixture_backward_workspace(mixture(graph.call_rows(), nullptr, this_call()));
   }
 
  private:
+  // This thread's: calls of several tiles run at once.
+  Call& this_call() const {
+    static thread_local Call call;
+    call.gates.resize(specs_.size());
+    call.inputs.resize(experts_.size());
+    call.gradients.resize(outputs_.size());
+    call.results.resize(outputs_.size());
+    call.expert_gradients.resize(experts_.size());
+    call.logit_gradients.resize(specs_.size());
+    return call;
+  }
   static std::int32_t count_of(const GateSpec& spec) { return static_cast<std::int32_t>(spec.experts.size()); }
   static MixtureGradient target(const Run& run, std::size_t input) {
     const GradientTarget gradient = run.gradient_of_input(input);
     return {gradient.data, gradient.stride, gradient.accumulate};
   }
-  void read_experts(const Run& run) {
+  void read_experts(const Run& run, Call& call) const {
     for (std::size_t e = 0; e < experts_.size(); ++e) {
       const Matrix x = run.value(experts_[e]);
-      inputs_[e] = {x.data, x.stride};
+      call.inputs[e] = {x.data, x.stride};
     }
   }
 
@@ -92,11 +113,6 @@ class MixtureOp final : public Op {
   std::vector<Value> outputs_;
   Value weights_;
   std::int64_t width_;
-  std::vector<Gate> gates_;
-  std::vector<MixtureInput> inputs_;
-  std::vector<MixtureOutput> results_;
-  std::vector<MixtureInput> gradients_;
-  std::vector<MixtureGradient> expert_gradients_, logit_gradients_;
 };
 
 void check_gate(const Graph& graph, const GateSpec& gate, std::size_t experts, std::size_t outputs,
@@ -154,7 +170,7 @@ std::vector<Value> mixture(Graph& graph, const std::vector<Value>& experts, cons
   info.outputs.push_back(weights);
   info.saved = experts;
   info.saved.push_back(weights);
-  info.backward_workspace = graph.device().kernels->mixture_backward_workspace(op->mixture(graph.max_rows(), nullptr));
+  info.backward_workspace = op->backward_workspace(graph);
   info.flops = 2.0 * static_cast<double>(weights_width * width);
   graph.record(std::move(op), std::move(info));
   return values;

@@ -24,19 +24,20 @@ class MultiHeadAttention final : public Op {
   void forward(const Run& run) override {
     const Matrix sequence = run.value(sequence_), query = run.value(query_), out = run.value(out_);
     run.kernels.multi_head_forward(shape(run), weights(), query.data, query.stride, sequence.data, sequence.stride,
-                                   run.input(lengths_).lengths, out.data, out.stride, run.value(probabilities_).data);
+                                   run.input(lengths_, shape_.length).lengths, out.data, out.stride,
+                                   run.value(probabilities_).data);
   }
 
   void backward(const Run& run) override {
     const Matrix sequence = run.value(sequence_), query = run.value(query_), dout = run.gradient(out_);
     const GradientTarget dsequence = run.gradient_of_input(0), dquery = run.gradient_of_input(1);
-    const kernels::MultiHeadGradients gradients{tensors_.key.gradient.data(), tensors_.value.gradient.data(),
-                                                tensors_.value_bias.gradient.data(), tensors_.output.gradient.data(),
-                                                tensors_.output_bias.gradient.data()};
+    const kernels::MultiHeadGradients gradients{run.gradient_of(tensors_.key), run.gradient_of(tensors_.value),
+                                                run.gradient_of(tensors_.value_bias), run.gradient_of(tensors_.output),
+                                                run.gradient_of(tensors_.output_bias)};
     run.kernels.multi_head_backward(shape(run), weights(), query.data, query.stride, sequence.data, sequence.stride,
-                                    run.input(lengths_).lengths, run.value(probabilities_).data, dout.data, dout.stride,
-                                    dquery.data, dquery.stride, dquery.accumulate, dsequence.data, dsequence.stride,
-                                    dsequence.accumulate, gradients, run.workspace());
+                                    run.input(lengths_, shape_.length).lengths, run.value(probabilities_).data,
+                                    dout.data, dout.stride, dquery.data, dquery.stride, dquery.accumulate,
+                                    dsequence.data, dsequence.stride, dsequence.accumulate, gradients, run.workspace());
   }
 
  private:
@@ -69,7 +70,7 @@ Value multi_head_attention(Graph& graph, Parameters& parameters, Value sequence,
                                             parameters.dense(name + "/value/bias", {width}, zeros),
                                             parameters.dense(name + "/output/weight", {width, width}, xavier),
                                             parameters.dense(name + "/output/bias", {width}, zeros)};
-  const kernels::MultiHeadShape shape{graph.max_rows(), length, width, heads};
+  const kernels::MultiHeadShape shape{graph.call_rows(), length, width, heads};
   const Value out = graph.add_value(width, true, name);
   const Value probabilities = graph.add_value(heads * length, false, name + "/probabilities");  // contiguous
   OpInfo info;

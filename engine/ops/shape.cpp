@@ -11,14 +11,18 @@ class InputValues final : public Op {
   InputValues(Graph& graph, std::vector<Input> inputs, Value output)
       : graph_(graph), inputs_(std::move(inputs)), output_(output) {}
 
-  void forward(const Run& run) override {
-    // What lies there as the value would, in one matrix of its own, need not be copied.
-    const InputColumn& all = run.input(inputs_.front());
+  // What lies there as the value would, in one matrix of its own, need not be copied.
+  void prepare(const Run& run) override {
+    const InputColumn all = run.input(inputs_.front(), 1);
     const bool whole = run.rows > 0 && side_by_side(run, 0) == inputs_.size();
-    if (graph_.show(output_, whole ? all.values : nullptr, all.stride) && whole) return;
+    shown_ = graph_.show(output_, whole ? all.values : nullptr, all.stride) && whole;
+  }
+
+  void forward(const Run& run) override {
+    if (shown_) return;
     const Matrix out = run.value(output_);
     for (std::size_t i = 0; i < inputs_.size();) {
-      const InputColumn& first = run.input(inputs_[i]);
+      const InputColumn first = run.input(inputs_[i], 1);
       const std::size_t count = side_by_side(run, i);
       run.kernels.copy(first.values, first.stride, out.data + i, out.stride, run.rows, static_cast<std::int64_t>(count),
                        false);
@@ -29,11 +33,11 @@ class InputValues final : public Op {
  private:
   // How many from the i-th on are columns of one matrix, one beside the other.
   std::size_t side_by_side(const Run& run, std::size_t i) const {
-    const InputColumn& first = run.input(inputs_[i]);
+    const InputColumn first = run.input(inputs_[i], 1);
     std::size_t count = 1;
     while (i + count < inputs_.size() && static_cast<std::int64_t>(count) < first.stride &&
-           run.input(inputs_[i + count]).values == first.values + count &&
-           run.input(inputs_[i + count]).stride == first.stride)
+           run.input(inputs_[i + count], 1).values == first.values + count &&
+           run.input(inputs_[i + count], 1).stride == first.stride)
       ++count;
     return count;
   }
@@ -41,6 +45,7 @@ class InputValues final : public Op {
   Graph& graph_;
   std::vector<Input> inputs_;
   Value output_;
+  bool shown_ = false;
 };
 
 // Used by concat for a part that is already a column range of something else.

@@ -1,5 +1,6 @@
 #include "engine/error.h"
 #include "engine/ops.h"
+#include "engine/scratch.h"
 
 namespace mal::ops {
 
@@ -20,7 +21,7 @@ class SimTierCount final : public Op {
       : scores_(scores), output_(output), shape_(shape), log1p_(log1p) {}
 
   void forward(const Run& run) override {
-    const InputColumn& column = run.input(scores_);
+    const InputColumn column = run.input(scores_, shape_.length);
     const Matrix out = run.value(output_);
     run.kernels.simtier_count_forward(column.values, shape_.length, column.lengths, out.data, out.stride, run.rows,
                                       shape_.tiers, log1p_);
@@ -48,32 +49,32 @@ class SimTierEmbedding final : public Op {
   }
 
   void forward_group(std::span<const Member> members) override {
-    forward_calls_.clear();
+    std::vector<kernels::SimTierForward>& calls = scratch_list<kernels::SimTierForward>();
     for (const Member& member : members) {
       const auto& column = static_cast<const SimTierEmbedding&>(*member.op);
-      const InputColumn& scores = member.run.input(column.scores_);
+      const InputColumn scores = member.run.input(column.scores_, column.shape_.length);
       const Matrix out = member.run.value(column.output_);
-      forward_calls_.push_back({scores.values, scores.lengths, column.table_.value.data(), out.data, out.stride});
+      calls.push_back({scores.values, scores.lengths, column.table_.value.data(), out.data, out.stride});
     }
     const Run& run = members.front().run;
-    run.kernels.simtier_embedding_forward(forward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
+    run.kernels.simtier_embedding_forward(calls.data(), static_cast<std::int32_t>(members.size()), run.rows,
                                           shape_.length, shape_.tiers, shape_.width);
   }
   void backward_group(std::span<const Member> members) override {
-    backward_calls_.clear();
+    std::vector<kernels::SimTierBackward>& calls = scratch_list<kernels::SimTierBackward>();
     for (const Member& member : members) {
       const auto& column = static_cast<const SimTierEmbedding&>(*member.op);
-      const InputColumn& scores = member.run.input(column.scores_);
+      const InputColumn scores = member.run.input(column.scores_, column.shape_.length);
       const Matrix dout = member.run.gradient(column.output_);
-      backward_calls_.push_back({scores.values, scores.lengths, dout.data, dout.stride, column.table_.gradient.data()});
+      calls.push_back({scores.values, scores.lengths, dout.data, dout.stride, member.run.gradient_of(column.table_)});
     }
     const Run& run = members.front().run;
-    run.kernels.simtier_embedding_backward(backward_calls_.data(), static_cast<std::int32_t>(members.size()), run.rows,
+    run.kernels.simtier_embedding_backward(calls.data(), static_cast<std::int32_t>(members.size()), run.rows,
                                            shape_.length, shape_.tiers, shape_.width, run.workspace());
   }
   std::int64_t group_workspace(const Graph& graph, std::span<const Op* const> members) const override {
     return graph.device().kernels->simtier_embedding_backward_workspace(static_cast<std::int32_t>(members.size()),
-                                                                        graph.max_rows(), shape_.tiers, shape_.width);
+                                                                        graph.call_rows(), shape_.tiers, shape_.width);
   }
 
  private:
@@ -81,8 +82,6 @@ class SimTierEmbedding final : public Op {
   Value output_;
   SimTierShape shape_;
   Parameter& table_;
-  std::vector<kernels::SimTierForward> forward_calls_;  // of the group that this one speaks for
-  std::vector<kernels::SimTierBackward> backward_calls_;
 };
 
 }  // namespace
@@ -112,7 +111,7 @@ Value simtier_embedding(Graph& graph, Parameters& parameters, Input scores, std:
   info.kind = fmt::format("simtier embedding, {} scores in {} tiers × {}", length, tiers, width);
   info.outputs = {output};
   info.backward_workspace =
-      graph.device().kernels->simtier_embedding_backward_workspace(1, graph.max_rows(), tiers, width);
+      graph.device().kernels->simtier_embedding_backward_workspace(1, graph.call_rows(), tiers, width);
   info.learns = {&table};
   info.group = info.kind;
   info.flops = static_cast<double>(tiers * width);

@@ -6,6 +6,9 @@
 #include <cstring>
 #include <utility>
 
+#include "kernels/cpu/parallel.h"
+#include "kernels/kernels.h"
+
 namespace mal::kernels {
 
 namespace {
@@ -38,6 +41,11 @@ class CpuRuntime final : public Runtime {
   void release_pinned(void* memory) noexcept override { std::free(memory); }
   std::string memory_left() const override { return ""; }
   bool reaches_host() const override { return true; }
+  int threads() const override { return cpu_threads(); }
+  void run_blocks(std::int64_t count, void (*body)(const void* context, std::int64_t block),
+                  const void* context) override {
+    kernels::run_blocks(count, body, context);
+  }
 
   void copy(void* to, const void* from, std::size_t bytes, Queue) override {
     if (bytes != 0) std::memmove(to, from, bytes);

@@ -116,7 +116,7 @@ struct TwoLosses {
     b.column = b.views[0] = 1;
     const Value logits = ops::concat(graph, {left, right}, "logits");
     ops::multi_view_loss(graph, logits, inputs(credits, 2, "c"), {a, b}, ops::Reduction::mean, losses.data(), &only);
-    graph.plan(true);
+    graph.plan(Passes::repeatable);
     for (const Value head : {left, right}) {
       std::set<std::string> names;
       for (const Parameter* parameter : graph.reached_from(head).learns)

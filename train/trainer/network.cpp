@@ -16,7 +16,7 @@ Network::Network(const Device& device, Parameters& parameters, const Schema& net
       stage(graph, model.inputs, schema) {
   if (training)
     ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, device_losses(), &only_head);
-  graph.plan(multi_task != MultiTask::none);
+  graph.plan(!training ? Passes::apart : multi_task == MultiTask::none ? Passes::together : Passes::repeatable);
   if (!training || multi_task == MultiTask::none) return;
   std::vector<Value> logits;
   for (const Head& head : model.heads) logits.push_back(head.logits);
@@ -27,6 +27,12 @@ void Network::forward(const Batch& batch) {
   stage.load(batch);
   graph.forward(batch.rows);
   stage.done();
+}
+
+void Network::train(std::int64_t rows, std::int64_t step) {
+  if (!surgery) return graph.train(rows);
+  graph.forward(rows);
+  surgery->backward(rows, step);
 }
 
 void Network::backward(std::int64_t rows, std::int64_t step) {

@@ -24,6 +24,7 @@ struct Network {
   // Runs a batch forward (and backward). The logits are then in graph.
   void forward(const Batch& batch);
   void backward(std::int64_t rows, std::int64_t step = 1);  // step, from 1: for the random orders of pcgrad
+  void train(std::int64_t rows, std::int64_t step);         // both, of the batch that lies in `stage`; faster
 
   // Of the last backward(), one a head, without λ; and Σ λ · loss. They wait for it.
   std::vector<double> losses() const;

@@ -27,10 +27,8 @@ StepPipeline::~StepPipeline() {
 }
 
 void StepPipeline::forward_backward_update(std::int64_t rows) {
-  Graph& graph = network_.graph;
-  graph.forward(rows);
-  network_.backward(rows, optimizer_.steps() + 1);
-  optimizer_.update(graph, constants_.as<Optimizer::Constants>(), network_.device_losses(),
+  network_.train(rows, optimizer_.steps() + 1);
+  optimizer_.update(network_.graph, constants_.as<Optimizer::Constants>(), network_.device_losses(),
                     static_cast<std::int32_t>(network_.model.heads.size()), network_.norm());
 }
 
