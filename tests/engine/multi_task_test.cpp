@@ -89,9 +89,15 @@ TEST_CASE("gcs weighs each gradient by its cosine to the primary one", "[multi_t
   check_close(combined(MultiTask::gcs, {{0, 0}, {1, 1}}), {0, 0});
 }
 
+Device with_tiles(Device device, std::int64_t rows) {
+  device.tile_rows = rows;
+  return device;
+}
+
 // x → shared → left and right, with a layer above that only the right one reads.
 struct TwoLosses {
-  explicit TwoLosses(MultiTask kind) : device(select_device("cpu", 1)), graph(device, 4, true) {
+  explicit TwoLosses(MultiTask kind, std::int64_t tile_rows = 0)
+      : device(with_tiles(select_device("cpu", 1), tile_rows)), graph(device, 4, true) {
     const Random random(5, "two losses");
     for (std::size_t i = 0; i < 12; ++i) data[i / 4].push_back(static_cast<float>(random.normal(i)));
     credits[0] = {0, 0.5F, 1, 0};
@@ -149,8 +155,13 @@ TEST_CASE("reached_from names the parameters that a head's gradient flows into",
 }
 
 TEST_CASE("surgery combines shared parameters alone, and leaves the losses", "[multi_task]") {
-  for (const MultiTask kind : {MultiTask::none, MultiTask::pcgrad, MultiTask::gcs}) {
-    TwoLosses g(kind);
+  for (const auto& [kind, tile_rows] : {std::pair{MultiTask::none, 0},
+                                        {MultiTask::pcgrad, 0},
+                                        {MultiTask::gcs, 0},
+                                        {MultiTask::pcgrad, 3},
+                                        {MultiTask::gcs, 1}}) {
+    INFO("kind " << static_cast<int>(kind) << ", tiles of " << tile_rows << " rows");
+    TwoLosses g(kind, tile_rows);
     std::vector<std::vector<double>> heads[2];
     std::vector<double> shared[2];
     for (std::int32_t head = 0; head < 2; ++head) {
