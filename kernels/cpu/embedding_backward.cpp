@@ -53,6 +53,21 @@ struct Chunk {
   std::uint32_t* digits;
 };
 
+// Keys [first, last) of a table, and how many rows begin there, then before there.
+struct Range {
+  const Table* table;
+  std::int64_t first, last, touched;
+};
+
+// The lists of a call. They stay with the thread, so that a step allocates nothing once they have grown.
+struct Lists {
+  std::vector<Source> sources;
+  std::vector<Table> tables;
+  std::vector<Chunk> chunks;
+  std::vector<Chunk*> work;  // chunks of every table that still has a pass to go
+  std::vector<Range> ranges;
+};
+
 int bits_of(std::int64_t values) {
   return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(values, 1) - 1)));
 }
@@ -124,19 +139,20 @@ void cut_again(Table& t, Chunk* chunks) {
   }
 }
 
-// Chunks of every table that still has a pass to go.
-std::vector<Chunk*> chunks_of(std::vector<Table>& tables, std::vector<Chunk>& chunks, int pass) {
-  std::vector<Chunk*> all;
-  for (const Table& t : tables)
+void list_work(Lists& lists, int pass) {
+  lists.work.clear();
+  for (const Table& t : lists.tables)
     for (std::int64_t c = 0; c < t.chunks && pass < t.passes; ++c)
-      all.push_back(&chunks[static_cast<std::size_t>(t.first_chunk + c)]);
-  return all;
+      lists.work.push_back(&lists.chunks[static_cast<std::size_t>(t.first_chunk + c)]);
 }
 
-void sort_tables(std::vector<Table>& tables, std::vector<Chunk>& chunks) {
+void sort_tables(Lists& lists) {
+  std::vector<Table>& tables = lists.tables;
+  std::vector<Chunk>& chunks = lists.chunks;
+  const std::vector<Chunk*>& work = lists.work;
   const auto table_of = [&](const Chunk& chunk) -> Table& { return tables[static_cast<std::size_t>(chunk.table)]; };
-  std::vector<Chunk*> work = chunks_of(tables, chunks, 0);
-  for (int pass = 0; !work.empty(); work = chunks_of(tables, chunks, ++pass)) {
+  list_work(lists, 0);
+  for (int pass = 0; !work.empty(); list_work(lists, ++pass)) {
     parallel_blocks(std::ssize(work), [&](std::int64_t at) {
       Chunk& chunk = *work[static_cast<std::size_t>(at)];
       if (pass == 0) collect(table_of(chunk), chunk);
@@ -248,12 +264,10 @@ void sum_rows(const Table& t, std::int64_t first, std::int64_t last, std::int64_
   }
 }
 
-void sum_tables(const std::vector<Table>& tables) {
-  struct Range {
-    const Table* table;
-    std::int64_t first, last, touched;
-  };
-  std::vector<Range> ranges;
+void sum_tables(Lists& lists) {
+  const std::vector<Table>& tables = lists.tables;
+  std::vector<Range>& ranges = lists.ranges;
+  ranges.clear();
   for (const Table& t : tables)
     for (std::int64_t first = 0; first < t.count; first += kSummed)
       ranges.push_back({&t, first, std::min(t.count, first + kSummed), 0});
@@ -277,8 +291,10 @@ void sum_tables(const std::vector<Table>& tables) {
 }
 
 // A chunk is of one lookup: some samples of it.
-std::vector<Chunk> cut_samples(std::vector<Table>& tables, std::int64_t rows, std::uint32_t* digits) {
-  std::vector<Chunk> chunks;
+void cut_samples(Lists& lists, std::int64_t rows, std::uint32_t* digits) {
+  std::vector<Table>& tables = lists.tables;
+  std::vector<Chunk>& chunks = lists.chunks;
+  chunks.clear();
   for (std::size_t at = 0; at < tables.size(); ++at) {
     Table& t = tables[at];
     t.first_chunk = std::ssize(chunks);
@@ -294,11 +310,10 @@ std::vector<Chunk> cut_samples(std::vector<Table>& tables, std::int64_t rows, st
       chunks.push_back({static_cast<std::int64_t>(at), 0, 0, 0, base, 0, digits + std::ssize(chunks) * kDigits});
     t.chunks = std::ssize(chunks) - t.first_chunk;
   }
-  return chunks;
 }
 
-std::vector<Source> sources_of(const TableGradient* tables, std::int32_t count) {
-  std::vector<Source> sources;
+void list_sources(const TableGradient* tables, std::int32_t count, std::vector<Source>& sources) {
+  sources.clear();
   for (std::int32_t t = 0; t < count; ++t)
     for (std::int32_t l = 0; l < tables[t].lookup_count; ++l) {
       const LookupGradient& lookup = tables[t].lookups[l];
@@ -312,12 +327,12 @@ std::vector<Source> sources_of(const TableGradient* tables, std::int32_t count) 
                          lookup.pooling == Pooling::none ? tables[t].width : 0, lookup.length, inverse,
                          lookup.pooling});
     }
-  return sources;
 }
 
-std::vector<Table> tables_of(const TableGradient* tables, std::int32_t count, std::int64_t rows, const Source* sources,
-                             std::uint64_t* space) {
-  std::vector<Table> all;
+void list_tables(const TableGradient* tables, std::int32_t count, std::int64_t rows, std::uint64_t* space,
+                 Lists& lists) {
+  const Source* sources = lists.sources.data();
+  lists.tables.clear();
   for (std::int32_t at = 0; at < count; ++at) {
     const TableGradient& gradient = tables[at];
     std::int64_t capacity = 0, most = 0;
@@ -327,12 +342,11 @@ std::vector<Table> tables_of(const TableGradient* tables, std::int32_t count, st
     }
     const int occurrence_bits = bits_of(most), bits = std::max(bits_of(gradient.table_rows), 1);
     const int passes = (bits + kDigitBits - 1) / kDigitBits;
-    all.push_back({&gradient, sources, occurrence_bits, occurrence_bits + bits_of(gradient.lookup_count),
-                   (bits + passes - 1) / passes, passes, space, space + capacity, capacity, 0, 0});
+    lists.tables.push_back({&gradient, sources, occurrence_bits, occurrence_bits + bits_of(gradient.lookup_count),
+                            (bits + passes - 1) / passes, passes, space, space + capacity, capacity, 0, 0});
     sources += gradient.lookup_count;
     space += 2 * capacity;
   }
-  return all;
 }
 
 // Chunks of all tables, cut by samples or by keys: a sample of more than half a chunk has one for itself.
@@ -343,14 +357,15 @@ std::int64_t most_chunks(std::int32_t lookups, std::int64_t capacity) {
 }  // namespace
 
 void embedding_backward(const TableGradient* tables, std::int32_t count, std::int64_t rows, void* workspace) {
-  const std::vector<Source> sources = sources_of(tables, count);
+  static thread_local Lists lists;
   auto* const space = static_cast<std::uint64_t*>(workspace);
-  std::vector<Table> all = tables_of(tables, count, rows, sources.data(), space);
+  list_sources(tables, count, lists.sources);
+  list_tables(tables, count, rows, space, lists);
   std::int64_t capacity = 0;
-  for (const Table& t : all) capacity += t.count;
-  std::vector<Chunk> chunks = cut_samples(all, rows, reinterpret_cast<std::uint32_t*>(space + 2 * capacity));
-  sort_tables(all, chunks);
-  sum_tables(all);
+  for (const Table& t : lists.tables) capacity += t.count;
+  cut_samples(lists, rows, reinterpret_cast<std::uint32_t*>(space + 2 * capacity));
+  sort_tables(lists);
+  sum_tables(lists);
 }
 
 std::int64_t embedding_backward_workspace(std::int32_t, std::int32_t lookups, std::int64_t capacity, std::int32_t) {
