@@ -49,11 +49,10 @@ template <typename Body>
 double gpu_seconds(const Body& body) {
   constexpr int kTimes = 20;
   body();
-  return best_seconds(false,
-                      [&] {
-                        for (int i = 0; i < kTimes; ++i) body();
-                        check(cudaStreamSynchronize(gpu_stream()), "cudaStreamSynchronize");
-                      }) /
+  return best_seconds([&] {
+           for (int i = 0; i < kTimes; ++i) body();
+           check(cudaStreamSynchronize(gpu_stream()), "cudaStreamSynchronize");
+         }) /
          kTimes;
 }
 
