@@ -26,6 +26,16 @@ void add_products(const Span& a, const Span& b, double* partial, double& total) 
   for (std::int64_t block = 0; block < blocks_of(size); ++block) total += partial[block];
 }
 
+// Functions of values: a lambda's captured pointers would be loaded anew for every element.
+void add_scaled(const float* x, float scale, float* y, std::int64_t size) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < size; ++i) y[i] += scale * x[i];
+}
+void write_scaled(const float* x, float scale, float* y, std::int64_t size) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < size; ++i) y[i] = scale * x[i];
+}
+
 }  // namespace
 
 void add_forward(const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* y, std::int64_t ldy,
@@ -112,9 +122,11 @@ std::int64_t gradient_norm_workspace(const Span* spans, std::int32_t count) {
 }
 
 void scale_add(const float* x, float scale, float* y, std::int64_t size, bool accumulate) {
-  parallel_ranges(size, kElementBlock, [&](std::int64_t first, std::int64_t last) {
-    if (!accumulate) std::fill(y + first, y + last, 0.0F);
-    for (std::int64_t i = first; i < last; ++i) y[i] += scale * x[i];
+  parallel_ranges(size, kElementBlock, [=](std::int64_t first, std::int64_t last) {
+    if (accumulate)
+      add_scaled(x + first, scale, y + first, last - first);
+    else
+      write_scaled(x + first, scale, y + first, last - first);
   });
 }
 
