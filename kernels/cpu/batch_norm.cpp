@@ -2,9 +2,9 @@
 // passes over x, for the mean and then for the squares about it, lose no digits to cancellation.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/sigmoid.h"
 #include "kernels/kernels.h"
 
@@ -16,23 +16,27 @@ std::int64_t blocks_of(std::int64_t rows) {
   return (rows + kRowBlock - 1) / kRowBlock;
 }
 
+struct Partial;
+struct Factors;
+
 // sums[width] = Σ over blocks of what add(first, last, partial[width]) has put there.
 template <typename Add>
 void column_sums(std::int64_t rows, std::int64_t width, double* workspace, double* sums, const Add& add) {
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> partial(static_cast<std::size_t>(width));
-    for (std::int64_t r = first; r < last; ++r) add(r, partial.data());
-    std::copy_n(partial.data(), width, workspace + first / kRowBlock * width);
+    float* const partial = thread_floats<Partial>(width);
+    std::fill_n(partial, width, 0.0F);
+    for (std::int64_t r = first; r < last; ++r) add(r, partial);
+    std::copy_n(partial, width, workspace + first / kRowBlock * width);
   });
   std::fill_n(sums, width, 0.0);
   for (std::int64_t block = 0; block < blocks_of(rows); ++block)
     for (std::int64_t c = 0; c < width; ++c) sums[c] += workspace[block * width + c];
 }
 
-// 1 / √(variance + eps) of every column.
-std::vector<float> rstd_of(const float* variance, std::int64_t width, float eps) {
-  std::vector<float> rstd(static_cast<std::size_t>(width));
-  for (std::size_t c = 0; c < rstd.size(); ++c) rstd[c] = 1.0F / std::sqrt(variance[c] + eps);
+// 1 / √(variance + eps) of every column; on the calling thread, which others may read while it waits for them.
+const float* rstd_of(const float* variance, std::int64_t width, float eps) {
+  float* const rstd = thread_floats<Factors>(width);
+  for (std::int64_t c = 0; c < width; ++c) rstd[c] = 1.0F / std::sqrt(variance[c] + eps);
   return rstd;
 }
 
@@ -65,8 +69,7 @@ std::int64_t batch_norm_statistics_workspace(std::int64_t rows, std::int64_t wid
 void batch_norm_swish_forward(const float* x, std::int64_t ldx, const float* gamma, const float* beta,
                               const float* mean, const float* variance, float* y, std::int64_t ldy, std::int64_t rows,
                               std::int64_t width, float eps) {
-  const std::vector<float> factors = rstd_of(variance, width, eps);
-  const float* rstd = factors.data();
+  const float* const rstd = rstd_of(variance, width, eps);
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
       const float* in = x + r * ldx;
@@ -85,8 +88,7 @@ void batch_norm_swish_backward(const float* x, std::int64_t ldx, const float* ga
                                const float* mean, const float* variance, float* dy, std::int64_t lddy, float* dx,
                                std::int64_t lddx, bool accumulate, float* dgamma, float* dbeta, std::int64_t rows,
                                std::int64_t width, float eps, double* workspace) {
-  const std::vector<float> factors = rstd_of(variance, width, eps);
-  const float* rstd = factors.data();
+  const float* const rstd = rstd_of(variance, width, eps);
   double* sums = workspace + blocks_of(rows) * 2 * width;
   column_sums(rows, 2 * width, workspace, sums, [&](std::int64_t r, float* partial) {
     const float* in = x + r * ldx;

@@ -1,9 +1,9 @@
 // u = x ⊙ 2σ((x A) Bᵀ) with a rank of a few: the [B, K] logits are formed where they are needed and never stored; only
 // x A [B, r] is kept for the backward pass.
 #include <algorithm>
-#include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/sigmoid.h"
 #include "kernels/kernels.h"
 
@@ -12,18 +12,25 @@ namespace mal::kernels {
 namespace {
 
 // [K, r] → [r, K], so that the inner loops run over columns.
-std::vector<float> transposed(const float* matrix, std::int64_t width, std::int64_t rank) {
-  std::vector<float> result(static_cast<std::size_t>(width * rank));
+struct ColumnsOfA;
+struct ColumnsOfB;
+struct GateRow;
+struct LogitRow;
+
+// On the calling thread, which others may read while it waits for them.
+template <typename Which>
+const float* transposed(const float* matrix, std::int64_t width, std::int64_t rank) {
+  float* const result = thread_floats<Which>(width * rank);
   for (std::int64_t k = 0; k < width; ++k)
-    for (std::int64_t j = 0; j < rank; ++j) result[static_cast<std::size_t>(j * width + k)] = matrix[k * rank + j];
+    for (std::int64_t j = 0; j < rank; ++j) result[j * width + k] = matrix[k * rank + j];
   return result;
 }
 
 // σ((x A) Bᵀ) of one row into gate[K].
-void gate_row(const float* hidden, const std::vector<float>& b, std::int64_t width, std::int64_t rank, float* gate) {
+void gate_row(const float* hidden, const float* b, std::int64_t width, std::int64_t rank, float* gate) {
   std::fill_n(gate, width, 0.0F);
   for (std::int64_t j = 0; j < rank; ++j) {
-    const float* column = b.data() + j * width;
+    const float* column = b + j * width;
     const float h = hidden[j];
 #pragma omp simd
     for (std::int64_t k = 0; k < width; ++k) gate[k] += h * column[k];
@@ -36,21 +43,21 @@ void gate_row(const float* hidden, const std::vector<float>& b, std::int64_t wid
 
 void feature_gate_forward(const float* x, std::int64_t ldx, const float* a, const float* b, float* u, std::int64_t ldu,
                           float* hidden, std::int64_t rows, std::int64_t width, std::int64_t rank) {
-  const std::vector<float> at = transposed(a, width, rank), bt = transposed(b, width, rank);
+  const float *const at = transposed<ColumnsOfA>(a, width, rank), *const bt = transposed<ColumnsOfB>(b, width, rank);
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> gate(static_cast<std::size_t>(width));
+    float* const gate = thread_floats<GateRow>(width);
     for (std::int64_t r = first; r < last; ++r) {
       const float* in = x + r * ldx;
       for (std::int64_t j = 0; j < rank; ++j) {
-        const float* column = at.data() + j * width;
+        const float* column = at + j * width;
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (std::int64_t k = 0; k < width; ++k) sum += in[k] * column[k];
         hidden[r * rank + j] = sum;
       }
-      gate_row(hidden + r * rank, bt, width, rank, gate.data());
+      gate_row(hidden + r * rank, bt, width, rank, gate);
       float* out = u + r * ldu;
-      for (std::int64_t k = 0; k < width; ++k) out[k] = 2.0F * gate[static_cast<std::size_t>(k)] * in[k];
+      for (std::int64_t k = 0; k < width; ++k) out[k] = 2.0F * gate[k] * in[k];
     }
   });
 }
@@ -59,16 +66,15 @@ void feature_gate_forward(const float* x, std::int64_t ldx, const float* a, cons
 void feature_gate_backward(const float* x, std::int64_t ldx, const float* a, const float* b, const float* hidden,
                            const float* du, std::int64_t lddu, float* dx, std::int64_t lddx, bool accumulate, float* da,
                            float* db, std::int64_t rows, std::int64_t width, std::int64_t rank, float* workspace) {
-  const std::vector<float> at = transposed(a, width, rank), bt = transposed(b, width, rank);
+  const float *const at = transposed<ColumnsOfA>(a, width, rank), *const bt = transposed<ColumnsOfB>(b, width, rank);
   const std::int64_t size = width * rank;
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> gate(static_cast<std::size_t>(width)), logits(gate.size());
+    float *const g = thread_floats<GateRow>(width), *const dl = thread_floats<LogitRow>(width);
     float *da_sum = workspace + first / kRowBlock * 2 * size, *db_sum = da_sum + size;  // [r, K]
     std::fill_n(da_sum, 2 * size, 0.0F);
     for (std::int64_t r = first; r < last; ++r) {
       const float *in = x + r * ldx, *gradient = du + r * lddu, *h = hidden + r * rank;
-      gate_row(h, bt, width, rank, gate.data());
-      float *g = gate.data(), *dl = logits.data();
+      gate_row(h, bt, width, rank, g);
 #pragma omp simd
       for (std::int64_t k = 0; k < width; ++k) {
         const float twice = 2.0F * gradient[k] * g[k];
@@ -76,7 +82,7 @@ void feature_gate_backward(const float* x, std::int64_t ldx, const float* a, con
         g[k] = twice;  // from here on dx's first term
       }
       for (std::int64_t j = 0; j < rank; ++j) {
-        const float *a_column = at.data() + j * width, *b_column = bt.data() + j * width;
+        const float *a_column = at + j * width, *b_column = bt + j * width;
         float *da_column = da_sum + j * width, *db_column = db_sum + j * width;
         float dh = 0;
 #pragma omp simd reduction(+ : dh)

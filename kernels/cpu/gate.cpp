@@ -3,9 +3,11 @@
 // Σ g dy over the gates that use it, instead of adding to it once a task.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/kernels.h"
 
 namespace mal::kernels {
@@ -24,12 +26,20 @@ std::int64_t weight_count(const Mixture& mixture) {
   return count;
 }
 
-std::vector<Use> uses_of(const Mixture& mixture) {
-  std::vector<Use> uses;
+struct Weights;
+
+// On the calling thread, which others may read while it waits for them.
+std::vector<Use>& uses_of(const Mixture& mixture) {
+  std::vector<Use>& uses = thread_list<Mixture, Use>();
   for (std::int32_t g = 0; g < mixture.gate_count; ++g)
     for (std::int32_t k = 0; k < mixture.gates[g].count; ++k)
       uses.push_back({mixture.gates[g].experts[k], g, mixture.gates[g].output, static_cast<std::int64_t>(uses.size())});
   return uses;
+}
+
+// Uses of one output or expert stay in order. (std::stable_sort would allocate.)
+void sort_by(std::vector<Use>& uses, std::int32_t Use::*key) {
+  std::ranges::sort(uses, {}, [&](const Use& use) { return std::pair(use.*key, use.column); });
 }
 
 void gate_weights(const Gate& gate, const float* logits, float* weights) {
@@ -100,8 +110,8 @@ void row_backward(const Mixture& mixture, const std::vector<Use>& uses, const Mi
 
 void mixture_forward(const Mixture& mixture, const MixtureInput* experts, const MixtureOutput* outputs, float* weights,
                      std::int64_t ldweights) {
-  std::vector<Use> uses = uses_of(mixture);
-  std::ranges::stable_sort(uses, {}, &Use::output);
+  std::vector<Use>& uses = uses_of(mixture);
+  sort_by(uses, &Use::output);
   parallel_ranges(mixture.rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
       float* row_weights = weights + r * ldweights;
@@ -130,20 +140,20 @@ void mixture_forward(const Mixture& mixture, const MixtureInput* experts, const 
 void mixture_backward(const Mixture& mixture, const MixtureInput* experts, const float* weights, std::int64_t ldweights,
                       const MixtureInput* doutputs, const MixtureGradient* dexperts, const MixtureGradient* dlogits,
                       float* workspace) {
-  std::vector<Use> uses = uses_of(mixture);
-  std::ranges::stable_sort(uses, {}, &Use::expert);
+  std::vector<Use>& uses = uses_of(mixture);
+  sort_by(uses, &Use::expert);
   const std::int64_t total = weight_count(mixture);
   parallel_ranges(mixture.rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> dweights(static_cast<std::size_t>(total));
+    float* const dweights = thread_floats<Weights>(total);
     float* sums = workspace + first / kRowBlock * total;
     std::fill_n(sums, total, 0.0F);
     for (std::int64_t r = first; r < last; ++r) {
       const float* row_weights = weights + r * ldweights;
-      row_backward(mixture, uses, experts, row_weights, doutputs, dexperts, r, dweights.data());
+      row_backward(mixture, uses, experts, row_weights, doutputs, dexperts, r, dweights);
       std::int64_t column = 0;
       for (std::int32_t g = 0; g < mixture.gate_count; ++g) {
         const Gate& gate = mixture.gates[g];
-        const float* gradient = dweights.data() + column;
+        const float* gradient = dweights + column;
         if (gate.kind == GateKind::constant)
           for (std::int32_t k = 0; k < gate.count; ++k) sums[column + k] += gradient[k];
         else if (dlogits[g].data != nullptr)

@@ -3,8 +3,25 @@
 
 #include <cstdint>
 #include <new>
+#include <vector>
 
 namespace mal::kernels {
+
+// This thread's list for one purpose, which an empty struct of the caller names: empty, and valid until the thread asks
+// for it again.
+template <typename Purpose, typename T>
+std::vector<T>& thread_list() {
+  static thread_local std::vector<T> list;
+  list.clear();
+  return list;
+}
+// The same as `size` floats, which hold whatever was there.
+template <typename Purpose>
+float* thread_floats(std::int64_t size) {
+  static thread_local std::vector<float> floats;
+  if (floats.size() < static_cast<std::size_t>(size)) floats.resize(static_cast<std::size_t>(size));
+  return floats.data();
+}
 
 class Scratch {
  public:

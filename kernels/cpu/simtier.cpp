@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/kernels.h"
 
 namespace mal::kernels {
@@ -23,17 +24,27 @@ void count_tiers(const float* scores, std::int64_t length, const std::int32_t* l
   for (std::int64_t j = 0; j < valid; ++j) counts[tier_of(scores[row * length + j], tiers)] += 1.0F;
 }
 
+struct Counts;
+struct Weights;
+
+// log2(1 + n), 0 to a row's most scores: a call looks each up many times.
+const float* weights_to(std::int64_t most) {
+  float* const weights = thread_floats<Weights>(most + 1);
+  for (std::int64_t n = 0; n <= most; ++n) weights[n] = std::log2(1.0F + static_cast<float>(n));
+  return weights;
+}
+
 void forward_of(const SimTierForward& c, std::int64_t rows, std::int64_t length, std::int64_t tiers,
                 std::int64_t width) {
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> counts(static_cast<std::size_t>(tiers));
+    float* const counts = thread_floats<Counts>(tiers);
+    const float *weights = weights_to(length), *table = c.table;
     for (std::int64_t r = first; r < last; ++r) {
-      count_tiers(c.scores, length, c.lengths, r, counts.data(), tiers);
+      count_tiers(c.scores, length, c.lengths, r, counts, tiers);
       float* row = c.out + r * c.ldout;
       for (std::int64_t t = 0; t < tiers; ++t) {
-        const float count = counts[static_cast<std::size_t>(t)];
-        const float weight = count == 0 ? 0.0F : std::log2(1.0F + count);
-        for (std::int64_t q = 0; q < width; ++q) row[t * width + q] = weight * c.table[t * width + q];
+        const float weight = weights[static_cast<std::int64_t>(counts[t])];
+        for (std::int64_t q = 0; q < width; ++q) row[t * width + q] = weight * table[t * width + q];
       }
     }
   });
@@ -43,17 +54,17 @@ void backward_of(const SimTierBackward& c, std::int64_t rows, std::int64_t lengt
                  std::int64_t width, float* workspace) {
   const std::int64_t size = tiers * width;
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> counts(static_cast<std::size_t>(tiers));
+    float* const counts = thread_floats<Counts>(tiers);
+    const float* weights = weights_to(length);
     float* partial = workspace + first / kRowBlock * size;
     std::fill_n(partial, size, 0.0F);
     for (std::int64_t r = first; r < last; ++r) {
-      count_tiers(c.scores, length, c.lengths, r, counts.data(), tiers);
+      count_tiers(c.scores, length, c.lengths, r, counts, tiers);
+      const float* dout = c.dout + r * c.lddout;
       for (std::int64_t t = 0; t < tiers; ++t) {
-        const float count = counts[static_cast<std::size_t>(t)];
-        if (count == 0) continue;
-        const float weight = std::log2(1.0F + count);
-        for (std::int64_t q = 0; q < width; ++q)
-          partial[t * width + q] += weight * c.dout[r * c.lddout + t * width + q];
+        if (counts[t] == 0) continue;
+        const float weight = weights[static_cast<std::int64_t>(counts[t])];
+        for (std::int64_t q = 0; q < width; ++q) partial[t * width + q] += weight * dout[t * width + q];
       }
     }
   });
