@@ -112,8 +112,8 @@ inline Vector folded(Vector (&parts)[kParts]) {
 template <std::int64_t kSegment, std::int64_t... C>
 [[gnu::always_inline]] inline Vector halved(Vector a, Vector b, std::integer_sequence<std::int64_t, C...>) {
   constexpr std::int64_t kHalf = kSegment / 2;
-  const IntVector low{static_cast<std::int32_t>(C / kHalf * kSegment + C % kHalf)...};
-  return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, low + static_cast<std::int32_t>(kHalf));
+  return __builtin_shufflevector(a, b, (C / kHalf * kSegment + C % kHalf)...) +
+         __builtin_shufflevector(a, b, (C / kHalf * kSegment + C % kHalf + kHalf)...);
 }
 
 // Of kRows rows of kGranule numbers each one segment, in their order; a row alone is a vector of one segment.
@@ -161,7 +161,7 @@ namespace vector_detail {
 // Lane c + kBy of x in lane c.
 template <std::int64_t kBy, std::int64_t... C>
 [[gnu::always_inline]] inline Vector rotated(Vector x, std::integer_sequence<std::int64_t, C...>) {
-  return __builtin_shuffle(x, IntVector{static_cast<std::int32_t>((C + kBy) % kLanes)...});
+  return __builtin_shufflevector(x, x, ((C + kBy) % kLanes)...);
 }
 
 template <std::int64_t kHalf>

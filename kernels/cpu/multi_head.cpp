@@ -128,7 +128,7 @@ void project_values(const Sizes& n, const Packed& w, const Room& room, std::int6
 template <int kHeads, int V>
 void dots_of(const Sizes& n, const Rows& e, std::int64_t valid, const float* vectors, float* z) {
   const std::int64_t count = V > 0 ? V : n.wide / kLanes, wide = n.wide, of_head = n.positions * kGranule;
-  Vector kept[kHeads][V > 0 ? V : 1];
+  Vector kept[kHeads][std::max(V, 1)];
   for (int h = 0; h < kHeads; ++h)
     for (int v = 0; v < V; ++v) kept[h][v] = load(vectors + h * wide + v * kLanes);
   for (std::int64_t j = 0; j < valid; ++j) {
