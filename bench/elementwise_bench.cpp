@@ -19,6 +19,18 @@ void add_forward(benchmark::State& state) {
   report(state, seconds, {floats_of(state), 12 * floats_of(state)});
 }
 
+void activation_backward(benchmark::State& state) {
+  const std::int64_t rows = state.range(0);
+  const bool accumulate = state.range(1) != 0;
+  const Buffer<float> y = random_floats(rows * kWidth), dy = random_floats(rows * kWidth);
+  Buffer<float> dx(y.size());
+  const double seconds = timed(state, [&] {
+    device_kernels().activation_backward(y.data(), kWidth, dy.data(), kWidth, dx.data(), kWidth, accumulate, rows,
+                                         kWidth, mal::kernels::Activation::relu);
+  });
+  report(state, seconds, {accumulate ? floats_of(state) : 0, (accumulate ? 16 : 12) * floats_of(state)});
+}
+
 void copy(benchmark::State& state) {
   const std::int64_t rows = state.range(0);
   const bool accumulate = state.range(1) != 0;
@@ -49,6 +61,7 @@ void gradient_norm(benchmark::State& state) {
 
 // In the caches, and far beyond them.
 BENCHMARK(add_forward)->ArgName("B")->Arg(512)->Arg(65536)->UseRealTime();
+BENCHMARK(activation_backward)->ArgNames({"B", "add"})->Args({512, 0})->Args({512, 1})->UseRealTime();
 BENCHMARK(copy)
     ->ArgNames({"B", "add"})
     ->Args({512, 0})

@@ -31,6 +31,14 @@ void add_scaled(const float* x, float scale, float* y, std::int64_t size) {
 #pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) y[i] += scale * x[i];
 }
+// dx (+)= dy where a unit is open: y > 0, or all of them.
+void close_row(const float* y, const float* dy, float* dx, bool accumulate, bool all, std::int64_t width) {
+#pragma omp simd
+  for (std::int64_t c = 0; c < width; ++c) {
+    const float value = all || y[c] > 0 ? dy[c] : 0.0F;
+    dx[c] = accumulate ? dx[c] + value : value;
+  }
+}
 void write_scaled(const float* x, float scale, float* y, std::int64_t size) {
 #pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) y[i] = scale * x[i];
@@ -68,11 +76,7 @@ void activation_backward(const float* y, std::int64_t ldy, const float* dy, std:
                          Activation activation) {
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r)
-      for (std::int64_t c = 0; c < width; ++c) {
-        const bool open = activation == Activation::none || y[r * ldy + c] > 0;
-        const float value = open ? dy[r * lddy + c] : 0.0F;
-        dx[r * lddx + c] = accumulate ? dx[r * lddx + c] + value : value;
-      }
+      close_row(y + r * ldy, dy + r * lddy, dx + r * lddx, accumulate, activation == Activation::none, width);
   });
 }
 
