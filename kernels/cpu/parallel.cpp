@@ -20,9 +20,6 @@ using Body = void (*)(const void* context, std::int64_t block);
 
 constexpr int kSpins = 1500;  // of 20 to 50 ns each
 
-// A thread that calls a loop is the 0th of it. One inside a loop runs alone, whichever thread of the outer loop it is.
-thread_local int slot = 0;
-
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -44,7 +41,7 @@ class Pool {
     if (threads != threads_) {
       stop();
       stopping_ = false;
-      for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
+      for (int t = 1; t < threads; ++t) workers_.emplace_back([this] { work(); });
       threads_ = threads;
     }
     busy_ = false;
@@ -114,8 +111,7 @@ class Pool {
       done_.wait(done, std::memory_order_acquire);
   }
 
-  void work(int number) {
-    slot = number;
+  void work() {
     std::uint32_t seen = 0;
     while (true) {
       for (int spin = 0; spin < kSpins && opened_.load(std::memory_order_acquire) == seen; ++spin) pause();
@@ -160,10 +156,6 @@ Pool& pool() {
 
 void run_blocks(std::int64_t count, Body body, const void* context) {
   pool().run(count, body, context);
-}
-
-int thread_slot() {
-  return slot;
 }
 
 void set_cpu_threads(int threads) {

@@ -10,11 +10,6 @@ namespace mal::kernels {
 // Called from several threads at once, or from inside a body, the later call runs its blocks alone.
 void run_blocks(std::int64_t count, void (*body)(const void* context, std::int64_t block), const void* context);
 
-// Which of the threads that run a loop this one is: below cpu_threads(), another one for each thread of the loop, and
-// the same throughout a body, loops inside it included. It is for memory of a thread's own; a result must not depend on
-// it.
-int thread_slot();
-
 // body(block) for every block in [0, count). What a block is must not depend on the number of threads.
 template <typename Body>
 void parallel_blocks(std::int64_t count, const Body& body) {

@@ -90,24 +90,3 @@ TEST_CASE("loops inside loops and from several threads", "[kernels][parallel]") 
   CHECK(total == 4 * 200 * 5);
   set_cpu_threads(0);
 }
-
-TEST_CASE("a thread has its own slot throughout a body, with loops inside it", "[kernels][parallel]") {
-  for (const int threads : {1, 2, 5}) {
-    set_cpu_threads(threads);
-    std::vector<std::atomic<bool>> taken(static_cast<std::size_t>(threads));
-    std::atomic<std::int64_t> faults = 0, others = 0;
-    const auto enough = [&](int loops) { return loops >= 300 && (threads == 1 || others > 0 || loops == 1'000'000); };
-    for (int loop = 0; !enough(loop); ++loop)
-      parallel_blocks(32, [&](std::int64_t) {
-        const int slot = thread_slot();
-        if (slot < 0 || slot >= threads || taken[static_cast<std::size_t>(slot)].exchange(true)) return void(++faults);
-        if (slot != 0) ++others;
-        parallel_blocks(3, [&](std::int64_t) { faults += thread_slot() == slot ? 0 : 1; });
-        if (thread_slot() != slot) ++faults;
-        taken[static_cast<std::size_t>(slot)] = false;
-      });
-    CHECK(faults == 0);
-    if (threads > 1) CHECK(others > 0);
-  }
-  set_cpu_threads(0);
-}
