@@ -27,33 +27,32 @@ class Linear final : public Op {
   }
 
   kernels::ChainForward forward_step(const Run& run) const override {
-    const Matrix x = run.value(x_), y = run.value(y_);
-    return {.x = x.data,
-            .ldx = x.stride,
-            .w = weight_.value.data(),
-            .b = bias_ == nullptr ? nullptr : bias_->value.data(),
-            .y = y.data,
-            .ldy = y.stride,
+    const kernels::LinearForward c = forward_call(run);
+    return {.x = c.x,
+            .ldx = c.ldx,
+            .w = c.w,
+            .b = c.b,
+            .y = c.y,
+            .ldy = c.ldy,
             .inputs = inputs_,
             .outputs = outputs_,
             .activation = activation_};
   }
 
   kernels::ChainBackward backward_step(const Run& run) const override {
-    const Matrix x = run.value(x_), y = run.value(y_), dy = run.gradient(y_);
-    const GradientTarget dx = run.gradient_of_input(0);
-    return {.x = x.data,
-            .ldx = x.stride,
-            .w = weight_.value.data(),
-            .y = y.data,
-            .ldy = y.stride,
-            .dy = dy.data,
-            .lddy = dy.stride,
-            .dx = dx.data,
-            .lddx = dx.stride,
-            .accumulate = dx.accumulate,
-            .dw = run.gradient_of(weight_),
-            .db = bias_ == nullptr ? nullptr : run.gradient_of(*bias_),
+    const kernels::LinearBackward c = backward_call(run);
+    return {.x = c.x,
+            .ldx = c.ldx,
+            .w = c.w,
+            .y = c.y,
+            .ldy = c.ldy,
+            .dy = c.dy,
+            .lddy = c.lddy,
+            .dx = c.dx,
+            .lddx = c.lddx,
+            .accumulate = c.accumulate,
+            .dw = c.dw,
+            .db = c.db,
             .inputs = inputs_,
             .outputs = outputs_,
             .activation = activation_};
