@@ -1,58 +1,15 @@
 // No allocation once a scorer is warm, and every allocation that fails is an error, not a crash or a leak.
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
 
 #include "model/inference/mal_infer_c.h"
 #include "tests/inference/exported_model.h"
-
-namespace {
-
-std::atomic<long> allocations{0};
-std::atomic<long> allocations_left{-1};  // −1: no limit
-
-void* allocate(std::size_t size) {
-  ++allocations;
-  if (allocations_left.load() == 0) throw std::bad_alloc();
-  if (allocations_left.load() > 0) --allocations_left;
-  void* memory = std::malloc(size > 0 ? size : 1);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return allocate(size);
-}
-void* operator new[](std::size_t size) {
-  return allocate(size);
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size > 0 ? size : 1);
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size > 0 ? size : 1);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/allocations.h"
 
 namespace {
 
 using namespace mal;
+using test::allocations;
+using test::allocations_left;
 using test::ExportedModel;
 
 // The result of `work` with the n-th allocation failing, for n = 1, 2, … until it does without.
