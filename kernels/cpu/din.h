@@ -2,8 +2,8 @@
 // folds:
 //   [e; t; e − t; e ⊙ t] w1 + b1 = e (Wa + Wc + diag(t) Wd) + t (Wb − Wc) + b1 = e M_t + c_t
 // so a sample costs one [d, h] matrix and L products with it: four times fewer multiply-adds than the concatenation,
-// which never exists. The products are too small for BLAS: they run as tiles of rows and columns whose sums stay in
-// registers and are used there, on matrices whose rows are padded with zeros to a multiple of kGranule.
+// which never exists. The products are too small for panels (product.h): they run as tiles of rows and columns whose
+// sums stay in registers and are used there, on matrices whose rows are padded with zeros to a multiple of kGranule.
 #pragma once
 
 #include <algorithm>

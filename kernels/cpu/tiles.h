@@ -1,5 +1,5 @@
 // Small products whose sums stay in registers: tiles of rows and columns, on matrices whose rows are padded to a
-// multiple of kGranule. They are too small for BLAS and its packing.
+// multiple of kGranule. They are too small to be packed into panels (product.h).
 #pragma once
 
 #include <algorithm>
