@@ -16,6 +16,9 @@ while (($#)); do
   esac
   shift 2
 done
+source bench/options.sh
+numbers scaling rounds rows ids batch threads
+each_of scaling precision "fp32|bf16|tf32"
 cores=$(nproc)
 if [[ -z $threads ]]; then threads=$(((cores > 1)) && echo 1,"$cores" || echo 1); fi
 IFS=, read -ra models <<<"$models"

@@ -21,6 +21,11 @@ while (($#)); do
   esac
   shift 2
 done
+source bench/options.sh
+numbers train rounds batches threads rows epochs
+each_of train models "mal|base|mmoe|ple|home|adatt|natal|moae"
+each_of train engines "(eager|compile)(_bf16)?:(sparse|dense)|none" "ENGINE:OPTIMIZER of eager, compile, eager_bf16, compile_bf16 and sparse, dense; none"
+each_of train precision "fp32|bf16|tf32"
 cores=$(nproc)
 if [[ $device == cuda* ]]; then threads=$cores
 elif [[ -z $threads ]]; then threads=$(((cores > 1)) && echo 1,"$cores" || echo 1); fi

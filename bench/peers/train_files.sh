@@ -19,6 +19,11 @@ while (($#)); do
   esac
   shift 2
 done
+source bench/options.sh
+numbers train_files rounds rows batch workers
+each_of train_files ids "text|integers"
+each_of train_files ways "(arrays|pymal):(eager|compile)(_bf16)?:(sparse|dense)" \
+  "STORE:ENGINE:OPTIMIZER of arrays, pymal; eager, compile, eager_bf16, compile_bf16; sparse, dense"
 IFS=, read -ra ways <<<"$ways"
 
 build=${MAL_BUILD:-build/release}
