@@ -286,7 +286,7 @@ def ncu(r, report):
 def torch(r, report):
     python = os.environ.get("PYTHON", sys.executable)
     if not r.gpu:
-        done = r.command("torch/compiles", [python, "-m", "py_compile", "bench/peers/train_peers.py",
+        done = r.command("torch/compiles", [python, "-m", "py_compile", "bench/peers/train_peers.py", "bench/peers/network.py",
                                             "bench/peers/inference_peers.py"], 20)
         return "" if done.ok else done.why()
     problems = []
