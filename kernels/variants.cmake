@@ -4,6 +4,7 @@
 # linker would keep any one for all, and a processor without AVX-512 could meet the one compiled with it. So the objects
 # of a variant are linked into one, section groups resolved, and every symbol of it made local but that of its table
 # (tests/kernels/cpu_variants.sh). A variant must run nothing at start either: no global whose constructor is code.
+# Unique symbols (static data of templates) are one for all by design, and cannot be made local: GCC makes none here.
 find_program(MAL_RELOCATABLE_LINKER NAMES ld.bfd ld DOC "GNU ld, which joins the objects of an instruction set")
 find_program(MAL_OBJCOPY NAMES objcopy DOC "objcopy, which hides the symbols of an instruction set")
 mark_as_advanced(MAL_RELOCATABLE_LINKER MAL_OBJCOPY)
@@ -15,6 +16,9 @@ function(mal_add_cpu_variant name instructions level)
   target_link_libraries(${symbol} PRIVATE mal_flags)
   target_compile_options(${symbol} PRIVATE ${ARGN} ${arithmetic})
   target_compile_definitions(${symbol} PRIVATE MAL_CPU_TABLE=${symbol})
+  if(mal_isolate AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(${symbol} PRIVATE -fno-gnu-unique)
+  endif()
   set_target_properties(${symbol} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)  # objcopy needs machine code
   set_property(TARGET mal_kernels APPEND_STRING PROPERTY
     MAL_VARIANTS "VARIANT(${symbol}, \"${name}\", \"${instructions}\", ${level}) ")

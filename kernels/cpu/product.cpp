@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "kernels/cpu/row_tile.h"
+
 namespace mal::kernels {
 
 namespace {
@@ -11,57 +13,7 @@ namespace {
 // Rows of dy that are copied at a time where its columns do not fill a panel.
 constexpr std::int64_t kCopiedRows = 128;
 
-// Sums to y, `vectors` of kLanes columns each, of which the last ones may be missing.
-template <std::int64_t Rows, std::int64_t Vectors>
-void finish_tile(const Vector (&sums)[Rows][Vectors], std::int64_t columns, float* y, std::int64_t ldy,
-                 const Finish& finish) {
-  if (columns == Vectors * kLanes) {
-    for (std::int64_t r = 0; r < Rows; ++r)
-      for (std::int64_t v = 0; v < Vectors; ++v) {
-        float* to = y + r * ldy + v * kLanes;
-        Vector x = sums[r][v];
-        if (finish.accumulate) x += load(to);
-        if (finish.bias != nullptr) x += load(finish.bias + v * kLanes);
-        if (finish.relu) x = x < Vector{} ? Vector{} : x;
-        store(to, x);
-      }
-    return;
-  }
-  for (std::int64_t r = 0; r < Rows; ++r) {
-    float row[Vectors * kLanes];
-    for (std::int64_t v = 0; v < Vectors; ++v) store(row + v * kLanes, sums[r][v]);
-    for (std::int64_t n = 0; n < columns; ++n) {
-      float x = row[n];
-      if (finish.accumulate) x += y[r * ldy + n];
-      if (finish.bias != nullptr) x += finish.bias[n];
-      if (finish.relu) x = x < 0 ? 0.0F : x;
-      y[r * ldy + n] = x;
-    }
-  }
-}
-
-// y[Rows, columns] = finish(a[Rows, depth] · panel). Three rows share a pointer: base, base + lda, base + 2 lda are
-// addresses that an instruction can form, and twelve pointers would not fit the registers.
-template <std::int64_t Rows, std::int64_t Vectors>
-void row_tile(const float* a, std::int64_t lda, const float* panel, std::int64_t depth, std::int64_t columns, float* y,
-              std::int64_t ldy, const Finish& finish) {
-  constexpr std::int64_t kGroups = (Rows + 2) / 3;
-  Vector sums[Rows][Vectors] = {};
-  const float* rows[kGroups];
-  for (std::int64_t g = 0; g < kGroups; ++g) rows[g] = a + 3 * g * lda;
-  for (std::int64_t k = 0; k < depth; ++k) {
-    Vector w[Vectors];
-    for (std::int64_t v = 0; v < Vectors; ++v) w[v] = load(panel + v * kLanes);
-    panel += kPanel;
-#pragma GCC unroll 12
-    for (std::int64_t r = 0; r < Rows; ++r) {
-      const Vector x = broadcast(rows[r / 3][r % 3 * lda]);
-      for (std::int64_t v = 0; v < Vectors; ++v) sums[r][v] += x * w[v];
-    }
-    for (std::int64_t g = 0; g < kGroups; ++g) ++rows[g];
-  }
-  finish_tile(sums, columns, y, ldy, finish);
-}
+using Tiles = RowTiles<Fp32Arithmetic>;
 
 // c[Inputs, columns] (+)= x[rows, Inputs]ᵀ dy[rows, columns].
 template <std::int64_t Inputs, std::int64_t Vectors>
@@ -85,38 +37,27 @@ void outer_tile(const float* x, std::int64_t ldx, const float* dy, std::int64_t 
     x += ldx;
     dy += lddy;
   }
-  finish_tile(sums, columns, c, ldc, {});
+  Tiles::finish(sums, columns, c, ldc, {});
 }
 
-using RowTile = void (*)(const float*, std::int64_t, const float*, std::int64_t, std::int64_t, float*, std::int64_t,
-                         const Finish&);
 using OuterTile = void (*)(const float*, std::int64_t, const float*, std::int64_t, std::int64_t, std::int64_t, float*,
                            std::int64_t, bool);
 
-template <std::int64_t Vectors, std::size_t... I>
-constexpr std::array<RowTile, sizeof...(I)> row_tiles(std::index_sequence<I...>) {
-  return {row_tile<static_cast<std::int64_t>(I) + 1, Vectors>...};
-}
 template <std::int64_t Vectors, std::size_t... I>
 constexpr std::array<OuterTile, sizeof...(I)> outer_tiles(std::index_sequence<I...>) {
   return {outer_tile<static_cast<std::int64_t>(I) + 1, Vectors>...};
 }
 using Sizes = std::make_index_sequence<static_cast<std::size_t>(kTileRows)>;
-// By rows − 1 and vectors − 1.
-constexpr std::array kRowTiles = {row_tiles<1>(Sizes{}), row_tiles<2>(Sizes{})};
+// By inputs − 1 and vectors − 1.
 constexpr std::array kOuterTiles = {outer_tiles<1>(Sizes{}), outer_tiles<2>(Sizes{})};
-
-template <typename Tiles>
-auto tile_of(const Tiles& tiles, std::int64_t rows, std::int64_t columns) {
-  return tiles[columns <= kLanes ? 0 : 1][static_cast<std::size_t>(rows - 1)];
-}
 
 // One panel's columns of c, `from` being dy's.
 void multiply_columns(const float* x, std::int64_t ldx, std::int64_t inputs, const float* from, std::int64_t ldfrom,
                       std::int64_t columns, std::int64_t rows, float* c, std::int64_t ldc, bool accumulate) {
   for (std::int64_t k = 0; k < inputs; k += kTileRows) {
     const std::int64_t count = std::min(kTileRows, inputs - k);
-    tile_of(kOuterTiles, count, columns)(x + k, ldx, from, ldfrom, rows, columns, c + k * ldc, ldc, accumulate);
+    const OuterTile tile = kOuterTiles[columns <= kLanes ? 0 : 1][static_cast<std::size_t>(count - 1)];
+    tile(x + k, ldx, from, ldfrom, rows, columns, c + k * ldc, ldc, accumulate);
   }
 }
 
@@ -144,14 +85,7 @@ void pack_transposed(const float* w, std::int64_t inputs, std::int64_t outputs, 
 
 void multiply_panels(const float* a, std::int64_t lda, std::int64_t rows, const float* panels, std::int64_t depth,
                      std::int64_t columns, float* y, std::int64_t ldy, const Finish& finish) {
-  for (std::int64_t n = 0; n < columns; n += kPanel, panels += kPanel * depth) {
-    const std::int64_t width = std::min(kPanel, columns - n);
-    Finish of_panel = finish;
-    if (finish.bias != nullptr) of_panel.bias += n;
-    for (std::int64_t r = 0; r < rows; r += kTileRows)
-      tile_of(kRowTiles, std::min(kTileRows, rows - r), width)(a + r * lda, lda, panels, depth, width, y + r * ldy + n,
-                                                               ldy, of_panel);
-  }
+  Tiles::multiply(a, lda, rows, panels, depth, columns, y, ldy, finish);
 }
 
 void multiply_transposed(const float* x, std::int64_t ldx, std::int64_t inputs, const float* dy, std::int64_t lddy,
