@@ -17,17 +17,27 @@ namespace {
 constexpr std::int64_t kTileRows = 256;
 constexpr std::string_view kCuda = "cuda";
 
-Device cpu_device() {
-  try {
-    return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime(), kTileRows};
-  } catch (const kernels::CpuError& error) {
-    fail_usage("{}", error.what());
-  }
+// Throws kernels::CpuError.
+Device cpu_device(kernels::Precision precision) {
+  const kernels::CpuVariant& variant = kernels::cpu_variant();
+  const kernels::CpuProducts products = kernels::products_of(variant, precision);
+  std::string arithmetic = variant.instructions;
+  if (precision == kernels::Precision::bf16) arithmetic += fmt::format(", bf16 by {}", kernels::name_of(products));
+  return {.name = "cpu",
+          .note = "",
+          .kernels = variant.kernels(products),
+          .memory = kernels::cpu_runtime(),
+          .arithmetic = std::move(arithmetic),
+          .tile_rows = kTileRows};
 }
 
 Device cuda_device(const kernels::CudaDevices& devices, std::size_t index, kernels::Precision precision) {
   kernels::CudaDevice opened = kernels::open_cuda(static_cast<int>(index), precision);
-  return {fmt::format("cuda:{} ({})", index, devices.names[index]), "", opened.kernels, std::move(opened.runtime)};
+  return {.name = fmt::format("cuda:{} ({})", index, devices.names[index]),
+          .note = "",
+          .kernels = opened.kernels,
+          .memory = std::move(opened.runtime),
+          .arithmetic = ""};
 }
 
 std::string why_no_cuda(const kernels::CudaDevices& devices) {
@@ -50,9 +60,9 @@ Device chosen_cuda(std::string_view choice, kernels::Precision precision) {
 }
 
 // Of auto. The CUDA backend has yet to be proven on a GPU (scripts/gpu_check.sh), so that nobody gets it unasked.
-Device best_device() {
+Device best_device(kernels::Precision precision) {
   const kernels::CudaDevices devices = kernels::probe_cuda();
-  Device device = cpu_device();
+  Device device = cpu_device(precision);
   device.note = devices.names.empty()
                     ? why_no_cuda(devices) + "; using the CPU"
                     : fmt::format(
@@ -62,19 +72,41 @@ Device best_device() {
   return device;
 }
 
-}  // namespace
-
-Device select_device(std::string_view choice, int threads, kernels::Precision precision) {
+Device device_of(std::string_view choice, int threads, kernels::Precision precision) {
   kernels::set_cpu_threads(threads);
-  if (choice == "auto") return best_device();
-  if (choice == "cpu") return cpu_device();
+  if (choice == "auto") return best_device(precision);
+  if (choice == "cpu") return cpu_device(precision);
   if (choice == kCuda || choice.starts_with("cuda:")) return chosen_cuda(choice, precision);
   fail_usage("--device {}: unknown; use auto, cpu or cuda[:k]", choice);
 }
 
+}  // namespace
+
+Device select_device(std::string_view choice, int threads, kernels::Precision precision) {
+  try {
+    return device_of(choice, threads, precision);
+  } catch (const kernels::PrecisionError& error) {
+    fail_usage("train.precision: {}; set it to fp32", error.what());
+  } catch (const kernels::CpuError& error) {
+    fail_usage("{}", error.what());
+  }
+}
+
+Device select_device_to_evaluate(std::string_view choice, int threads, kernels::Precision precision) {
+  try {
+    return device_of(choice, threads, precision);
+  } catch (const kernels::PrecisionError& error) {
+    Device device = select_device(choice, threads);
+    device.note += fmt::format("{}{}; this is computed in fp32", device.note.empty() ? "" : "; ", error.what());
+    return device;
+  } catch (const kernels::CpuError& error) {
+    fail_usage("{}", error.what());
+  }
+}
+
 std::string description(const Device& device) {
-  if (device.name != "cpu") return device.name;
-  return fmt::format("cpu ({})", kernels::cpu_variant().instructions);
+  if (device.arithmetic.empty()) return device.name;
+  return fmt::format("{} ({})", device.name, device.arithmetic);
 }
 
 }  // namespace mal

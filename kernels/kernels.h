@@ -100,9 +100,13 @@ struct KernelTable {
   decltype(&kernels::sparse_state_width) sparse_state_width;
 };
 
+// How the products of dense layers are computed: in fp32, or with operands rounded to tf32 or bf16 and sums in fp32.
+// Matrices in memory stay fp32.
+enum class Precision : std::int32_t { fp32, tf32, bf16 };
+
 // Of the widest instruction set that this build and this processor have; the environment variable MAL_CPU names another
-// (kernels/cpu/variants.h). Throws CpuError where there is none.
-const KernelTable& cpu_kernels();
+// (kernels/cpu/variants.h). Throws CpuError where there is none, or none with this precision.
+const KernelTable& cpu_kernels(Precision precision = Precision::fp32);
 
 // The number of threads of every CPU kernel from now on, 0 = all cores. Rows are split in blocks that do not
 // depend on it.

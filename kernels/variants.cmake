@@ -1,4 +1,4 @@
-# The CPU kernels, ${cpu} with the flags ${arithmetic}, once for each instruction set that MAL_MARCH asks for.
+# The CPU kernels, ${cpu} and ${cpu_bf16} with the flags ${arithmetic}, once for each instruction set that MAL_MARCH asks for.
 #
 # Inline functions and templates of the standard library are weak symbols: of the copies that the variants bring, the
 # linker would keep any one for all, and a processor without AVX-512 could meet the one compiled with it. So the objects
@@ -12,25 +12,33 @@ mark_as_advanced(MAL_RELOCATABLE_LINKER MAL_OBJCOPY)
 # mal_add_cpu_variant(NAME INSTRUCTIONS LEVEL FLAGS...): see CpuVariant in cpu/variants.h for the first three.
 function(mal_add_cpu_variant name instructions level)
   string(MAKE_C_IDENTIFIER "mal_cpu_${name}" symbol)
+  # Not every processor of level 4 has bf16: files that need it have flags of their own, and are called only there.
   add_library(${symbol} OBJECT ${cpu})
-  target_link_libraries(${symbol} PRIVATE mal_flags)
-  target_compile_options(${symbol} PRIVATE ${ARGN} ${arithmetic})
+  add_library(${symbol}_bf16 OBJECT ${cpu_bf16})
+  foreach(part ${symbol} ${symbol}_bf16)
+    target_link_libraries(${part} PRIVATE mal_flags)
+    target_compile_options(${part} PRIVATE ${ARGN} ${arithmetic})
+    if(mal_isolate AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+      target_compile_options(${part} PRIVATE -fno-gnu-unique)
+    endif()
+    set_target_properties(${part} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)  # objcopy needs machine code
+  endforeach()
   target_compile_definitions(${symbol} PRIVATE MAL_CPU_TABLE=${symbol})
-  if(mal_isolate AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    target_compile_options(${symbol} PRIVATE -fno-gnu-unique)
+  if(level EQUAL 4)
+    target_compile_options(${symbol}_bf16 PRIVATE -mavx512bf16 -mamx-tile -mamx-bf16)
   endif()
-  set_target_properties(${symbol} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)  # objcopy needs machine code
+  set(objects $<TARGET_OBJECTS:${symbol}> $<TARGET_OBJECTS:${symbol}_bf16>)
   set_property(TARGET mal_kernels APPEND_STRING PROPERTY
     MAL_VARIANTS "VARIANT(${symbol}, \"${name}\", \"${instructions}\", ${level}) ")
   if(NOT mal_isolate)
-    target_sources(mal_kernels PRIVATE $<TARGET_OBJECTS:${symbol}>)
+    target_sources(mal_kernels PRIVATE ${objects})
     return()
   endif()
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.o)
   add_custom_command(OUTPUT ${object}
-    COMMAND ${MAL_RELOCATABLE_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:${symbol}>
+    COMMAND ${MAL_RELOCATABLE_LINKER} -r --force-group-allocation -o ${object} ${objects}
     COMMAND ${MAL_OBJCOPY} --keep-global-symbol=${symbol} ${object}
-    DEPENDS $<TARGET_OBJECTS:${symbol}> COMMAND_EXPAND_LISTS VERBATIM
+    DEPENDS ${objects} COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Joining the CPU kernels for ${instructions}")
   set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
   target_sources(mal_kernels PRIVATE ${object})

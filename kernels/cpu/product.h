@@ -42,4 +42,18 @@ void multiply_panels(const float* a, std::int64_t lda, std::int64_t rows, const 
 void multiply_transposed(const float* x, std::int64_t ldx, std::int64_t inputs, const float* dy, std::int64_t lddy,
                          std::int64_t outputs, std::int64_t rows, float* c, std::int64_t ldc);
 
+// For layers.h.
+struct Fp32Products {
+  static constexpr std::int64_t kTileRows = kernels::kTileRows;
+  static constexpr std::int64_t kInputStripe = 4 * kTileRows;
+
+  static std::int64_t packed_size(std::int64_t depth, std::int64_t columns) {
+    return kernels::packed_size(depth, columns);
+  }
+  static constexpr auto pack = kernels::pack;
+  static constexpr auto pack_transposed = kernels::pack_transposed;
+  static constexpr auto multiply_panels = kernels::multiply_panels;
+  static constexpr auto multiply_transposed = kernels::multiply_transposed;
+};
+
 }  // namespace mal::kernels

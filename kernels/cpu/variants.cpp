@@ -9,11 +9,15 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 // MAL_CPU_VARIANTS: VARIANT(symbol, "name", "instructions", level) for each, from narrow to wide; made by CMake.
 namespace mal::kernels {
 
-#define VARIANT(symbol, name, instructions, level) const KernelTable* symbol();
+#define VARIANT(symbol, name, instructions, level) const KernelTable* symbol(CpuProducts);
 extern "C" {
 MAL_CPU_VARIANTS
 }
@@ -30,9 +34,9 @@ struct Registers {
 };
 
 // Zeros where the processor has no such leaf.
-Registers cpuid(std::uint32_t leaf) {
+Registers cpuid(std::uint32_t leaf, std::uint32_t part = 0) {
   Registers r;
-  __get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d);
+  __get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d);
   return r;
 }
 
@@ -58,11 +62,51 @@ int level_of_processor() {
     return 3;
   return 4;
 }
+
+bool has_bf16_dots() {
+  return level_of_processor() == 4 && cpuid(7, 1).all_of(&Registers::a, {5});
+}
+
+// The system must save the tiles' registers, and allow them: their state takes eight kilobytes a thread, so that Linux
+// wants to be asked. The answer holds for all threads.
+bool has_bf16_tiles() {
+  constexpr std::uint32_t kTileRegisters = 0x60000;
+  if (!has_bf16_dots() || !cpuid(7).all_of(&Registers::d, {22, 24}) ||
+      (saved_registers() & kTileRegisters) != kTileRegisters)
+    return false;
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
+  return false;
+#endif
+}
+#else
+bool has_bf16_dots() {
+  return false;
+}
+bool has_bf16_tiles() {
+  return false;
+}
 int level_of_processor() {
   return 0;
 }
 #endif
+
+bool processor_has(CpuProducts products) {
+  static const bool dots = has_bf16_dots(), tiles = has_bf16_tiles();
+  switch (products) {
+    case CpuProducts::bf16_dots:
+      return dots;
+    case CpuProducts::bf16_tiles:
+      return tiles;
+    case CpuProducts::fp32:
+    case CpuProducts::emulated_bf16_dots:
+    case CpuProducts::emulated_bf16_tiles:
+      return true;
+  }
+  return false;
+}
 
 std::string names_of(const std::vector<CpuVariant>& variants) {
   std::string text;
@@ -116,8 +160,39 @@ const CpuVariant& cpu_variant() {
   return variant;
 }
 
-const KernelTable& cpu_kernels() {
-  return *cpu_variant().kernels();
+bool usable(const CpuVariant& variant, CpuProducts products) {
+  return processor_has(products) && variant.kernels(products) != nullptr;
+}
+
+CpuProducts products_of(const CpuVariant& variant, Precision precision) {
+  if (precision == Precision::fp32) return CpuProducts::fp32;
+  if (precision == Precision::tf32) throw PrecisionError("tf32 is a precision of GPUs; a CPU has fp32 and bf16");
+  for (const CpuProducts each : {CpuProducts::bf16_tiles, CpuProducts::bf16_dots})
+    if (usable(variant, each)) return each;
+  if (!processor_has(CpuProducts::bf16_dots))
+    throw PrecisionError("bf16 needs a processor with AVX512-BF16 or AMX, which this one lacks");
+  throw PrecisionError("the kernels for " + variant.instructions + " have no bf16; those for x86-64-v4 do");
+}
+
+std::string_view name_of(CpuProducts products) {
+  switch (products) {
+    case CpuProducts::fp32:
+      return "fp32";
+    case CpuProducts::bf16_dots:
+      return "AVX512-BF16";
+    case CpuProducts::bf16_tiles:
+      return "AMX";
+    case CpuProducts::emulated_bf16_dots:
+      return "AVX512-BF16, emulated";
+    case CpuProducts::emulated_bf16_tiles:
+      return "AMX, emulated";
+  }
+  return "";
+}
+
+const KernelTable& cpu_kernels(Precision precision) {
+  const CpuVariant& variant = cpu_variant();
+  return *variant.kernels(products_of(variant, precision));
 }
 
 }  // namespace mal::kernels

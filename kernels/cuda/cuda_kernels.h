@@ -18,16 +18,13 @@ class KernelError : public std::runtime_error {
   explicit KernelError(const std::string& message) : std::runtime_error(message) {}
 };
 
-// How matrix products of this thread are computed from now on: in fp32, or with operands rounded to tf32 or bf16 and
-// sums in fp32. Matrices in memory stay fp32.
-enum class Precision : std::int32_t { fp32, tf32, bf16 };
-
 // In the emulation; pointers are to the host's memory.
 const KernelTable& emulated_kernels();
 // Launches, library calls and copies of this thread since the program began: what would be nodes of a captured graph.
 std::int64_t emulated_launches();
 // Their names are appended to `names` from now on; null: no more.
 void log_emulated_launches(std::vector<std::string>* names);
+// Of the products that this thread asks for from now on.
 void set_emulated_precision(Precision precision);
 
 #ifdef MAL_HAVE_CUDA

@@ -173,7 +173,7 @@ struct TestDevice {
       device = select_device("cuda", 1);
     } else {
       runtime = std::make_shared<EmulatedRuntime>();
-      device = {"emulated", "", &kernels::emulated_kernels(), runtime};
+      device = {"emulated", "", &kernels::emulated_kernels(), runtime, ""};
     }
   }
 

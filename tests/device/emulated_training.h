@@ -15,7 +15,7 @@
 namespace mal::test {
 
 inline Device cpu_device() {
-  return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime()};
+  return {"cpu", "", &kernels::cpu_kernels(), kernels::cpu_runtime(), ""};
 }
 
 // Tensors by name: layers, running statistics, tables without their state.

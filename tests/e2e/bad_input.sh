@@ -266,6 +266,13 @@ refuses 2 "at most 1048576 are read here|not UTF-8|control character" train "$bi
 MAL_CPU=v9 refuses 2 "MAL_CPU=v9: this build does not have it; possible here: [a-z0-9, ]+" \
   mal_gpu_train config.yaml --set output=bad --device cpu
 refuses 2 "--device tpu: unknown; use auto, cpu or cuda" mal_gpu_train config.yaml --set output=bad --device tpu
+# A precision that the CPU lacks is never replaced by another.
+for device in cpu auto; do
+  refuses 2 "train.precision: tf32 is a precision of GPUs; a CPU has fp32 and bf16; set it to fp32" \
+    mal_gpu_train config.yaml --set output=bad --device $device --set train.precision=tf32
+done
+MAL_CPU=v2 refuses 2 "train.precision: .* bf16.*; set it to fp32|MAL_CPU=v2: this build does not have it" \
+  mal_gpu_train config.yaml --set output=bad --device cpu --set train.precision=bf16
 if ! mal_gpu_train config.yaml --device cuda --dry-run >/dev/null 2>&1; then
   refuses 2 "--device cuda: .*use --device cpu or auto" mal_gpu_train config.yaml --set output=bad --device cuda
 fi
@@ -285,6 +292,15 @@ refuses 1 "bad/metrics.jsonl: the run has no test metrics" mal_gpu_train report 
 mal_gpu_train config.yaml --device cpu >/dev/null 2>&1 || die "training"
 evaluate() { mal_gpu_train eval "$1" --device cpu "${@:2}"; }
 refuses 2 "nothing is not a run: it has no config.yaml" evaluate nothing
+# What was trained in a precision that this machine lacks is evaluated in fp32, and that is said.
+cp -r run other_precision
+grep -q "precision: fp32" run/config.yaml || die "run/config.yaml does not name the precision"
+sed -i 's/precision: fp32/precision: tf32/' other_precision/config.yaml
+evaluate run --json fp32.json >/dev/null 2>&1
+evaluate other_precision --json tf32.json 2>said.txt >/dev/null
+grep -q "^note: tf32 is a precision of GPUs; a CPU has fp32 and bf16; this is computed in fp32$" said.txt ||
+  die "eval in another precision says: $(cat said.txt)"
+cmp -s fp32.json tf32.json || die "fp32 differs where tf32 is not possible"
 refuses 2 "there is no slice column 'nope' in the data set; it has: channel_slice" evaluate run --slice nope
 refuses 2 "--split dev: it must be test or train" evaluate run --split dev
 refuses 1 "nothing is not a data set" evaluate run --data nothing

@@ -24,6 +24,7 @@
 #include "kernels/device_probe.h"
 #include "kernels/kernels.h"
 #include "tests/kernels/copied_device.h"
+#include "tests/support/bf16_kernels.h"
 
 namespace mal::test {
 
@@ -125,8 +126,20 @@ void for_each_cpu(const Body& body) {
   for (const kernels::CpuVariant& variant : kernels::usable_cpu_variants())
     run_on_device("cpu, " + variant.instructions, *variant.kernels(), body);
 }
+// The same in bf16, of the processor and emulated.
+template <typename Body>
+void for_each_bf16_cpu(const Body& body) {
+  for (const kernels::CpuVariant& variant : kernels::usable_cpu_variants())
+    for (const Bf16Kernels& each : bf16_kernels_of(variant)) run_on_device(each.name, *each.table, body);
+}
+inline bool is_bf16_cpu(const KernelTable& kernels) {
+  return std::ranges::any_of(kernels::usable_cpu_variants(), [&](const kernels::CpuVariant& variant) {
+    return std::ranges::any_of(bf16_kernels_of(variant), [&](const Bf16Kernels& e) { return e.table == &kernels; });
+  });
+}
 inline bool is_cpu(const KernelTable& kernels) {
-  return std::ranges::any_of(kernels::usable_cpu_variants(),
+  return is_bf16_cpu(kernels) ||
+         std::ranges::any_of(kernels::usable_cpu_variants(),
                              [&](const kernels::CpuVariant& each) { return each.kernels() == &kernels; });
 }
 
@@ -383,11 +396,11 @@ class Bits {
   std::string bytes_;
 };
 
-// run(kernels) → Bits, from fresh buffers; on each CPU the same for 1, 2 and 4 threads.
+// run(kernels) → Bits, from fresh buffers; on each CPU, and where it matters in bf16, the same for 1, 2 and 4 threads.
 template <typename Run>
-void check_same_bits(const Run& run) {
+void check_same_bits(const Run& run, bool in_bf16 = false) {
   const int before = kernels::cpu_threads();
-  for_each_cpu([&](const KernelTable& kernels) {
+  const auto check = [&](const KernelTable& kernels) {
     kernels::set_cpu_threads(1);
     const Bits one = run(kernels);
     CHECK_FALSE(one.empty());
@@ -396,7 +409,9 @@ void check_same_bits(const Run& run) {
       INFO(threads << " threads");
       CHECK(bool(run(kernels) == one));
     }
-  });
+  };
+  for_each_cpu(check);
+  if (in_bf16) for_each_bf16_cpu(check);
   kernels::set_cpu_threads(before);
 }
 

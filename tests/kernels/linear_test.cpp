@@ -34,6 +34,23 @@ double sum_tolerance(const Shape& s) {
   return sum_tolerance(std::max(s.inputs, s.outputs));
 }
 
+// Every device, and the CPUs in bf16: of numbers that are bf16 already their products are as exact as those of fp32.
+template <typename Body>
+void for_each_precise_device(const Body& body) {
+  for_each_device(body);
+  if (tests_on("cpu")) for_each_bf16_cpu(body);
+}
+
+// To eight bits.
+void round_to_bf16(Matrix& matrix) {
+  for (std::int64_t r = 0; r < matrix.rows(); ++r)
+    for (std::int64_t c = 0; c < matrix.width(); ++c) {
+      int exponent = 0;
+      const float fraction = std::frexp(matrix.at(r, c), &exponent);
+      matrix.at(r, c) = std::ldexp(std::round(fraction * 256), exponent - 8);
+    }
+}
+
 // Everything of a layer, as float64.
 struct Layer {
   std::int64_t rows, inputs, outputs;
@@ -87,6 +104,10 @@ struct Case {
         dx(s.rows, s.inputs, gap),
         dw(s.inputs, s.outputs),
         db(1, s.outputs) {}
+  Case(const Shape& shape, std::int64_t gap, std::uint64_t seed, const KernelTable& kernels) : Case(shape, gap, seed) {
+    if (!is_bf16_cpu(kernels)) return;
+    for (Matrix* const operand : {&x, &w, &dy}) round_to_bf16(*operand);
+  }
 
   void forward(const KernelTable& kernels, Activation activation) {
     kernels.linear_forward(x.data(), x.stride(), w.data(), b.data(), y.data(), y.stride(), s.rows, s.inputs, s.outputs,
@@ -151,13 +172,13 @@ struct Case {
 
 template <typename Body>
 void for_each_case(const Body& body) {
-  for_each_device([&](const KernelTable& kernels) {
+  for_each_precise_device([&](const KernelTable& kernels) {
     for (const Shape& s : kShapes)
       for (const std::int64_t gap : {0, 5})
         for (const Activation activation : kActivations) {
           INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", gap " << gap << ", activation "
                       << static_cast<int>(activation));
-          Case c(s, gap, 11);
+          Case c(s, gap, 11, kernels);
           body(kernels, c, activation);
         }
   });
@@ -217,15 +238,15 @@ TEST_CASE("weights packed once give the bits of those packed in each call", "[ke
   });
 }
 
-// The CPU's tiles are 6 or 12 rows by 8, 16 or 32 columns.
+// The CPU's tiles are 6, 12 or 32 rows by 8, 16 or 32 columns.
 TEST_CASE("linears of every size around the CPU's tiles", "[kernels][linear]") {
-  for_each_device([](const KernelTable& kernels) {
+  for_each_precise_device([](const KernelTable& kernels) {
     if (!is_cpu(kernels)) return;
     for (std::int64_t n = 1; n <= 70; ++n)
       for (const Activation activation : kActivations) {
         const Shape s{n % 27 + 1, n * 7 % 53 + 1, n};
         INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", activation " << static_cast<int>(activation));
-        Case c(s, n % 3, 12);
+        Case c(s, n % 3, 12, kernels);
         c.forward(kernels, activation);
         CHECK(mismatch(c.y, c.layer().forward(activation), sum_tolerance(s)) == "");
         const auto dy = c.closed(activation);
@@ -310,22 +331,24 @@ TEST_CASE("linear kernels give the same bits for any number of threads", "[kerne
   // One block of rows and one stripe of inputs, several of each.
   for (const Shape& s : {Shape{200, 64, 96}, Shape{1025, 200, 129}, Shape{1025, 129, 1}, Shape{255, 352, 256}}) {
     INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs);
-    check_same_bits([&](const KernelTable& kernels) {
-      Case c(s, 1, 15);
-      c.forward(kernels, Activation::relu);
-      c.backward(kernels, Activation::relu, false);
-      return Bits().add(c.y).add(c.dy).add(c.dx).add(c.dw).add(c.db);
-    });
+    check_same_bits(
+        [&](const KernelTable& kernels) {
+          Case c(s, 1, 15);
+          c.forward(kernels, Activation::relu);
+          c.backward(kernels, Activation::relu, false);
+          return Bits().add(c.y).add(c.dy).add(c.dx).add(c.dw).add(c.db);
+        },
+        true);
   }
 }
 
 // Layers of one shape. Alike: each with its own x and dx, all of one stride, so that a device may take them in one
 // product. Otherwise of different strides, the first two read one x and give their gradients of it to one dx.
 struct Group {
-  Group(const Shape& shape, std::size_t count, bool with_bias, bool are_alike)
+  Group(const Shape& shape, std::size_t count, bool with_bias, bool are_alike, const KernelTable& kernels)
       : s(shape), bias(with_bias), alike(are_alike) {
     for (std::size_t i = 0; i < count; ++i)
-      layers.emplace_back(shape, alike ? 1 : static_cast<std::int64_t>(i), 21 + i);
+      layers.emplace_back(shape, alike ? 1 : static_cast<std::int64_t>(i), 21 + i, kernels);
   }
   // Index of the layer whose x and dx the i-th uses.
   std::size_t source(std::size_t i) const { return i == 1 && !alike ? 0 : i; }
@@ -363,7 +386,7 @@ struct Group {
 };
 
 TEST_CASE("a group of linears is its layers one after the other", "[kernels][linear]") {
-  for_each_device([](const KernelTable& kernels) {
+  for_each_precise_device([](const KernelTable& kernels) {
     for (const Shape& s : kShapes)
       for (const auto& [count, bias, alike] : {std::tuple{std::size_t{1}, true, false},
                                                {2, false, false},
@@ -376,7 +399,7 @@ TEST_CASE("a group of linears is its layers one after the other", "[kernels][lin
         const Activation activation = bias ? Activation::relu : Activation::none;
         INFO(s.rows << " rows, " << s.inputs << " -> " << s.outputs << ", " << count << " layers, bias " << bias
                     << ", alike " << alike);
-        Group group(s, count, bias, alike);
+        Group group(s, count, bias, alike, kernels);
         group.forward(kernels, activation);
         std::vector<std::vector<double>> dx(count);
         for (std::size_t i = 0; i < count; ++i) {
@@ -413,7 +436,7 @@ TEST_CASE("a workspace for a batch is enough for every smaller one", "[kernels][
         for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
           if (rows > 1000 && is_emulated(kernels)) continue;  // minutes
           INFO(planned << " rows, then " << rows << ", " << inputs << " -> " << outputs << ", " << count << " layers");
-          Group group({rows, inputs, outputs}, count, true, true);
+          Group group({rows, inputs, outputs}, count, true, true, kernels);
           group.forward(kernels, Activation::relu);
           const auto dy = group.layers.back().closed(Activation::relu);
           group.backward(kernels, Activation::relu, planned);
@@ -440,7 +463,7 @@ TEST_CASE("linears of many rows", "[kernels][linear]") {
     CHECK(mismatch(c.y, y, 0) == "");
     // Two of three with one dx.
     const Shape s{rows, 12, 7};
-    Group group(s, 3, true, false);
+    Group group(s, 3, true, false, kernels);
     group.forward(kernels, Activation::relu);
     const Layer first = group.layers[0].layer();
     const auto x = first.x;

@@ -1,5 +1,5 @@
-// The precisions of a GPU's products. The emulated twin of the library rounds operands as tensor cores do, so what is
-// tested here without a GPU is the size of the error, where it is made, and where it is not.
+// The precisions of products. The emulated twins of a GPU's library and of a CPU's instructions round operands as those
+// do, so what is tested here on any machine is the size of the error, where it is made, and where it is not.
 #include <cmath>
 
 #include "tests/kernels/kernel_test.h"
@@ -55,12 +55,11 @@ struct Worst {
 };
 Worst run_layer(const KernelTable& kernels, Precision precision, std::int64_t inputs, std::int64_t outputs) {
   constexpr std::int64_t kRows = 67;
-  const bool emulated = is_emulated(kernels);
+  const bool emulated = is_emulated(kernels);  // a GPU; a CPU has no tf32
   Draw draw(71);
   const Matrix x(draw, kRows, inputs), w(draw, inputs, outputs);
   Matrix y(kRows, outputs), dy(draw, kRows, outputs), dx(kRows, inputs), dw(inputs, outputs), db(1, outputs),
       workspace(1, kernels.linear_backward_workspace(kRows, inputs, outputs));
-  const PrecisionScope scope(precision);
   kernels.linear_forward(x.data(), inputs, w.data(), nullptr, y.data(), outputs, kRows, inputs, outputs,
                          Activation::none);
   kernels.linear_backward(x.data(), inputs, w.data(), y.data(), outputs, dy.data(), outputs, dx.data(), inputs, false,
@@ -72,86 +71,122 @@ Worst run_layer(const KernelTable& kernels, Precision precision, std::int64_t in
           Product::of(inputs, kRows, outputs, transposed(x), element(dy)).worst(dw, precision, emulated)};
 }
 
-// Not the CPU's: it knows fp32 alone.
+// body(kernels, precision) for every device and each precision that it has.
 template <typename Body>
-void for_each_gpu(const Body& body) {
+void for_each_precision(const Body& body) {
+  const auto run = [&](const KernelTable& kernels, Precision precision) {
+    INFO("precision " << static_cast<int>(precision));
+    body(kernels, precision);
+  };
   for_each_device([&](const KernelTable& kernels) {
-    if (!is_cpu(kernels)) body(kernels);
+    if (is_cpu(kernels)) return run(kernels, Precision::fp32);
+    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+      const PrecisionScope scope(precision);
+      run(kernels, precision);
+    }
   });
+  if (tests_on("cpu")) for_each_bf16_cpu([&](const KernelTable& kernels) { run(kernels, Precision::bf16); });
 }
 
-constexpr std::int64_t kInputs = 1100, kOutputs = 480;  // a product of the library
+constexpr std::int64_t kInputs = 1100, kOutputs = 480;  // a product of a GPU's library
+// The emulation of a CPU's instructions would take minutes for it.
+std::pair<std::int64_t, std::int64_t> large_layer(const KernelTable& kernels) {
+  return is_bf16_cpu(kernels) ? std::pair<std::int64_t, std::int64_t>{300, 70} : std::pair{kInputs, kOutputs};
+}
 
 TEST_CASE("tf32 and bf16 products are as exact as their operands, and in emulation no more", "[kernels][precision]") {
-  for_each_gpu([](const KernelTable& kernels) {
-    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
-      INFO("precision " << static_cast<int>(precision));
-      const Worst worst = run_layer(kernels, precision, kInputs, kOutputs);
-      for (const double each : {worst.y, worst.dx, worst.dw}) {
-        CHECK(each <= 1);
-        // Rounded at all? Errors of a hundred products cancel to about a tenth of the most that they could be.
-        // A GPU's library may, and need not: CUBLAS_COMPUTE_32F_FAST_TF32 permits it.
-        if (precision != Precision::fp32 && is_emulated(kernels)) CHECK(each > 0.02);
-      }
+  for_each_precision([](const KernelTable& kernels, Precision precision) {
+    const auto [inputs, outputs] = large_layer(kernels);
+    const Worst worst = run_layer(kernels, precision, inputs, outputs);
+    for (const double each : {worst.y, worst.dx, worst.dw}) {
+      CHECK(each <= 1);
+      // Rounded at all? Errors of a hundred products cancel to about a tenth of the most that they could be.
+      // A GPU's library may, and need not: CUBLAS_COMPUTE_32F_FAST_TF32 permits it.
+      if (precision != Precision::fp32 && (is_emulated(kernels) || is_cpu(kernels))) CHECK(each > 0.02);
     }
   });
 }
 
 TEST_CASE("layers of our own kernels are computed in each precision too", "[kernels][precision]") {
-  for_each_gpu([](const KernelTable& kernels) {
-    for (const auto& [inputs, outputs] : {std::pair{64, 32}, {130, 66}, {48, 200}, {300, 8}, {250, 100}})
-      for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
-        INFO(inputs << " -> " << outputs << ", precision " << static_cast<int>(precision));
-        const Worst worst = run_layer(kernels, precision, inputs, outputs);
-        for (const double each : {worst.y, worst.dx, worst.dw}) {
-          CHECK(each <= 1);
-          if (precision != Precision::fp32) CHECK(each > 0.02);  // these kernels round on every device
-        }
+  for_each_precision([](const KernelTable& kernels, Precision precision) {
+    for (const auto& [inputs, outputs] : {std::pair{64, 32}, {130, 66}, {48, 200}, {300, 8}, {250, 100}}) {
+      INFO(inputs << " -> " << outputs);
+      const Worst worst = run_layer(kernels, precision, inputs, outputs);
+      for (const double each : {worst.y, worst.dx, worst.dw}) {
+        CHECK(each <= 1);
+        if (precision != Precision::fp32) CHECK(each > 0.02);  // these kernels round on every device
       }
+    }
   });
 }
 
 TEST_CASE("operands of few bits give the same bits in every precision", "[kernels][precision]") {
-  for_each_gpu([](const KernelTable& kernels) {
+  for_each_precision([](const KernelTable& kernels, Precision) {
+    const auto [inputs, outputs] = large_layer(kernels);
     Draw draw(72);
-    Matrix x(draw, 33, kInputs), w(draw, kInputs, kOutputs);
+    Matrix x(draw, 33, inputs), w(draw, inputs, outputs), y(33, outputs);
     for (Matrix* matrix : {&x, &w})
       for (std::int64_t i = 0; i < matrix->rows() * matrix->width(); ++i) {
         float& value = matrix->data()[i];
         value = std::round(value * 64) / 64;  // seven bits, all of their sums exact in fp32
       }
-    std::vector<Bits> results;
-    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
-      Matrix y(33, kOutputs);
-      const PrecisionScope scope(precision);
-      kernels.linear_forward(x.data(), kInputs, w.data(), nullptr, y.data(), kOutputs, 33, kInputs, kOutputs,
-                             Activation::none);
-      results.push_back(Bits().add(y));
-    }
-    CHECK(bool(results[1] == results[0]));
-    CHECK(bool(results[2] == results[0]));
+    kernels.linear_forward(x.data(), inputs, w.data(), nullptr, y.data(), outputs, 33, inputs, outputs,
+                           Activation::none);
+    const auto element = [](const Matrix& m) { return [&m](std::int64_t i, std::int64_t j) { return m.at(i, j); }; };
+    CHECK(mismatch(y, Product::of(33, inputs, outputs, element(x), element(w)).values, 0) == "");
   });
 }
 
 TEST_CASE("what is not finite stays so in every precision", "[kernels][precision]") {
-  for_each_gpu([](const KernelTable& kernels) {
-    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16})
-      for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
-        for (const std::int64_t outputs : {kOutputs, std::int64_t{8}}) {  // of the library, and a small layer
-          Draw draw(73);
-          const Matrix x(draw, 5, kInputs, 0, 0.5F, 1);
-          Matrix w(draw, kInputs, outputs), y(5, outputs);
-          w.at(3, 2) = bad;
-          const Vector<float> bias(static_cast<std::size_t>(outputs), 0.0F);
-          const PrecisionScope scope(precision);
-          kernels.linear_forward(x.data(), kInputs, w.data(), bias.data(), y.data(), outputs, 5, kInputs, outputs,
-                                 Activation::relu);
-          for (std::int64_t r = 0; r < 5; ++r) {
-            CHECK(!std::isfinite(y.at(r, 2)));
-            CHECK(std::isfinite(y.at(r, 1)));
-          }
+  for_each_precision([](const KernelTable& kernels, Precision) {
+    const auto [inputs, large] = large_layer(kernels);
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+      for (const std::int64_t outputs : {large, std::int64_t{8}}) {  // of the library, and a small layer
+        Draw draw(73);
+        const Matrix x(draw, 5, inputs, 0, 0.5F, 1);
+        Matrix w(draw, inputs, outputs), y(5, outputs);
+        w.at(3, 2) = bad;
+        const Vector<float> bias(static_cast<std::size_t>(outputs), 0.0F);
+        kernels.linear_forward(x.data(), inputs, w.data(), bias.data(), y.data(), outputs, 5, inputs, outputs,
+                               Activation::relu);
+        for (std::int64_t r = 0; r < 5; ++r) {
+          CHECK(!std::isfinite(y.at(r, 2)));
+          CHECK(std::isfinite(y.at(r, 1)));
         }
+      }
   });
+}
+
+// Of a whole layer, with numbers of every size that a float has.
+Bits bits_of_layer(const KernelTable& kernels, float size) {
+  constexpr std::int64_t kRows = 45, kIn = 67, kOut = 35;
+  Draw draw(75);
+  Matrix x(draw, kRows, kIn), w(draw, kIn, kOut), dy(draw, kRows, kOut);
+  for (std::int64_t i = 0; i < kRows * kIn; ++i) x.data()[i] *= i % 5 == 0 ? 1 : size;
+  const Matrix b(draw, 1, kOut);
+  Matrix y(kRows, kOut), dx(kRows, kIn), dw(kIn, kOut), db(1, kOut),
+      workspace(1, kernels.linear_backward_workspace(kRows, kIn, kOut));
+  kernels.linear_forward(x.data(), kIn, w.data(), b.data(), y.data(), kOut, kRows, kIn, kOut, Activation::relu);
+  kernels.linear_backward(x.data(), kIn, w.data(), y.data(), kOut, dy.data(), kOut, dx.data(), kIn, false, dw.data(),
+                          db.data(), kRows, kIn, kOut, Activation::relu, workspace.data());
+  return Bits().add(y).add(dx).add(dw).add(db);
+}
+
+TEST_CASE("a CPU's bf16 instructions give the bits of their emulated twins", "[kernels][precision]") {
+  using kernels::CpuProducts;
+  if (!tests_on("cpu")) return;
+  int compared = 0;
+  for (const kernels::CpuVariant& variant : kernels::usable_cpu_variants())
+    for (const auto& [own, twin] : {std::pair{CpuProducts::bf16_dots, CpuProducts::emulated_bf16_dots},
+                                    {CpuProducts::bf16_tiles, CpuProducts::emulated_bf16_tiles}}) {
+      if (!kernels::usable(variant, own)) continue;
+      ++compared;
+      for (const float size : {1.0F, 1e-30F, 3e-38F, 1e-39F, 1e-44F, 1e30F, 3e38F}) {
+        INFO(variant.name << ", " << kernels::name_of(own) << ", numbers of about " << size);
+        CHECK(bool(bits_of_layer(*variant.kernels(own), size) == bits_of_layer(*variant.kernels(twin), size)));
+      }
+    }
+  if (compared == 0) WARN("this processor has no bf16 instructions to compare");
 }
 
 TEST_CASE("ReLU of a layer lets NaN through, of a bias too and in a group", "[kernels][precision]") {

@@ -56,7 +56,7 @@ TEST_CASE("the widest variant is chosen, or the one that is named", "[kernels][v
   CHECK(choose_cpu_variant("").name == usable.back().name);
   std::set<const KernelTable*> tables;
   for (const CpuVariant& each : usable) {
-    CHECK(choose_cpu_variant(each.name).kernels == each.kernels);
+    CHECK(choose_cpu_variant(each.name).table == each.table);
     CHECK(each.level <= x86_level());
     tables.insert(each.kernels());
   }
@@ -72,6 +72,48 @@ TEST_CASE("a variant that this build lacks is refused with those that it has", "
   for (const CpuVariant& each : usable_cpu_variants()) names += (names.empty() ? "" : ", ") + each.name;
   for (const std::string name : {"v9", "V2", " ", "x86-64-v2"})
     CHECK(refusal_of(name) == "MAL_CPU=" + name + ": this build does not have it; possible here: " + names);
+}
+
+TEST_CASE("each way to multiply has kernels of its own, and runs where Linux says that it can", "[kernels][variants]") {
+  const std::set<std::string> flags = flags_of_linux();
+  for (const CpuVariant& variant : usable_cpu_variants()) {
+    INFO(variant.name);
+    std::set<const KernelTable*> tables;
+    for (const CpuProducts products : kAllCpuProducts)
+      if (usable(variant, products)) tables.insert(variant.kernels(products));
+    CHECK_FALSE(tables.contains(nullptr));
+    const bool dots = usable(variant, CpuProducts::bf16_dots), tiles = usable(variant, CpuProducts::bf16_tiles);
+    CHECK(tables.size() == std::size_t{3} + dots + tiles);
+    if (variant.level != 4) continue;
+    CHECK(dots == flags.contains("avx512_bf16"));
+    CHECK((!tiles || flags.contains("amx_bf16")));
+  }
+}
+
+std::string refusal_of(const CpuVariant& variant, Precision precision) {
+  try {
+    products_of(variant, precision);
+  } catch (const PrecisionError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_CASE("a precision is refused where it cannot be had, and never replaced by another", "[kernels][variants]") {
+  for (const CpuVariant& variant : usable_cpu_variants()) {
+    INFO(variant.name);
+    CHECK(products_of(variant, Precision::fp32) == CpuProducts::fp32);
+    CHECK(refusal_of(variant, Precision::tf32) == "tf32 is a precision of GPUs; a CPU has fp32 and bf16");
+    const bool dots = usable(variant, CpuProducts::bf16_dots), tiles = usable(variant, CpuProducts::bf16_tiles);
+    const std::string refusal = refusal_of(variant, Precision::bf16);
+    CHECK(refusal.empty() == (dots || tiles));
+    if (dots || tiles)
+      CHECK(products_of(variant, Precision::bf16) == (tiles ? CpuProducts::bf16_tiles : CpuProducts::bf16_dots));
+    else if (flags_of_linux().contains("avx512_bf16"))
+      CHECK(refusal == "the kernels for " + variant.instructions + " have no bf16; those for x86-64-v4 do");
+    else
+      CHECK(refusal == "bf16 needs a processor with AVX512-BF16 or AMX, which this one lacks");
+  }
 }
 
 }  // namespace mal::test::variants
