@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/model/small_model.h"
+#include "tests/support/bf16_kernels.h"
 
 namespace mal::test::tiles {
 
@@ -14,7 +15,8 @@ struct Setting {
   int threads = 1;
   Passes passes = Passes::apart;
   ops::Reduction reduction = ops::Reduction::mean;
-  bool one_call = false;  // Graph::train()
+  bool one_call = false;                          // Graph::train()
+  const kernels::KernelTable* kernels = nullptr;  // null: the CPU's in fp32
 };
 
 // What a step leaves: losses, logits, gradients of dense parameters, then of each table's rows.
@@ -32,6 +34,7 @@ struct Left {
 Device device_of(const Setting& setting) {
   Device device = select_device("cpu", setting.threads);
   device.tile_rows = setting.tile_rows;
+  if (setting.kernels != nullptr) device.kernels = setting.kernels;
   return device;
 }
 
@@ -102,20 +105,31 @@ TEST_CASE("every model: a step by tiles is a step over the whole batch", "[tiles
   }
 }
 
+void check_same_bits(const std::string& type, Setting setting) {
+  INFO(type);
+  const Left apart = step(small_config(type), setting);
+  for (const Passes passes : {Passes::apart, Passes::repeatable, Passes::together})
+    for (const bool one_call : {false, true})
+      for (const int threads : {1, 2, 5}) {
+        INFO("passes " << static_cast<int>(passes) << ", one call " << one_call << ", threads " << threads);
+        setting.passes = passes;
+        setting.one_call = one_call;
+        setting.threads = threads;
+        CHECK(step(small_config(type), setting) == apart);
+      }
+}
+
 TEST_CASE("every model: the same bits in one pass and in two, with any number of threads", "[tiles]") {
-  for (const std::string& type : kTypes) {
-    INFO(type);
-    Setting setting{.rows = 23, .max_rows = 23, .tile_rows = 5};
-    const Left apart = step(small_config(type), setting);
-    for (const Passes passes : {Passes::apart, Passes::repeatable, Passes::together})
-      for (const bool one_call : {false, true})
-        for (const int threads : {1, 2, 5}) {
-          INFO("passes " << static_cast<int>(passes) << ", one call " << one_call << ", threads " << threads);
-          setting.passes = passes;
-          setting.one_call = one_call;
-          setting.threads = threads;
-          CHECK(step(small_config(type), setting) == apart);
-        }
+  for (const std::string& type : kTypes) check_same_bits(type, {.rows = 23, .max_rows = 23, .tile_rows = 5});
+}
+
+TEST_CASE("in bf16 too: the same bits in one pass and in two, with any number of threads", "[tiles][bf16]") {
+  const Left fp32 = step(small_config("mal"), {.rows = 23, .max_rows = 23, .tile_rows = 5});
+  for (const Bf16Kernels& each : bf16_kernels_of(kernels::cpu_variant())) {
+    INFO(each.name);
+    const Setting setting{.rows = 23, .max_rows = 23, .tile_rows = 5, .kernels = each.table};
+    CHECK_FALSE(step(small_config("mal"), setting) == fp32);
+    for (const std::string type : {"mal", "home"}) check_same_bits(type, setting);
   }
 }
 

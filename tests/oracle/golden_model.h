@@ -32,11 +32,12 @@ inline std::vector<ParameterView> views_of(Parameters& parameters) {
 }
 
 struct GoldenModel {
-  // run: null for the configuration as it is.
-  GoldenModel(const GoldenFile& golden_file, bool training, const GoldenRun* run = nullptr)
+  // run: null for the configuration as it is. kernels: null for those of the CPU in fp32.
+  GoldenModel(const GoldenFile& golden_file, bool training, const GoldenRun* run = nullptr,
+              const kernels::KernelTable* kernels = nullptr)
       : golden(golden_file),
         config(parse_run_config_text(golden.config, golden.name, run ? run->overrides : std::vector<std::string>{})),
-        device(select_device("cpu", golden.rows() > kernels::kRowBlock ? 2 : 1)),  // one block is one thread's work
+        device(device_with(kernels, golden.rows() > kernels::kRowBlock ? 2 : 1)),  // one block is one thread's work
         parameters(config.seed,
                    [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); }),
         network(device, parameters, golden.schema, config.model, golden.rows(), training, config.train.reduction,
@@ -129,6 +130,12 @@ struct GoldenModel {
       values.insert(values.end(), matrix.data + r * matrix.stride,
                     matrix.data + r * matrix.stride + network.graph.width(network.model.logits));
     return values;
+  }
+
+  static Device device_with(const kernels::KernelTable* kernels, int threads) {
+    Device device = select_device("cpu", threads);
+    if (kernels != nullptr) device.kernels = kernels;
+    return device;
   }
 
   static std::string shape_text(const std::vector<std::int64_t>& shape) {

@@ -6,6 +6,8 @@
 
 #include "model/registry.h"
 #include "tests/oracle/golden_model.h"
+#include "tests/support/bf16_kernels.h"
+#include "tests/support/rounded_layers.h"
 
 namespace {
 
@@ -22,6 +24,10 @@ struct Tolerance {
 };
 constexpr Tolerance kForward = {1e-5, 0, 1e-5};
 constexpr Tolerance kGradient = {1e-4, 1e-5, 1e-7};
+// In bf16, whose operands are rounded by up to 2⁻⁹ of them.
+constexpr Tolerance kBf16 = {0, 0.04, 1e-3};
+// Between two ways to sum in bf16, where now and then an operand rounds the other way.
+constexpr Tolerance kBf16Forward = {0, 1e-4, 1e-6}, kBf16Gradient = {0, 3e-3, 1e-7};
 // Of a weight's change: a tenth of a per cent of the weight itself would hide an error in a slow run.
 constexpr Tolerance kChange = {1e-3, 1e-3, 1e-6};
 
@@ -68,14 +74,14 @@ void compare(const std::string& what, const std::vector<std::int64_t>& shape, co
   compare(what, shape, mine.data(), oracle.data(), count, tolerance, largest(oracle.data(), count));
 }
 
-void compare_gradients(const GoldenFile& golden, const std::vector<float>& mine) {
-  const std::vector<float> oracle = golden.floats("gradients");
+void compare_gradients(const GoldenFile& golden, const std::vector<float>& mine, const std::vector<float>& oracle,
+                       const Tolerance& tolerance) {
   REQUIRE(mine.size() == oracle.size());
   std::int64_t at = 0;
   for (const GoldenParameter& parameter : golden.parameters) {
     if (parameter.kind == "running") continue;
     compare("gradient of " + parameter.name, parameter.shape, mine.data() + at, oracle.data() + at, parameter.size,
-            kGradient, largest(oracle.data() + at, parameter.size));
+            tolerance, largest(oracle.data() + at, parameter.size));
     at += parameter.size;
   }
 }
@@ -131,7 +137,35 @@ void check_one_batch(const GoldenFile& golden) {
   const std::vector<double> all = model.network.losses();
   const std::vector<float> losses(all.begin(), all.end());
   compare("losses", {}, losses, golden.floats("losses"), kForward);
-  compare_gradients(golden, model.gradients());
+  compare_gradients(golden, model.gradients(), golden.floats("gradients"), kGradient);
+}
+
+struct Pass {
+  std::vector<float> evaluation_logits, logits, losses, gradients;
+};
+Pass pass_with(const GoldenFile& golden, const kernels::KernelTable& kernels) {
+  GoldenModel model(golden, true, nullptr, &kernels);
+  model.set_weights();
+  const Batch batch = golden.batch(0, golden.rows());
+  Pass pass{model.evaluation_logits(batch), model.logits(batch), {}, {}};
+  model.network.backward(batch.rows);
+  const std::vector<double> losses = model.network.losses();
+  pass.losses.assign(losses.begin(), losses.end());
+  pass.gradients = model.gradients();
+  return pass;
+}
+
+// What rounding costs is seen in logits and losses alone: elements of a gradient are anything where others cancel, or
+// where a ReLU's input is next to zero. Beside fp32 kernels with rounded operands all must agree.
+void check_bf16(const GoldenFile& golden, const Pass& rounded, const Pass& mine) {
+  const std::vector<std::int64_t> shape = logit_shape(golden);
+  compare("evaluation logits", shape, mine.evaluation_logits, golden.floats("logits"), kBf16);
+  compare("training logits", shape, mine.logits, golden.floats("training_logits"), kBf16);
+  compare("losses", {}, mine.losses, golden.floats("losses"), kBf16);
+  compare("rounded: evaluation logits", shape, mine.evaluation_logits, rounded.evaluation_logits, kBf16Forward);
+  compare("rounded: training logits", shape, mine.logits, rounded.logits, kBf16Forward);
+  compare("rounded: losses", {}, mine.losses, rounded.losses, kBf16Forward);
+  compare_gradients(golden, mine.gradients, rounded.gradients, kBf16Gradient);
 }
 
 void check_run(const GoldenFile& golden, const GoldenRun& run) {
@@ -160,6 +194,16 @@ TEST_CASE("logits, losses and gradients are the oracle's", "[oracle]") {
   const GoldenFile golden(path);
   DYNAMIC_SECTION(golden.name) {
     check_one_batch(golden);
+  }
+}
+
+TEST_CASE("in bf16 all but the rounding of operands is the oracle's", "[oracle][bf16]") {
+  const std::string path = GENERATE(from_range(test::golden_files()));
+  const GoldenFile golden(path);
+  const Pass rounded = pass_with(golden, test::rounded_layers::kernels_with());
+  for (const test::Bf16Kernels& each : test::bf16_kernels_of(kernels::cpu_variant())) {
+    INFO(golden.name << ", " << each.name);
+    check_bf16(golden, rounded, pass_with(golden, *each.table));
   }
 }
 
