@@ -5,6 +5,7 @@
 #include "bench/cpu/ceilings.h"
 #include "bench/cpu/stopwatch.h"
 #include "bench/devices.h"
+#include "kernels/cpu/variants.h"
 
 #ifdef MAL_HAVE_CUDA
 #include <cuda_runtime_api.h>
@@ -91,19 +92,24 @@ const Device& device() {
 }
 
 void choose_cpu() {
-  current = {"cpu", &kernels::cpu_kernels(), {}, ""};
+  current = {"cpu", &kernels::cpu_kernels(), {}, "", nullptr};
   const std::vector<CpuCeiling> ceilings = measure_cpu();
   for (const CpuCeiling& line : ceilings) {
     if (line.key == "fp32") current.ceiling.flops = line.rate;
+    if (line.key.starts_with("bf16")) current.ceiling.bf16_flops = std::max(current.ceiling.bf16_flops, line.rate);
     if (line.key.starts_with("copy") || line.key == "update" || line.key == "read")
       current.ceiling.bytes = std::max(current.ceiling.bytes, line.rate);
   }
   current.ceilings = in_words(ceilings);
+  try {
+    current.bf16_kernels = &kernels::cpu_kernels(kernels::Precision::bf16);
+  } catch (const kernels::PrecisionError&) {
+  }
 }
 
 void choose_gpu([[maybe_unused]] bool measure) {
 #ifdef MAL_HAVE_CUDA
-  current = {"cuda", &kernels::cuda_kernels(), {}, ""};
+  current = {"cuda", &kernels::cuda_kernels(), {}, "", nullptr};
   if (!measure) return;
   current.ceiling = {gpu_flops(4096), gpu_bytes()};
   current.ceilings =

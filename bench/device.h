@@ -20,16 +20,19 @@ namespace mal::bench {
 // in registers with the widest instructions that it has, on a GPU those of a large matrix product. `bytes`: between
 // arrays far larger than the caches, read and written both counted; on the CPU the fastest of copying, copying past the
 // caches, updating in place and reading, on a GPU of copying.
+// `bf16_flops`: of the CPU's dot products or tiles, whichever are faster; 0 where it has none.
 struct Ceiling {
   double flops;
   double bytes;
+  double bf16_flops = 0;
 };
 
 struct Device {
   std::string name;  // "cpu", "cuda"
   const kernels::KernelTable* kernels;
   Ceiling ceiling;
-  std::string ceilings;  // all that were measured, a line each
+  std::string ceilings;                                // all that were measured, a line each
+  const kernels::KernelTable* bf16_kernels = nullptr;  // of a CPU that has bf16
 };
 const Device& device();
 

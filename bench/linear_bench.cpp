@@ -4,6 +4,7 @@ namespace {
 
 using namespace mal::bench;
 using mal::kernels::Activation;
+using mal::kernels::KernelTable;
 
 // rows, inputs, outputs
 struct Layer {
@@ -26,27 +27,37 @@ Activation activation_of(const Layer& layer) {
   return layer.outputs == 1 ? Activation::none : Activation::relu;
 }
 
-void linear_forward(benchmark::State& state) {
-  Layer l(state);
-  const double seconds = timed(state, [&] {
-    device_kernels().linear_forward(l.x.data(), l.inputs, l.w.data(), l.b.data(), l.y.data(), l.outputs, l.rows,
-                                    l.inputs, l.outputs, activation_of(l));
-  });
-  report(state, seconds, {l.products(), 4 * l.floats()});
+// The kernels, or null after the benchmark was told that there are none.
+const KernelTable* kernels_for(benchmark::State& state, bool bf16) {
+  const KernelTable* const kernels = bf16 ? device().bf16_kernels : device().kernels;
+  if (kernels == nullptr) state.SkipWithError("this device has no bf16 kernels of its own");
+  return kernels;
 }
 
-void linear_backward(benchmark::State& state) {
-  const auto& kernels = device_kernels();
+void linear_forward(benchmark::State& state, bool bf16) {
+  const KernelTable* const kernels = kernels_for(state, bf16);
+  if (kernels == nullptr) return;
+  Layer l(state);
+  const double seconds = timed(state, [&] {
+    kernels->linear_forward(l.x.data(), l.inputs, l.w.data(), l.b.data(), l.y.data(), l.outputs, l.rows, l.inputs,
+                            l.outputs, activation_of(l));
+  });
+  report(state, seconds, {l.products(), 4 * l.floats()}, bf16);
+}
+
+void linear_backward(benchmark::State& state, bool bf16) {
+  const KernelTable* const kernels = kernels_for(state, bf16);
+  if (kernels == nullptr) return;
   Layer l(state);
   Buffer<float> dy = random_floats(l.rows * l.outputs), dx(l.x.size()), dw(l.w.size()), db(l.b.size());
-  auto workspace = workspace_of<float>(kernels.linear_backward_workspace(l.rows, l.inputs, l.outputs));
+  auto workspace = workspace_of<float>(kernels->linear_backward_workspace(l.rows, l.inputs, l.outputs));
   const double seconds = timed(state, [&] {
-    kernels.linear_backward(l.x.data(), l.inputs, l.w.data(), l.y.data(), l.outputs, dy.data(), l.outputs, dx.data(),
-                            l.inputs, false, dw.data(), db.data(), l.rows, l.inputs, l.outputs, activation_of(l),
-                            workspace.data());
+    kernels->linear_backward(l.x.data(), l.inputs, l.w.data(), l.y.data(), l.outputs, dy.data(), l.outputs, dx.data(),
+                             l.inputs, false, dw.data(), db.data(), l.rows, l.inputs, l.outputs, activation_of(l),
+                             workspace.data());
   });
   // x, w, y and dy are read, dy, dx and dw written.
-  report(state, seconds, {2 * l.products(), 4 * (2 * l.floats() + static_cast<double>(l.rows * l.outputs))});
+  report(state, seconds, {2 * l.products(), 4 * (2 * l.floats() + static_cast<double>(l.rows * l.outputs))}, bf16);
 }
 
 void shapes(benchmark::internal::Benchmark* benchmark) {
@@ -55,7 +66,9 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
       benchmark->Args({rows, inputs, outputs});
   benchmark->ArgNames({"B", "K", "N"})->UseRealTime();
 }
-BENCHMARK(linear_forward)->Apply(shapes);
-BENCHMARK(linear_backward)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_forward, fp32, false)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_backward, fp32, false)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_forward, bf16, true)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_backward, bf16, true)->Apply(shapes);
 
 }  // namespace
