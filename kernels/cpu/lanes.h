@@ -45,6 +45,17 @@ inline void store_first(float* to, Vector v, std::int64_t n) {
 #endif
 }
 
+// The lanes of a row of `width` numbers from column c on; zeros beyond the width, where nothing is touched.
+inline Vector load_columns(const float* row, std::int64_t c, std::int64_t width) {
+  return c + kLanes <= width ? load(row + c) : load_first(row + c, width > c ? width - c : 0);
+}
+inline void store_columns(float* row, std::int64_t c, std::int64_t width, Vector x) {
+  if (c + kLanes <= width)
+    store(row + c, x);
+  else
+    store_first(row + c, x, width > c ? width - c : 0);
+}
+
 // The first n lanes of x, then those of y.
 inline Vector first_lanes(Vector x, std::int64_t n, Vector y) {
 #if defined(__AVX512F__)

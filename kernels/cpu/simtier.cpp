@@ -61,11 +61,13 @@ void backward_of(const SimTierBackward& c, std::int64_t rows, std::int64_t lengt
     for (std::int64_t r = first; r < last; ++r) {
       count_tiers(c.scores, length, c.lengths, r, counts, tiers);
       const float* dout = c.dout + r * c.lddout;
-      for (std::int64_t t = 0; t < tiers; ++t) {
-        if (counts[t] == 0) continue;
-        const float weight = weights[static_cast<std::int64_t>(counts[t])];
-        for (std::int64_t q = 0; q < width; ++q) partial[t * width + q] += weight * dout[t * width + q];
-      }
+      // Of empty tiers too: a branch a tier would be mispredicted for each of them.
+      for (std::int64_t t = 0; t < tiers; ++t) counts[t] = weights[static_cast<std::int64_t>(counts[t])];
+      if (width == 1)
+        for (std::int64_t t = 0; t < tiers; ++t) partial[t] += counts[t] * dout[t];
+      else
+        for (std::int64_t t = 0; t < tiers; ++t)
+          for (std::int64_t q = 0; q < width; ++q) partial[t * width + q] += counts[t] * dout[t * width + q];
     }
   });
   std::fill_n(c.dtable, size, 0.0F);
