@@ -1,6 +1,6 @@
 // The CPU kernels once for each instruction set. Every file of this folder but parallel.cpp, runtime.cpp and
-// variants.cpp is compiled several times (CMakeLists.txt), and each time makes one KernelTable, which is all that the
-// rest of the program sees of it.
+// variants.cpp is compiled several times (CMakeLists.txt), and each time makes a KernelTable for each way to multiply,
+// which is all that the rest of the program sees of it.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // Dense layers and additions that work on the same rows one after the other. Conventions: kernels/kernels.h.
-// CPU: cpu/chain.cpp
+// CPU: cpu/layers.h
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Dense layers, alone and several of one shape at once. Conventions: kernels/kernels.h.
-// CPU: cpu/linear.cpp
+// CPU: cpu/layers.h
 #pragma once
 
 #include <cstdint>

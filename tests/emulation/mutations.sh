@@ -3,6 +3,7 @@
 # to fail. Exit code 0: all were noticed.
 #   tests/emulation/mutations.sh            every mutation
 #   tests/emulation/mutations.sh WORD...    those whose description has one of the words
+#   tests/emulation/mutations.sh --check    none: whether each still fits the code
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 wanted=("$@")

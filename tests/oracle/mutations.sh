@@ -2,6 +2,7 @@
 # Breaks one formula at a time in a copy of the tree, and expects the oracle's tests to fail. Exit code 0: all were noticed.
 #   tests/oracle/mutations.sh            every mutation
 #   tests/oracle/mutations.sh WORD...    those whose description has one of the words
+#   tests/oracle/mutations.sh --check    none: whether each still fits the code
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 wanted=("$@")
@@ -16,40 +17,51 @@ kernels=kernels/cpu
 mutate "a parameter has another name" model/trunk.cpp '"input_norm")' '"norm")'
 
 # ---- layers
-mutate "hidden layers drop their bias" $kernels/linear.cpp 'row[n] += b[n];' 'row[n] += 0 * b[n];'
-mutate "logits drop their bias" $kernels/linear.cpp 'y[r * ldy] = sum + bias;' 'y[r * ldy] = sum + 0 * bias;'
+mutate "hidden layers drop their bias" $kernels/layers.h '.bias = c.b,' '.bias = nullptr,'
+mutate "logits drop their bias" $kernels/dense.cpp 'finished(sum + bias, activation)' 'finished(sum + 0 * bias, activation)'
 mutate "LayerNorm: eps outside the root" $kernels/norm.cpp '1.0F / std::sqrt(square / n + eps)' \
   '1.0F / (std::sqrt(square / n) + eps)'
 mutate "LayerNorm: gradient without the variance's part" $kernels/norm.cpp '- mean_g - normal * mean_product' \
   '- mean_g - 0 * normal * mean_product'
 
+# ---- bf16
+mutate "bf16: the second of two rows is the first" $kernels/bf16/products.h \
+  'load_at_most(row + ldx, r + 1 < rows ? width : 0)' 'load_at_most(row, r + 1 < rows ? width : 0)'
+mutate "bf16: operands are cut, not rounded" $kernels/bf16/emulated.h \
+  '(bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16' 'bits >> 16'
+mutate "bf16: dx reads the panels of the forward pass" $kernels/layers.h \
+  '(c.packed == nullptr ? packed_here(c.w, inputs, outputs, true) : c.packed) +
+               Products::packed_size(inputs, outputs);' '(c.packed == nullptr ? packed_here(c.w, inputs, outputs, true) : c.packed);'
+
 # ---- embeddings
 mutate "sets and sequences: padding is not masked" $kernels/embedding.cpp \
-  'const std::int32_t count = valid_positions(f.lengths, f.length, r);' 'const std::int32_t count = f.length;'
+  'const std::int32_t count = valid_positions(f, r);' 'const std::int32_t count = f.length;'
 mutate "sqrtn pools like mean" $kernels/embedding.cpp '1.0F / std::sqrt(static_cast<float>(count))' \
   '1.0F / static_cast<float>(count)'
-mutate "mean's gradient is not divided by the count" $kernels/embedding.cpp 'out[c] += weight * dout[c];' \
-  'out[c] += (weight > 0 ? 1.0F : 0.0F) * dout[c];'
+mutate "mean's gradient is not divided by the count" $kernels/embedding_backward.cpp \
+  '1.0F / (source.pooling == Pooling::mean ? count : std::sqrt(count))' \
+  '(source.pooling == Pooling::mean ? 1.0F : 1.0F / std::sqrt(count))'
 
-mutate "the sort of rows looks at their lowest byte alone" $kernels/embedding.cpp 'shift += 8) {' 'shift += 64) {'
-mutate "gradients of a bias: the first block of rows alone" $kernels/linear.cpp \
-  'for (std::int64_t n = 0; n < outputs; ++n) db[n] += workspace[block * outputs + n];' \
-  'for (std::int64_t n = 0; n < outputs; ++n) db[n] += workspace[n];'
+mutate "the sort of rows looks at half of their bits" $kernels/embedding_backward.cpp \
+  'const std::uint64_t mask = (std::uint64_t{1} << t.digit_bits) - 1;' \
+  'const std::uint64_t mask = (std::uint64_t{1} << t.digit_bits / 2) - 1;'
+mutate "gradients of a bias: the first block of rows alone" $kernels/dense.cpp \
+  'c.db[n] += partial[block * outputs + n];' 'c.db[n] += partial[n];'
 
 # ---- DIN
-mutate "DIN: e - t is e + t" $kernels/attention.cpp 'a[block] - a[2 * block];' 'a[block] + a[2 * block];'
-mutate "DIN: e - t is missing in the part of e" $kernels/attention.cpp 'a[0] + a[2 * block];' 'a[0];'
-mutate "DIN: e * t learns nothing" $kernels/attention.cpp 'gradients.w1[3 * block + to] = sums.tm[from];' \
-  'gradients.w1[3 * block + to] = 0 * sums.tm[from];'
-mutate "DIN: PReLU's slope learns nothing" $kernels/attention.cpp 'positive ? 0.0F : dscore * w2[k] * h[k];' \
-  'positive ? 0.0F : 0 * dscore * w2[k] * h[k];'
-mutate "DIN: the softmax's gradient without its mean" $kernels/attention.cpp 'scores[j] * (dscores[j] - mean);' \
-  'scores[j] * (dscores[j] - 0 * mean);'
+mutate "DIN: e - t is e + t" $kernels/din.h 'load_first(w + block, lanes) - third' 'load_first(w + block, lanes) + third'
+mutate "DIN: e - t is missing in the part of e" $kernels/din.h 'load_first(w, lanes) + third' 'load_first(w, lanes)'
+mutate "DIN: e * t learns nothing" $kernels/attention_backward.cpp \
+  'gradients.w1[3 * block + to] = w2 * te;' 'gradients.w1[3 * block + to] = 0 * w2 * te;'
+mutate "DIN: PReLU's slope learns nothing" $kernels/attention_backward.cpp \
+  'gradients.alpha[k] = w2 * of_alpha;' 'gradients.alpha[k] = 0 * w2 * of_alpha;'
+mutate "DIN: the softmax's gradient without its mean" $kernels/attention_backward.cpp \
+  'load(room.scores + j) * (load(delta + j) - mean)' 'load(room.scores + j) * (load(delta + j) - 0.0F * mean)'
 mutate "DIN: the target is the column named as the table" model/trunk.cpp '(column.side == Side::ad ? 2 : 0) +' '0 +'
 
 # ---- SimTier
-mutate "SimTier: natural in place of binary logarithm" $kernels/simtier.cpp 'count == 0 ? 0.0F : std::log2(1.0F + count)' \
-  'count == 0 ? 0.0F : std::log(1.0F + count)'
+mutate "SimTier: natural in place of binary logarithm" $kernels/simtier.cpp 'std::log2(1.0F + static_cast<float>(n))' \
+  'std::log(1.0F + static_cast<float>(n))'
 mutate "SimTier: tiers of twice the width" $kernels/simtier.cpp 'static_cast<float>(tiers) / 2.0F' \
   'static_cast<float>(tiers) / 4.0F'
 
@@ -68,13 +80,13 @@ mutate "weight_mean: CAT is divided by the first view's weights" $kernels/loss.c
 
 # ---- optimisers
 mutate "Adam: the second moment's bias correction without its root" $kernels/optimizer.cpp \
-  'static_cast<float>(std::sqrt(1.0 - std::pow(static_cast<double>(step.beta2), t)))' \
-  'static_cast<float>(1.0 - std::pow(static_cast<double>(step.beta2), t))'
+  '1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(step.beta2), t))' \
+  '1.0 / (1.0 - std::pow(static_cast<double>(step.beta2), t))'
 mutate "Adam: no bias correction of the first moment" $kernels/optimizer.cpp \
   'static_cast<double>(step.rate) / (1.0 - std::pow(static_cast<double>(step.beta1), t))' \
   'static_cast<double>(step.rate) / (1.0 - 0 * std::pow(static_cast<double>(step.beta1), t))'
-mutate "Adam: eps is bias-corrected too" $kernels/optimizer.cpp 'std::sqrt(v[i]) / factors.root + step.eps' \
-  '(std::sqrt(v[i]) + step.eps) / factors.root'
+mutate "Adam: eps is bias-corrected too" $kernels/optimizer.cpp \
+  '(std::sqrt(v[i]) * factors.inverse_root + step.eps)' '((std::sqrt(v[i]) + step.eps) * factors.inverse_root)'
 mutate "AdamW: the decay enters the moments" $kernels/optimizer.cpp 'decoupled ? 0.0F : step.l2' 'step.l2'
 mutate "momentum is dampened" $kernels/optimizer.cpp 'step.momentum * velocity[i] + g[i] * scale' \
   'step.momentum * velocity[i] + (1 - step.momentum) * g[i] * scale'
@@ -123,9 +135,9 @@ mutate "HoME: a task's experts read the global mixture" model/zoo/home.cpp \
 mutate "HoME: the default groups are one" model/zoo/home.cpp 'view == "last" || view == "first" ? 0 : 1' \
   'view == "last" || view == "first" ? 1 : 1'
 mutate "HoME: the feature gate is not doubled" $kernels/feature_gate.cpp \
-  'out[k] = 2.0F * gate[static_cast<std::size_t>(k)] * in[k];' 'out[k] = 1.0F * gate[static_cast<std::size_t>(k)] * in[k];'
-mutate "HoME: the feature gate's gradient forgets x A" $kernels/feature_gate.cpp 'g[k] += dh * a_column[k];' \
-  'g[k] += 0 * dh * a_column[k];'
+  'out[k] = 2.0F * fast_sigmoid' 'out[k] = 1.0F * fast_sigmoid'
+mutate "HoME: the feature gate's gradient forgets x A" $kernels/feature_gate.cpp \
+  'combine<kRows, true>(f.dh, f.at, n, f.gate);' ''
 mutate "BatchNorm: eps outside the root" $kernels/batch_norm.cpp '1.0F / std::sqrt(variance[c] + eps)' \
   '1.0F / (std::sqrt(variance[c]) + eps)'
 mutate "BatchNorm: the running variance is biased" $kernels/batch_norm.cpp 'momentum * unbiased * variance[c]' \
@@ -145,12 +157,14 @@ mutate "MoAE: the private experts come first" model/zoo/moae.cpp '{shared, gated
   '{gated_expert(context, name), shared}'
 
 # ---- the trunk's options
-mutate "multi-head: padding is not masked" $kernels/multi_head.cpp 'const std::int32_t valid = lengths[r];' \
-  'const auto valid = static_cast<std::int32_t>(lengths[r] == 0 ? 0 : shape.length);'
-mutate "multi-head: scores are not scaled by the head's width" $kernels/multi_head.cpp '1.0F / std::sqrt(static_cast<float>(per_head))' \
-  '1.0F / std::sqrt(static_cast<float>(s.width + 0 * per_head))'
-mutate "multi-head: values drop their bias" $kernels/multi_head.cpp 'std::copy_n(p.value_bias, s.width, scratch.o.data());' \
-  'std::fill_n(scratch.o.data(), s.width, 0.0F);'
+mutate "multi-head: padding is not masked" $kernels/multi_head.cpp 'const std::int64_t valid = lengths[r];' \
+  'const std::int64_t valid = lengths[r] == 0 ? 0 : n.length;'
+mutate "multi-head: scores are not scaled by the head's width" $kernels/multi_head.cpp \
+  'const float scale = 1.0F / std::sqrt(static_cast<float>(n.per_head));
+    pack_heads' 'const float scale = 1.0F / std::sqrt(static_cast<float>(n.width));
+    pack_heads'
+mutate "multi-head: values drop their bias" $kernels/multi_head.cpp 'copy_padded(p.value_bias, n.width, n.row, value_bias);' \
+  'std::fill_n(value_bias, n.row, 0.0F);'
 mutate "SENet: the scale is not doubled" $kernels/fields.cpp 'const float scale = 2.0F *' 'const float scale = 1.0F *'
 mutate "SENet: the sum in place of the mean" $kernels/fields.cpp \
   'mean[r * ldmean + f] = sum / static_cast<float>(offsets[f + 1] - offsets[f]);' 'mean[r * ldmean + f] = sum;'

@@ -1,12 +1,16 @@
 # Breaks the code in one place at a time, in a copy of the tree, and expects the tests to fail. Sourced by a list of
 # mutations, which sets `targets` and a function `run` that runs the tests in build/release of the current folder, calls
 # prepare, mutate for each, and finish. The copy and its build stay in build/mutations, so that the next run builds little.
+# With --check alone nothing is built: each mutation must still fit the code (ctest -R mutations_fit).
 root=$PWD
+checks=false stale=0
+[[ ${wanted[*]} == --check ]] && checks=true && wanted=()
 tree=build/mutations
 log=$PWD/$tree/log.txt
 noticed=0 missed=()
 
 prepare() {
+  $checks && return
   mkdir -p "$tree"
   find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
   git ls-files -z | xargs -0 cp --parents -t "$tree"
@@ -30,15 +34,13 @@ chosen() {
 mutate() {
   local description=$1 file=$2 from=$3 to=$4 count
   chosen "$description" || return 0
-  if [[ ! -e $tree/$file ]]; then
-    printf 'absent   %-66s %s\n' "$description" "$file"
-    return 0
-  fi
-  count=$(FROM=$from perl -0777 -ne 'print scalar(() = /\Q$ENV{FROM}\E/g)' "$tree/$file")
+  count=$(FROM=$from perl -0777 -ne 'print scalar(() = /\Q$ENV{FROM}\E/g)' "$root/$file") || count=0
   if [[ $count != 1 ]]; then
     echo "mutations: $file has '$from' $count times; mend the mutation '$description'" >&2
-    exit 1
+    $checks || exit 1
+    stale=$((stale + 1))
   fi
+  $checks && return
   FROM=$from TO=$to perl -0777 -pi -e 's/\Q$ENV{FROM}\E/$ENV{TO}/' "$tree/$file"
   if ! build; then
     tail -n 20 "$log" >&2
@@ -56,6 +58,11 @@ mutate() {
 }
 
 finish() {
+  if $checks; then
+    echo "mutations: $stale do not fit the code"
+    ((stale == 0))
+    return
+  fi
   echo "mutations: $noticed noticed, ${#missed[@]} missed"
   ((${#missed[@]} == 0))
 }
