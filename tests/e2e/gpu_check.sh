@@ -22,9 +22,9 @@ done
 for file in $(grep -oE '(scripts|bench|train)/[a-z_/]*\.(py|yaml|sh)' <<<"$plan" | sort -u); do
   [[ -e $source/$file ]] || die "--dry-run names $file, which does not exist"
 done
-# Every setting that it makes is one.
+# Every setting that it makes is one. A precision of GPUs is none of the CPU that reads them here.
 sets=()
-for set in $(grep -oE -- '--set [a-z_.]+=[a-z0-9]+' <<<"$plan" | sed 's/--set //' | sort -u | grep -v '^output\|^data.path'); do
+for set in $(grep -oE -- '--set [a-z_.]+=[a-z0-9]+' <<<"$plan" | sed 's/--set //' | sort -u | grep -v '^output\|^data.path\|^train.precision'); do
   sets+=(--set "$set")
 done
 "$bin/mal_gpu_train" "$source/train/configs/mal.yaml" "${sets[@]}" --device cpu --dry-run >out.txt 2>&1 && die "no data set, and no error"
