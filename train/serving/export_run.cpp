@@ -40,7 +40,8 @@ std::string auc_of(const std::vector<float>& logits, const std::vector<float>& c
 // What the file's weights cost: the same rows through the trainer's network and through the header.
 void compare(const infer::Model& model, const ExportRunOptions& options, const SavedRun& run, const Dataset& dataset) {
   const RunConfig& config = run.config;
-  const Device device = select_device_to_evaluate(options.device, static_cast<int>(config.train.threads), config.train.precision);
+  const Device device =
+      select_device_to_evaluate(options.device, static_cast<int>(config.train.threads), config.train.precision);
   Parameters parameters(config.seed, {}, device.memory);
   declare(device, parameters, dataset, config);
   load_run_weights(run, dataset.path(), parameters);

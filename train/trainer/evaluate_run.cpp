@@ -20,7 +20,8 @@ void evaluate_run(const EvaluateOptions& options) {
   const std::string path = options.dataset.empty() ? config.data.path : options.dataset;
   const std::vector<std::string>& slices = options.slices.empty() ? config.eval.slices : options.slices;
 
-  const Device device = select_device_to_evaluate(options.device, static_cast<int>(config.train.threads), config.train.precision);
+  const Device device =
+      select_device_to_evaluate(options.device, static_cast<int>(config.train.threads), config.train.precision);
   if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
   const Dataset dataset = Dataset::open(path);
   Parameters parameters(config.seed, {}, device.memory);
