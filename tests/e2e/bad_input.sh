@@ -301,6 +301,9 @@ evaluate other_precision --json tf32.json 2>said.txt >/dev/null
 grep -q "^note: tf32 is a precision of GPUs; a CPU has fp32 and bf16; this is computed in fp32$" said.txt ||
   die "eval in another precision says: $(cat said.txt)"
 cmp -s fp32.json tf32.json || die "fp32 differs where tf32 is not possible"
+mal_gpu_train export other_precision --device cpu --out other.mal 2>said.txt >/dev/null
+grep -q "^note: tf32 is a precision of GPUs; a CPU has fp32 and bf16; this is computed in fp32$" said.txt ||
+  die "export compares in another precision and says: $(cat said.txt)"
 refuses 2 "there is no slice column 'nope' in the data set; it has: channel_slice" evaluate run --slice nope
 refuses 2 "--split dev: it must be test or train" evaluate run --split dev
 refuses 1 "nothing is not a data set" evaluate run --data nothing

@@ -42,6 +42,7 @@ void compare(const infer::Model& model, const ExportRunOptions& options, const S
   const RunConfig& config = run.config;
   const Device device =
       select_device_to_evaluate(options.device, static_cast<int>(config.train.threads), config.train.precision);
+  if (!device.note.empty()) fmt::print(stderr, "note: {}\n", device.note);
   Parameters parameters(config.seed, {}, device.memory);
   declare(device, parameters, dataset, config);
   load_run_weights(run, dataset.path(), parameters);
