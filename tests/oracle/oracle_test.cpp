@@ -24,7 +24,7 @@ struct Tolerance {
 };
 constexpr Tolerance kForward = {1e-5, 0, 1e-5};
 constexpr Tolerance kGradient = {1e-4, 1e-5, 1e-7};
-// In bf16, whose operands are rounded by up to 2⁻⁹ of them.
+// In bf16, whose operands are rounded by up to 2⁻⁸ of them.
 constexpr Tolerance kBf16 = {0, 0.04, 1e-3};
 // Between two ways to sum in bf16, where now and then an operand rounds the other way.
 constexpr Tolerance kBf16Forward = {0, 1e-4, 1e-6}, kBf16Gradient = {0, 3e-3, 1e-7};

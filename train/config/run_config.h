@@ -32,7 +32,7 @@ struct TrainConfig {
   std::int64_t batch_size = 1024;
   kernels::Reduction reduction = kernels::Reduction::mean;
   MultiTask multi_task = MultiTask::none;
-  kernels::Precision precision = kernels::Precision::fp32;  // of a GPU's matrix products
+  kernels::Precision precision = kernels::Precision::fp32;  // of dense layers' products
   std::int64_t threads = 0;                                 // 0: all cores
   std::int64_t log_every = 100;
   std::int64_t checkpoint_every = 0;  // steps; 0: by time alone
