@@ -2,6 +2,7 @@
 // do, so what is tested here on any machine is the size of the error, where it is made, and where it is not.
 #include <cmath>
 
+#include "tests/kernels/amx_trap.h"
 #include "tests/kernels/kernel_test.h"
 #include "tests/kernels/precision_scope.h"
 
@@ -188,6 +189,36 @@ TEST_CASE("a CPU's bf16 instructions give the bits of their emulated twins", "[k
     }
   if (compared == 0) WARN("this processor has no bf16 instructions to compare");
 }
+
+#ifdef MAL_HAVE_AMX_TRAP
+TEST_CASE("where AMX is missing, its kernels' instructions by themselves give these bits", "[kernels][precision]") {
+  using kernels::CpuProducts;
+  if (!tests_on("cpu")) return;
+  const AmxTrap trap;
+  const int threads = kernels::cpu_threads();
+  int compared = 0;
+  for (const kernels::CpuVariant& variant : kernels::usable_cpu_variants()) {
+    const KernelTable* const tiles = variant.kernels(CpuProducts::bf16_tiles);
+    // They round by AVX512-BF16. With AMX the test above is enough.
+    if (tiles == nullptr || !kernels::usable(variant, CpuProducts::bf16_dots) ||
+        kernels::usable(variant, CpuProducts::bf16_tiles))
+      continue;
+    ++compared;
+    for (const float size : {1.0F, 3e-38F, 1e-39F, 3e38F})
+      for (const int each : {1, 3}) {
+        INFO(variant.name << ", numbers of about " << size << ", " << each << " threads");
+        kernels::set_cpu_threads(each);
+        const long before = AmxTrap::instructions();
+        CHECK(bool(bits_of_layer(*tiles, size) ==
+                   bits_of_layer(*variant.kernels(CpuProducts::emulated_bf16_tiles), size)));
+        CHECK(AmxTrap::instructions() > before);
+        CHECK_FALSE(AmxTrap::in_use());
+      }
+  }
+  kernels::set_cpu_threads(threads);
+  if (compared == 0) WARN("this build or this processor has nothing to compare");
+}
+#endif
 
 TEST_CASE("ReLU of a layer lets NaN through, of a bias too and in a group", "[kernels][precision]") {
   for_each_device([](const KernelTable& kernels) {
