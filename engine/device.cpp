@@ -62,7 +62,14 @@ Device chosen_cuda(std::string_view choice, kernels::Precision precision) {
 // Of auto. The CUDA backend has yet to be proven on a GPU (scripts/gpu_check.sh), so that nobody gets it unasked.
 Device best_device(kernels::Precision precision) {
   const kernels::CudaDevices devices = kernels::probe_cuda();
-  Device device = cpu_device(precision);
+  Device device;
+  try {
+    device = cpu_device(precision);
+  } catch (const kernels::PrecisionError& error) {
+    if (devices.names.empty()) throw;
+    throw kernels::PrecisionError(std::string(error.what()) +
+                                  ", and --device auto takes no GPU yet: use --device cuda");
+  }
   device.note = devices.names.empty()
                     ? why_no_cuda(devices) + "; using the CPU"
                     : fmt::format(

@@ -171,7 +171,8 @@ CpuProducts products_of(const CpuVariant& variant, Precision precision) {
     if (usable(variant, each)) return each;
   if (!processor_has(CpuProducts::bf16_dots))
     throw PrecisionError("bf16 needs a processor with AVX512-BF16 or AMX, which this one lacks");
-  throw PrecisionError("the kernels for " + variant.instructions + " have no bf16; those for x86-64-v4 do");
+  throw PrecisionError("the kernels for " + variant.instructions + " have no bf16; those of a build with " +
+                       "-DMAL_MARCH=portable do, unless MAL_CPU names lesser ones");
 }
 
 std::string_view name_of(CpuProducts products) {

@@ -67,6 +67,19 @@ if wait $job; then die "SIGTERM: exit code 0"; fi
 grep -q "interrupted after step [0-9]* of [0-9]*; --resume" out.txt || die "SIGTERM: $(cat out.txt)"
 [[ -e parts/checkpoint.safetensors ]] || die "SIGTERM: no checkpoint"
 
+# Going on where bits are others is said, and stands in the log.
+cp -r parts elsewhere
+device=$(grep -o '"device": "[^"]*"' parts/metrics.jsonl)
+sed -i '1s/"device": "[^"]*"/"device": "cpu (another)"/' elsewhere/metrics.jsonl
+"$bin/mal_gpu_train" "$source/train/configs/base.yaml" "${common[@]}" --set train.epochs=200 --set train.checkpoint_every=0 \
+  --set output=elsewhere --resume >out.txt 2>&1 &
+job=$!
+until grep -q '"event": "resume"' elsewhere/metrics.jsonl; do kill -0 $job || die "ended early: $(cat out.txt)"; sleep 0.02; done
+kill -TERM $job
+if wait $job; then die "SIGTERM: exit code 0"; fi
+grep -q "it was trained on cpu (another) until here and goes on on cpu" out.txt || die "another device: $(cat out.txt)"
+grep '"event": "resume"' elsewhere/metrics.jsonl | grep -qF "$device" || die "the log does not name $device"
+
 resume=("$bin/mal_gpu_train" "$source/train/configs/base.yaml" "${common[@]}" --set output=parts --resume)
 refuses 2 "begun with 'epochs: 200'.*'epochs: 6'" "${resume[@]}"
 # What was harmed is refused; nothing is lost.

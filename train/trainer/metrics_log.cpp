@@ -30,6 +30,21 @@ std::string start_line(const RunConfig& config, const std::string& device, std::
       train_rows, test_rows, parameters);
 }
 
+std::string resume_line(const std::string& device, std::int64_t step) {
+  return fmt::format(R"({{"event": "resume", "step": {}, "device": {}}})", step, quoted(device));
+}
+
+std::string device_of_lines(std::string_view log) {
+  std::string device;
+  for (std::size_t end = log.find('\n'); end != std::string_view::npos; end = log.find('\n')) {
+    const nlohmann::json object = nlohmann::json::parse(log.substr(0, end), nullptr, false);
+    log.remove_prefix(end + 1);
+    if (object.is_object() && object.contains("device") && object["device"].is_string())
+      device = object["device"].get<std::string>();
+  }
+  return device;
+}
+
 std::string train_line(const TrainLine& line) {
   std::string losses;
   for (std::size_t h = 0; h < line.heads.size(); ++h)

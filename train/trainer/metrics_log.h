@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "train/config/run_config.h"
@@ -27,6 +28,10 @@ struct SliceTable {
 
 std::string start_line(const RunConfig& config, const std::string& device, std::int64_t train_rows,
                        std::int64_t test_rows, std::int64_t parameters, std::int64_t step);
+// A run that goes on where bits are others.
+std::string resume_line(const std::string& device, std::int64_t step);
+// The device that the last of such lines in a log names; empty: none does.
+std::string device_of_lines(std::string_view log);
 std::string train_line(const TrainLine& line);
 std::string test_line(const Metrics& metrics, const std::vector<SliceTable>& slices, std::int64_t step);
 // The step that such a line belongs to, of a start the one that follows; the largest number if it is no whole line of

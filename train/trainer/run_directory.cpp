@@ -129,6 +129,10 @@ void RunDirectory::rewind_log(std::int64_t steps) {
   log_.rewind(keep);
 }
 
+std::string RunDirectory::last_device() const {
+  return device_of_lines(read_file(log_.path()));
+}
+
 void RunDirectory::save(const Parameters& parameters, const RunConfig& config, const std::string& fingerprint,
                         std::int64_t steps) {
   save_weights(path_ + kWeights, parameters,

@@ -29,6 +29,8 @@ class RunDirectory {
   void log(std::string_view json_line) { log_.line(json_line); }
   // Keeps of metrics.jsonl what had happened after that many steps.
   void rewind_log(std::int64_t steps);
+  // Where the run has computed until now, as metrics.jsonl says; empty: it does not.
+  std::string last_device() const;
   // Of a run that can go on; empty: it has none, and begins anew.
   const std::string& checkpoint() const { return checkpoint_; }
   std::string checkpoint_path() const;

@@ -116,6 +116,16 @@ class Trainer {
       go_on_with_data(how, kept);
     else
       fmt::print(stderr, "note: {} goes on after step {} of {}\n", config.output, position.steps, last_step());
+    log_other_device();
+  }
+
+  // Weights then differ in their last bits from those of a run that stayed where it began.
+  void log_other_device() {
+    const std::string now = description(setup_.device), before = directory_.last_device();
+    if (before.empty() || before == now || new_data()) return;
+    fmt::print(stderr, "note: it was trained on {} until here and goes on on {}: last bits depend on that\n", before,
+               now);
+    directory_.log(resume_line(now, steps()));
   }
 
   // None of the data's rows has been trained on.
