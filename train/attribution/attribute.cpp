@@ -147,11 +147,11 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
                   .seed = options.seed,
                   .exact_channels = options.exact_channels});
   clicks.for_each([&](std::size_t, const ClickLog& log, const ClickOrder& order) { fit.observe(log, order); });
-  ChannelModel model = fit.model();
+  const ChannelModel model = fit.model();
   OutputFile json(folder + "/channel_model.json");
   json.write(channel_model_json(model));
   json.commit();
-  return model;
+  return model_for_log(model, clicks.all().channels);
 }
 
 void check_files(const AttributeOptions& options) {
@@ -213,7 +213,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   });
   if (clicks.parts() != nullptr) clicks.parts()->merge([&](const ClickLine& line) { writer.add(line); });
   writer.finish();
-  describer.finish(model, given);
+  describer.finish(model);
 
   spool.remove();
   OutputFile json(folder.path() + "/" + kMarker);

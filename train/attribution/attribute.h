@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/attribution/shapley.h"
+#include "train/attribution/coalitions.h"
 
 namespace mal {
 
@@ -66,6 +66,7 @@ struct ChannelReport {
   std::string name;
   std::uint64_t clicks = 0;
   CoalitionCount alone;        // journeys of the fit that touch no other channel
+  bool known = true;           // false: no journey of the fit touches it, so its values are 0
   std::vector<double> values;  // one a fitted mechanism
 };
 
@@ -87,7 +88,7 @@ struct AttributeReport {
   std::uint64_t fit_coalitions = 0;
   bool fit_single_channel = false;           // no journey touched two channels, so shapley is linear
   std::string channel_model;                 // the file of a given model; then its counts stand above
-  std::uint64_t unknown_channel_clicks = 0;  // with a given model: clicks of channels that it does not know
+  std::uint64_t unknown_channel_clicks = 0;  // clicks of channels that are not in the fit, or in the given model
   std::vector<ChannelReport> channels;       // by falling value; empty without a fit
   std::vector<std::string> columns;          // of the files written
 };

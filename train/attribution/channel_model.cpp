@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <unordered_map>
 
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/attribution/credits.h"
+#include "train/attribution/logistic.h"
+#include "train/attribution/shapley.h"
 
 namespace mal {
 
@@ -16,6 +20,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
+constexpr std::uint32_t kUnseen = std::numeric_limits<std::uint32_t>::max();
 
 bool wants(const std::vector<Mechanism>& wanted, Mechanism mechanism) {
   return std::ranges::find(wanted, mechanism) != wanted.end();
@@ -36,26 +41,56 @@ const std::vector<double>& ChannelModel::values(Mechanism mechanism) const {
 ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& wanted, const FitOptions& options)
     : channels_(channels),
       shapley_(wants(wanted, Mechanism::shapley)),
+      logistic_(wants(wanted, Mechanism::logistic)),
       options_(options),
-      coalitions_(channels.size()) {
-  if (wants(wanted, Mechanism::markov)) markov_.emplace(channels.size());
-  if (wants(wanted, Mechanism::logistic)) logistic_.emplace(channels.size(), LogisticOptions{.seed = options.seed});
+      number_(channels.size(), kUnseen) {
+  if (wants(wanted, Mechanism::markov)) markov_.emplace();
+}
+
+std::span<const std::uint32_t> ChannelFit::numbered(std::span<const std::uint32_t> journey_channels) {
+  scratch_.clear();
+  for (const std::uint32_t channel : journey_channels) {
+    std::uint32_t& number = number_[channel];
+    if (number == kUnseen) {
+      number = static_cast<std::uint32_t>(channel_of_.size());
+      channel_of_.push_back(channel);
+    }
+    scratch_.push_back(number);
+  }
+  return scratch_;
 }
 
 void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
   observe_journeys(log, order, options_.rule, options_.until, [&](const Journey& journey, bool converted) {
-    coalitions_.add(journey.channels, converted);
-    if (markov_) markov_->add(journey.channels, converted);
-    if (logistic_) logistic_->add(journey.channels, converted);
+    const std::span<const std::uint32_t> channels = numbered(journey.channels);
+    coalitions_.add(channels, converted);
+    if (markov_) markov_->add(channels, converted);
   });
+}
+
+// Numbers the fitted channels in the order of their names, and returns those.
+std::vector<std::string> ChannelFit::renumber_by_name() {
+  std::vector<std::uint32_t> by_name(channel_of_.size());
+  std::iota(by_name.begin(), by_name.end(), 0U);
+  const auto name = [&](std::uint32_t number) -> const std::string& { return channels_.name(channel_of_[number]); };
+  std::ranges::sort(by_name, {}, name);
+  std::vector<std::uint32_t> number(by_name.size());
+  std::vector<std::string> names;
+  for (std::uint32_t n = 0; n < by_name.size(); ++n) {
+    number[by_name[n]] = n;
+    names.push_back(name(by_name[n]));
+  }
+  coalitions_.renumber(number);
+  if (markov_) markov_->renumber(number);
+  return names;
 }
 
 ChannelModel ChannelFit::model() {
   ChannelModel model;
-  for (std::uint32_t c = 0; c < channels_.size(); ++c) model.channels.push_back(channels_.name(c));
+  model.channels = renumber_by_name();
   model.alone = coalitions_.singles();
   model.total = coalitions_.total();
-  model.coalitions = coalitions_.coalitions();
+  model.coalitions = coalitions_.coalitions().size();
   if (shapley_) {
     ShapleyOptions shapley;
     shapley.seed = options_.seed;
@@ -65,7 +100,10 @@ ChannelModel ChannelFit::model() {
     model.mechanisms.push_back({Mechanism::shapley, std::move(fit.values)});
   }
   if (markov_) model.mechanisms.push_back({Mechanism::markov, markov_->removal_effects()});
-  if (logistic_) model.mechanisms.push_back({Mechanism::logistic, logistic_->marginal_effects()});
+  if (logistic_) {
+    const BaggedLogistic logistic(coalitions_, {.seed = options_.seed});
+    model.mechanisms.push_back({Mechanism::logistic, logistic.marginal_effects()});
+  }
   return model;
 }
 
@@ -125,11 +163,14 @@ ChannelModel model_for_log(const ChannelModel& model, const Interner& channels) 
   for (std::size_t c = 0; c < model.channels.size(); ++c) places.emplace(model.channels[c], c);
   ChannelModel result;
   result.total = model.total;
+  result.coalitions = model.coalitions;
+  result.exact = model.exact;
   for (const FittedMechanism& fitted : model.mechanisms) result.mechanisms.push_back({fitted.mechanism, {}});
   for (std::uint32_t c = 0; c < channels.size(); ++c) {
     result.channels.push_back(channels.name(c));
     const auto found = places.find(channels.name(c));
     const bool known = found != places.end();
+    result.known.push_back(known);
     result.alone.push_back(known ? model.alone[found->second] : CoalitionCount{});
     for (std::size_t m = 0; m < model.mechanisms.size(); ++m)
       result.mechanisms[m].values.push_back(known ? model.mechanisms[m].values[found->second] : 0.0);

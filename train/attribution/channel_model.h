@@ -4,15 +4,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "train/attribution/click_log.h"
+#include "train/attribution/coalitions.h"
 #include "train/attribution/journeys.h"
-#include "train/attribution/logistic.h"
 #include "train/attribution/markov.h"
 #include "train/attribution/mechanisms.h"
-#include "train/attribution/shapley.h"
 
 namespace mal {
 
@@ -21,13 +21,15 @@ struct FittedMechanism {
   std::vector<double> values;  // one a channel
 };
 
+// The channels are those that a journey of the fit touches, in the order of their names.
 struct ChannelModel {
   std::vector<std::string> channels;
   std::vector<FittedMechanism> mechanisms;
   std::vector<CoalitionCount> alone;  // one a channel: journeys that touch no other
   CoalitionCount total;               // journeys of the fit
   std::uint64_t coalitions = 0;
-  bool exact = true;  // shapley: not sampled
+  bool exact = true;        // shapley: not sampled
+  std::vector<bool> known;  // of model_for_log alone: false of a channel that the model does not have
 
   const std::vector<double>& values(Mechanism mechanism) const;  // empty if it was not fitted
 };
@@ -39,28 +41,36 @@ struct FitOptions {
   std::uint32_t exact_channels = 12;
 };
 
-// Fits each of `wanted` that is data-driven, once. The model does not depend on the order in which journeys come, nor
-// on how they are cut into parts.
+// Fits each of `wanted` that is data-driven, once. The model depends on the journeys before `until` and the names of
+// their channels alone: not on the order in which journeys come, nor on how they are cut into parts, nor on what other
+// channels there are in the log.
 class ChannelFit {
  public:
+  // channels: of the log; must outlive this.
   ChannelFit(const Interner& channels, const std::vector<Mechanism>& wanted, const FitOptions& options);
   void observe(const ClickLog& log, const ClickOrder& order);  // the log, or a part of it
-  ChannelModel model();
+  ChannelModel model();                                        // once, when all is observed
 
  private:
+  std::span<const std::uint32_t> numbered(std::span<const std::uint32_t> journey_channels);
+  std::vector<std::string> renumber_by_name();
+
   const Interner& channels_;
-  bool shapley_;
+  bool shapley_, logistic_;
   FitOptions options_;
+  // The tables number channels as fitted journeys bring them, until model() numbers them by name.
+  std::vector<std::uint32_t> number_;      // [channel of the log] its number; kUnseen
+  std::vector<std::uint32_t> channel_of_;  // the other way
+  std::vector<std::uint32_t> scratch_;
   CoalitionTable coalitions_;
   std::optional<MarkovChain> markov_;
-  std::optional<BaggedLogistic> logistic_;
 };
 
 std::string channel_model_json(const ChannelModel& model);
 // Throws Error for a file that is none, and for one without a mechanism that is wanted.
 ChannelModel read_channel_model(const std::string& path, const std::vector<Mechanism>& wanted);
 
-// The same model for the channels of a log; a channel that the model does not know has the value 0.
+// The same model for the channels of a log, in their order; a channel that the model does not have gets the value 0.
 ChannelModel model_for_log(const ChannelModel& model, const Interner& channels);
 
 }  // namespace mal

@@ -1,8 +1,5 @@
 #include "train/attribution/describer.h"
 
-#include <set>
-#include <string_view>
-
 namespace mal {
 
 Describer::Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
@@ -24,7 +21,7 @@ void Describer::add(const ClickLog& log, const ClickOrder& order, const Journeys
   if (!log.slice.empty()) add_slices(log, credits);
 }
 
-void Describer::finish(const ChannelModel& model, const std::optional<ChannelModel>& given) {
+void Describer::finish(const ChannelModel& model) {
   for (std::size_t m = 0; m < sums_.size(); ++m) {
     MechanismReport& entry = report_.mechanisms[m];
     entry.credit = sums_[m].credit.value();
@@ -33,7 +30,7 @@ void Describer::finish(const ChannelModel& model, const std::optional<ChannelMod
   }
   std::stable_sort(report_.slices.begin(), report_.slices.end(),
                    [](const SliceReport& a, const SliceReport& b) { return a.clicks > b.clicks; });
-  if (!model.mechanisms.empty()) describe_channels(model, given);
+  if (!model.mechanisms.empty()) describe_channels(model);
 }
 
 void Describer::add_clicks(const ClickLog& log) {
@@ -102,7 +99,7 @@ void Describer::add_slices(const ClickLog& log, const Credits& credits) {
   }
 }
 
-void Describer::describe_channels(const ChannelModel& model, const std::optional<ChannelModel>& given) {
+void Describer::describe_channels(const ChannelModel& model) {
   report_.fitted = true;
   report_.fit_exact = model.exact;
   report_.fit_total = model.total;
@@ -112,15 +109,16 @@ void Describer::describe_channels(const ChannelModel& model, const std::optional
   report_.fit_single_channel = alone == model.total.journeys;
   for (const FittedMechanism& fitted : model.mechanisms)
     report_.fitted_mechanisms.emplace_back(name_of(fitted.mechanism));
-  std::set<std::string_view> known;
-  if (given) known.insert(given->channels.begin(), given->channels.end());
   for (std::size_t c = 0; c < model.channels.size(); ++c) {
-    report_.channels.push_back({model.channels[c], channel_clicks_[c], model.alone[c], {}});
-    for (const FittedMechanism& fitted : model.mechanisms) report_.channels[c].values.push_back(fitted.values[c]);
-    if (given && !known.contains(model.channels[c])) report_.unknown_channel_clicks += channel_clicks_[c];
+    if (channel_clicks_[c] == 0) continue;  // of touches that --truncate dropped
+    ChannelReport& channel = report_.channels.emplace_back();
+    channel = {model.channels[c], channel_clicks_[c], model.alone[c], model.known[c], {}};
+    for (const FittedMechanism& fitted : model.mechanisms) channel.values.push_back(fitted.values[c]);
+    if (!channel.known) report_.unknown_channel_clicks += channel.clicks;
   }
-  std::stable_sort(report_.channels.begin(), report_.channels.end(),
-                   [](const ChannelReport& a, const ChannelReport& b) { return a.values.front() > b.values.front(); });
+  std::sort(report_.channels.begin(), report_.channels.end(), [](const ChannelReport& a, const ChannelReport& b) {
+    return a.values.front() != b.values.front() ? a.values.front() > b.values.front() : a.name < b.name;
+  });
 }
 
 }  // namespace mal

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "train/attribution/attribute.h"
@@ -40,7 +39,7 @@ class Describer {
   Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms, const ClickLog& all,
             AttributeReport& report);
   void add(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, const Credits& credits);
-  void finish(const ChannelModel& model, const std::optional<ChannelModel>& given);
+  void finish(const ChannelModel& model);  // model: for the channels of the log
 
  private:
   void add_clicks(const ClickLog& log);
@@ -49,7 +48,7 @@ class Describer {
   void add_mechanism(const ClickLog& log, const std::vector<float>& view, MechanismReport& entry,
                      MechanismSums& sums) const;
   void add_slices(const ClickLog& log, const Credits& credits);
-  void describe_channels(const ChannelModel& model, const std::optional<ChannelModel>& given);
+  void describe_channels(const ChannelModel& model);
 
   const AttributeOptions& options_;
   AttributeReport& report_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "train/attribution/shapley.h"
+#include "engine/random.h"
 
 namespace mal {
 
@@ -19,30 +19,31 @@ double sigmoid(double x) {
 
 }  // namespace
 
-BaggedLogistic::BaggedLogistic(std::uint32_t channels, const LogisticOptions& options)
-    : channels_(channels), options_(options), bag_of_(options.seed, "attribution: journeys of the bags") {}
-
-void BaggedLogistic::add(std::span<const std::uint32_t> journey_channels, bool converted) {
-  scratch_.assign(journey_channels.begin(), journey_channels.end());
-  std::sort(scratch_.begin(), scratch_.end());
-  scratch_.erase(std::unique(scratch_.begin(), scratch_.end()), scratch_.end());
-  std::uint64_t hash = 0;
-  for (const std::uint32_t channel : scratch_) hash ^= CoalitionTable::channel_hash(channel);
-  const auto [entry, is_new] = places_.try_emplace(hash, static_cast<std::uint32_t>(patterns_.size()));
-  if (is_new) patterns_.push_back({scratch_, hash, {}, {}});
-  Pattern& pattern = patterns_[entry->second];
-  // Journeys of one pattern and outcome are alike, so which of them are in a bag may depend on their number alone: the
-  // order in which journeys come, and the parts that they come in, decide nothing.
-  const double alike = converted ? pattern.all.conversions : pattern.all.journeys - pattern.all.conversions;
-  const std::uint64_t bits =
-      bag_of_.bits((pattern.hash ^ (converted ? kConvertedMark : 0)) + static_cast<std::uint64_t>(alike));
-  const auto tally = [converted](Counts& counts) {
-    counts.journeys += 1;
-    counts.conversions += converted ? 1 : 0;
-  };
-  tally(pattern.all);
-  for (std::size_t bag = 0; bag < kBags; ++bag)
-    if ((bits >> bag & 1U) != 0) tally(pattern.bags[bag]);
+BaggedLogistic::BaggedLogistic(const CoalitionTable& table, const LogisticOptions& options)
+    : channels_(table.channels()), options_(options) {
+  const Random bag_of(options.seed, "attribution: journeys of the bags");
+  for (const Coalition& coalition : table.coalitions()) {
+    const auto members = table.members(coalition);
+    Pattern& pattern = patterns_.emplace_back();
+    pattern.channels.assign(members.begin(), members.end());
+    const auto [journeys, conversions] = coalition.count;
+    pattern.all = {static_cast<double>(journeys), static_cast<double>(conversions)};
+    // Journeys of one pattern and outcome are alike, so which of them are in a bag may depend on their number alone:
+    // the order in which journeys come, and the parts that they come in, decide nothing.
+    for (const bool converted : {false, true}) {
+      const std::uint64_t first = coalition.hash ^ (converted ? kConvertedMark : 0);
+      const std::uint64_t alike = converted ? conversions : journeys - conversions;
+      for (std::uint64_t k = 0; k < alike; ++k) {
+        const std::uint64_t bits = bag_of.bits(first + k);
+        for (std::size_t bag = 0; bag < kBags; ++bag) {
+          const auto drawn = static_cast<double>(bits >> bag & 1U);
+          pattern.bags[bag].journeys += drawn;
+          pattern.bags[bag].conversions += converted ? drawn : 0;
+        }
+      }
+    }
+  }
+  std::ranges::sort(patterns_, {}, &Pattern::channels);
 }
 
 // Newton's step for one coefficient after the other, inside a trust region that grows and shrinks with its steps
@@ -96,11 +97,7 @@ BaggedLogistic::Coefficients BaggedLogistic::average() const {
   return mean;
 }
 
-std::vector<double> BaggedLogistic::marginal_effects() {
-  // Sums over patterns have an order of their own, too.
-  std::ranges::sort(patterns_, {}, &Pattern::channels);
-  places_.clear();
-  for (std::uint32_t p = 0; p < patterns_.size(); ++p) places_.emplace(patterns_[p].hash, p);
+std::vector<double> BaggedLogistic::marginal_effects() const {
   const Coefficients beta = average();
   std::vector<double> effects(channels_, 0.0), journeys(channels_, 0.0);
   for (const Pattern& pattern : patterns_) {

@@ -8,11 +8,9 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <unordered_map>
 #include <vector>
 
-#include "engine/random.h"
+#include "train/attribution/coalitions.h"
 
 namespace mal {
 
@@ -25,10 +23,8 @@ class BaggedLogistic {
  public:
   static constexpr std::size_t kBags = 32;
 
-  BaggedLogistic(std::uint32_t channels, const LogisticOptions& options = {});
-  // Channels in any order, repeats allowed; journeys in any order.
-  void add(std::span<const std::uint32_t> journey_channels, bool converted);
-  std::vector<double> marginal_effects();  // one a channel; may be negative
+  explicit BaggedLogistic(const CoalitionTable& table, const LogisticOptions& options = {});
+  std::vector<double> marginal_effects() const;  // one a channel; may be negative
 
  private:
   struct Counts {
@@ -37,7 +33,6 @@ class BaggedLogistic {
   // All journeys that touched the same channels: every fit sees them as one row with a weight.
   struct Pattern {
     std::vector<std::uint32_t> channels;
-    std::uint64_t hash = 0;
     Counts all;
     Counts bags[kBags];
   };
@@ -51,10 +46,7 @@ class BaggedLogistic {
 
   std::uint32_t channels_;
   LogisticOptions options_;
-  Random bag_of_;
-  std::vector<Pattern> patterns_;
-  std::unordered_map<std::uint64_t, std::uint32_t> places_;  // hash of the channels → index into patterns_
-  std::vector<std::uint32_t> scratch_;
+  std::vector<Pattern> patterns_;  // in the order of their channels: sums have an order of their own, too
 };
 
 }  // namespace mal

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -42,20 +43,43 @@ std::vector<double> inverse(std::vector<double> matrix, std::size_t n) {
 
 }  // namespace
 
-MarkovChain::MarkovChain(std::uint32_t channels) : channels_(channels) {
+MarkovChain::MarkovChain(std::uint32_t channels) {
+  grow(channels);
+}
+
+void MarkovChain::grow(std::size_t channels) {
   if (channels > kMaxChannels)
-    fail_usage("markov: there are {} channels, at most {} are possible; name a coarser column by --channel", channels,
+    fail_usage("markov: there are more than {} channels, and more are not possible; name a coarser column by --channel",
                kMaxChannels);
-  steps_.assign((channels_ + 1) * (channels_ + 2), 0.0);
+  channels_ = channels;
+  if (channels <= room_ && !steps_.empty()) return;
+  const std::size_t old_row = room_ + 2, old_rows = steps_.size() / old_row;
+  room_ = std::max(channels, std::min<std::size_t>(2 * room_, kMaxChannels));
+  std::vector<double> steps((room_ + 1) * (room_ + 2), 0.0);
+  for (std::size_t from = 0; from < old_rows; ++from)
+    std::copy_n(steps_.data() + from * old_row, old_row, steps.data() + at(from, 0));
+  steps_ = std::move(steps);
 }
 
 void MarkovChain::add(std::span<const std::uint32_t> journey_channels, bool converted) {
-  std::size_t from = channels_;
+  std::size_t from = kStart;
   for (const std::uint32_t channel : journey_channels) {
-    ++steps_[at(from, channel)];
-    from = channel;
+    if (channel >= channels_) grow(channel + std::size_t{1});
+    ++steps_[at(from, column(channel))];
+    from = row(channel);
   }
-  ++steps_[at(from, converted ? channels_ : channels_ + 1)];
+  ++steps_[at(from, converted ? kConversion : kNull)];
+}
+
+void MarkovChain::renumber(std::span<const std::uint32_t> number) {
+  std::vector<double> steps(steps_.size(), 0.0);
+  for (std::size_t from = 0; from <= channels_; ++from) {
+    const std::size_t new_from = from == kStart ? kStart : row(number[from - 1]);
+    for (const std::size_t to : {kConversion, kNull}) steps[at(new_from, to)] = steps_[at(from, to)];
+    for (std::size_t to = 0; to < channels_; ++to)
+      steps[at(new_from, column(number[to]))] = steps_[at(from, column(to))];
+  }
+  steps_ = std::move(steps);
 }
 
 std::vector<double> MarkovChain::removal_effects() const {
@@ -69,18 +93,18 @@ std::vector<double> MarkovChain::removal_effects() const {
   std::vector<double> rest(channels_ * channels_);
   for (std::size_t from = 0; from < channels_; ++from)
     for (std::size_t to = 0; to < channels_; ++to)
-      rest[from * channels_ + to] = (from == to ? 1.0 : 0.0) - share[at(from, to)];
+      rest[from * channels_ + to] = (from == to ? 1.0 : 0.0) - share[at(row(from), column(to))];
   // Every journey ends, so from every channel that was seen the end can be reached, and I − Q has an inverse.
   const std::vector<double> visits = inverse(std::move(rest), channels_);
 
   std::vector<double> converts(channels_, 0.0), from_start(channels_, 0.0);
   for (std::size_t from = 0; from < channels_; ++from)
     for (std::size_t to = 0; to < channels_; ++to) {
-      converts[from] += visits[from * channels_ + to] * share[at(to, channels_)];
-      from_start[to] += share[at(channels_, from)] * visits[from * channels_ + to];
+      converts[from] += visits[from * channels_ + to] * share[at(row(to), kConversion)];
+      from_start[to] += share[at(kStart, column(from))] * visits[from * channels_ + to];
     }
   double total = 0;
-  for (std::size_t c = 0; c < channels_; ++c) total += share[at(channels_, c)] * converts[c];
+  for (std::size_t c = 0; c < channels_; ++c) total += share[at(kStart, column(c))] * converts[c];
   std::vector<double> effects(channels_, 0.0);
   for (std::size_t c = 0; c < channels_ && total > 0; ++c)
     effects[c] = std::clamp(from_start[c] / visits[c * channels_ + c] * converts[c] / total, 0.0, 1.0);

@@ -20,17 +20,27 @@ class MarkovChain {
  public:
   static constexpr std::uint32_t kMaxChannels = 2048;  // the inverse costs their third power
   // Throws a usage Error for more channels than that.
-  explicit MarkovChain(std::uint32_t channels);
+  explicit MarkovChain(std::uint32_t channels = 0);
 
-  void add(std::span<const std::uint32_t> journey_channels, bool converted);  // in the order of time
+  // In the order of time; a channel that is not in the chain yet makes it larger, or throws as the constructor does.
+  void add(std::span<const std::uint32_t> journey_channels, bool converted);
+
+  // Channel c becomes number[c], a permutation. Effects then depend, to the last bit, on the new numbers alone.
+  void renumber(std::span<const std::uint32_t> number);
 
   std::vector<double> removal_effects() const;  // one a channel, in [0, 1]; 0 of a channel without conversions
 
  private:
-  std::size_t at(std::size_t from, std::size_t to) const { return from * (channels_ + 2) + to; }
+  // Rows: the start, then the channels. Columns: conversion, null, then the channels.
+  static constexpr std::size_t kStart = 0, kConversion = 0, kNull = 1;
+  static std::size_t row(std::size_t channel) { return channel + 1; }
+  static std::size_t column(std::size_t channel) { return channel + 2; }
+  std::size_t at(std::size_t row, std::size_t column) const { return row * (room_ + 2) + column; }
+  void grow(std::size_t channels);
 
-  std::size_t channels_;
-  std::vector<double> steps_;  // from the channels and the start to the channels, conversion and null
+  std::size_t channels_ = 0;
+  std::size_t room_ = 0;       // channels that steps_ has room for
+  std::vector<double> steps_;  // counts
 };
 
 }  // namespace mal

@@ -88,7 +88,7 @@ std::string channels_text(const AttributeReport& r) {
     text += fmt::format("{:<20} {:>9} {:>14} {:>10.2f}%", channel.name, channel.clicks, channel.alone.journeys,
                         100 * ratio(channel.alone.conversions, channel.alone.journeys));
     for (const double value : channel.values) text += fmt::format(" {:>14.6f}", value);
-    text += '\n';
+    text += channel.known ? "\n" : fmt::format("  not in the {}\n", r.channel_model.empty() ? "fit" : "model");
   }
   if (r.channels.size() > kLinesShown)
     text += fmt::format("… and {} more in attribution.json\n", r.channels.size() - kLinesShown);
@@ -101,6 +101,9 @@ std::string channels_text(const AttributeReport& r) {
                       !shapley      ? ""
                       : r.fit_exact ? " (exact)"
                                     : " (sampled)");
+  if (r.unknown_channel_clicks > 0)
+    text += fmt::format("{} of channels that no journey of the fit touches, so their value is 0\n",
+                        plural(r.unknown_channel_clicks, "click"));
   if (r.fit_single_channel)
     text += fmt::format("every journey has one channel, so {} equals linear; name another column by --channel\n",
                         r.fitted_mechanisms.front());
@@ -168,7 +171,8 @@ ordered_json fit_json(const AttributeReport& r) {
     ordered_json entry = {{"channel", c.name},
                           {"clicks", c.clicks},
                           {"journeys_alone", c.alone.journeys},
-                          {"conversions_alone", c.alone.conversions}};
+                          {"conversions_alone", c.alone.conversions},
+                          {"in_fit", c.known}};
     for (std::size_t m = 0; m < c.values.size(); ++m) entry[r.fitted_mechanisms[m] + "_value"] = c.values[m];
     channels.push_back(entry);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <span>
 
 #include "engine/random.h"
 
@@ -104,34 +105,6 @@ std::vector<double> sampled_values(const Game& game, std::uint32_t channels, con
 }
 
 }  // namespace
-
-std::uint64_t CoalitionTable::channel_hash(std::uint32_t channel) {
-  // splitmix64
-  std::uint64_t z = (std::uint64_t{channel} + 1) * 0x9E3779B97F4A7C15;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-  return z ^ (z >> 31);
-}
-
-void CoalitionTable::add(std::span<const std::uint32_t> journey_channels, bool converted) {
-  scratch_.assign(journey_channels.begin(), journey_channels.end());
-  std::sort(scratch_.begin(), scratch_.end());
-  scratch_.erase(std::unique(scratch_.begin(), scratch_.end()), scratch_.end());
-  std::uint64_t coalition = 0;
-  for (const std::uint32_t channel : scratch_) coalition ^= channel_hash(channel);
-  const auto tally = [converted](CoalitionCount& count) {
-    ++count.journeys;
-    count.conversions += converted ? 1 : 0;
-  };
-  tally(counts_[coalition]);
-  tally(total_);
-  if (scratch_.size() == 1) tally(single_[scratch_.front()]);
-}
-
-CoalitionCount CoalitionTable::count(std::uint64_t coalition) const {
-  const auto found = counts_.find(coalition);
-  return found == counts_.end() ? CoalitionCount{} : found->second;
-}
 
 ShapleyFit fit_shapley(const CoalitionTable& table, const ShapleyOptions& options) {
   const Game game(table, options);

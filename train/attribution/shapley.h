@@ -12,39 +12,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "train/attribution/coalitions.h"
+
 namespace mal {
-
-struct CoalitionCount {
-  std::uint64_t journeys = 0;
-  std::uint64_t conversions = 0;
-};
-
-// Journeys by the set of channels they touch.
-class CoalitionTable {
- public:
-  explicit CoalitionTable(std::uint32_t channels) : single_(channels) {}
-
-  void add(std::span<const std::uint32_t> journey_channels, bool converted);  // any order, repeats allowed
-
-  std::uint32_t channels() const { return static_cast<std::uint32_t>(single_.size()); }
-  const CoalitionCount& total() const { return total_; }
-  const std::vector<CoalitionCount>& singles() const { return single_; }  // journeys of one channel only
-  std::size_t coalitions() const { return counts_.size(); }
-
-  // A coalition's name is the xor of its channels' hashes, so that adding a channel costs one xor.
-  static std::uint64_t channel_hash(std::uint32_t channel);
-  CoalitionCount count(std::uint64_t coalition) const;
-
- private:
-  std::unordered_map<std::uint64_t, CoalitionCount> counts_;
-  std::vector<CoalitionCount> single_;
-  CoalitionCount total_;
-  std::vector<std::uint32_t> scratch_;
-};
 
 struct ShapleyOptions {
   std::uint32_t exact_channels = 12;  // more channels than this: sampled
