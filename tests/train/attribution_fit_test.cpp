@@ -187,6 +187,44 @@ TEST_CASE("a channel that is not in the fit gets no credit beside one that is", 
   CHECK(json[2].at("markov_value") == 0);
 }
 
+TEST_CASE("where every journey converts, or none before the test period, credit is linear", "[attribution]") {
+  // Two touches a journey, on two channels of three, in turn.
+  const bool all = GENERATE(true, false);
+  const AttributionFolder folder;
+  std::string clicks = "time,user,advertiser,channel\n", conversions = "time,user,advertiser\n";
+  for (int u = 0; u < 30; ++u) {
+    const std::string user = ",u" + std::to_string(u) + ",a";
+    clicks += std::to_string(10 + u) + user + ",c" + std::to_string(u % 3) + "\n";
+    clicks += std::to_string(50 + u) + user + ",c" + std::to_string(u % 5 % 3) + "\n";
+    conversions += std::to_string((all ? 100 : 1000) + u) + user + "\n";
+  }
+  clicks += "1000,u0,b,c0\n";
+  AttributeOptions o = folder.options(clicks, conversions);
+  o.mechanisms = {"linear", "shapley", "markov", "logistic"};
+  o.test_from = "1000";
+  const auto report = test::expect_same_on_disk(o, folder);
+  REQUIRE(report.fit_total.journeys == 30);
+  CHECK_FALSE(report.fit_learned);
+  const std::string said =
+      std::string("nothing can be learned: ") +
+      (all ? "all 30 journeys of the fit convert" : "none of the 30 journeys of the fit converts") +
+      ", so shapley, markov and logistic equal linear";
+  CHECK_THAT(summary(report), Contains(said));
+  const auto json = nlohmann::json::parse(read_file(folder.path("memory/attribution.json")));
+  CHECK_THAT(json.at("fit").at("nothing_learned").get<std::string>(), Contains(said));
+  const auto linear = json.at("mechanisms").at("linear");
+  for (const char* mechanism : {"shapley", "markov", "logistic"}) CHECK(json.at("mechanisms").at(mechanism) == linear);
+  std::vector<std::string> lines = attribution_lines(folder.path("memory/train.csv"));
+  REQUIRE(lines.size() == 61);
+  lines.erase(lines.begin());
+  CHECK(std::ranges::all_of(lines, [](const std::string& line) { return line.ends_with(",0.5,0.5,0.5,0.5,2"); }));
+
+  // Its table says as much to a later run, unless somebody edits it.
+  o.channel_model = folder.path("memory/channel_model.json");
+  o.out = folder.path("again");
+  CHECK_THAT(summary(attribute(o)), Contains(said));
+}
+
 TEST_CASE("markov counts the channels of the fit alone", "[attribution]") {
   // More channels than markov can have, but all except two come after the fitted period.
   const AttributionFolder folder;

@@ -155,13 +155,15 @@ TEST_CASE("journeys of one channel each are pointed out", "[attribution]") {
   o.mechanisms = {"mta"};
   const AttributeReport alone = attribute(o);
   CHECK(alone.fit_single_channel);
-  CHECK_THAT(summary(alone), Contains("shapley equals linear"));
+  CHECK_THAT(summary(alone), Contains("every journey has one channel, so shapley equals linear"));
+  o.mechanisms = {"markov", "logistic"};
+  CHECK_THAT(summary(attribute(o)), Contains("every journey has one channel, so markov and logistic equal linear"));
   AttributeOptions two =
-      folder.options("time,user,advertiser,channel\n1,u,a,x\n2,u,a,y\n", "time,user,advertiser\n3,u,a\n");
+      folder.options("time,user,advertiser,channel\n1,u,a,x\n2,u,a,y\n3,v,a,y\n", "time,user,advertiser\n3,u,a\n");
   two.mechanisms = {"mta"};
   const AttributeReport mixed = attribute(two);
   CHECK_FALSE(mixed.fit_single_channel);
-  CHECK_THAT(summary(mixed), !Contains("shapley equals linear"));
+  CHECK_THAT(summary(mixed), !Contains("equals linear"));
 }
 
 }  // namespace

@@ -86,7 +86,8 @@ struct AttributeReport {
   std::vector<std::string> fitted_mechanisms;  // in the order of ChannelReport::values
   CoalitionCount fit_total;                    // journeys the fit saw, and those that converted
   std::uint64_t fit_coalitions = 0;
-  bool fit_single_channel = false;           // no journey touched two channels, so shapley is linear
+  bool fit_learned = true;                   // false: every journey of the fit converts, or none; credit is linear
+  bool fit_single_channel = false;           // no journey touched two channels, so credit is linear
   std::string channel_model;                 // the file of a given model; then its counts stand above
   std::uint64_t unknown_channel_clicks = 0;  // clicks of channels that are not in the fit, or in the given model
   std::vector<ChannelReport> channels;       // by falling value; empty without a fit

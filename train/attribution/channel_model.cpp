@@ -38,6 +38,13 @@ const std::vector<double>& ChannelModel::values(Mechanism mechanism) const {
   return found == mechanisms.end() ? kNone : found->values;
 }
 
+bool ChannelModel::learned() const {
+  if (total.conversions > 0 && total.conversions < total.journeys) return true;
+  return std::ranges::any_of(mechanisms, [](const FittedMechanism& fitted) {  // a file may have been edited
+    return std::ranges::any_of(fitted.values, [](double value) { return value != 0; });
+  });
+}
+
 ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& wanted, const FitOptions& options)
     : channels_(channels),
       shapley_(wants(wanted, Mechanism::shapley)),
@@ -91,6 +98,14 @@ ChannelModel ChannelFit::model() {
   model.alone = coalitions_.singles();
   model.total = coalitions_.total();
   model.coalitions = coalitions_.coalitions().size();
+  if (model.total.conversions == 0 || model.total.conversions == model.total.journeys) {
+    // What a fit would say of it is the noise of its last bits, and credits are shares, however small the values.
+    const std::vector<double> zeros(model.channels.size(), 0.0);
+    if (shapley_) model.mechanisms.push_back({Mechanism::shapley, zeros});
+    if (markov_) model.mechanisms.push_back({Mechanism::markov, zeros});
+    if (logistic_) model.mechanisms.push_back({Mechanism::logistic, zeros});
+    return model;
+  }
   if (shapley_) {
     ShapleyOptions shapley;
     shapley.seed = options_.seed;

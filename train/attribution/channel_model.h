@@ -32,6 +32,9 @@ struct ChannelModel {
   std::vector<bool> known;  // of model_for_log alone: false of a channel that the model does not have
 
   const std::vector<double>& values(Mechanism mechanism) const;  // empty if it was not fitted
+  // False where every journey of the fit converts, or none does: then no channel makes a difference that could be seen,
+  // and all values are 0.
+  bool learned() const;
 };
 
 struct FitOptions {

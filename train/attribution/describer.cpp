@@ -104,6 +104,7 @@ void Describer::describe_channels(const ChannelModel& model) {
   report_.fit_exact = model.exact;
   report_.fit_total = model.total;
   report_.fit_coalitions = model.coalitions;
+  report_.fit_learned = model.learned();
   std::uint64_t alone = 0;
   for (const CoalitionCount& single : model.alone) alone += single.journeys;
   report_.fit_single_channel = alone == model.total.journeys;

@@ -79,6 +79,26 @@ std::string slices_text(const AttributeReport& r) {
   return text;
 }
 
+// "shapley, markov and logistic equal linear"
+std::string equal_linear(const AttributeReport& r) {
+  const std::vector<std::string>& names = r.fitted_mechanisms;
+  std::string text = names.front();
+  for (std::size_t m = 1; m < names.size(); ++m) text += (m + 1 == names.size() ? " and " : ", ") + names[m];
+  return text + (names.size() == 1 ? " equals linear" : " equal linear");
+}
+
+// Why the fit says nothing; empty where it does.
+std::string nothing_learned(const AttributeReport& r) {
+  if (r.fit_learned) return "";
+  const std::uint64_t journeys = r.fit_total.journeys, conversions = r.fit_total.conversions;
+  const std::string which = journeys == 0      ? "there is no journey in the fit"
+                            : journeys == 1    ? fmt::format("the only journey of the fit {}",
+                                                          conversions == 0 ? "does not convert" : "converts")
+                            : conversions == 0 ? fmt::format("none of the {} journeys of the fit converts", journeys)
+                                               : fmt::format("all {} journeys of the fit convert", journeys);
+  return fmt::format("nothing can be learned: {}, so {}; the fit needs journeys of both kinds", which, equal_linear(r));
+}
+
 std::string channels_text(const AttributeReport& r) {
   std::string text = fmt::format("\n{:<20} {:>9} {:>14} {:>11}", "channel", "clicks", "journeys alone", "converting");
   for (const std::string& mechanism : r.fitted_mechanisms) text += fmt::format(" {:>14}", mechanism + " value");
@@ -92,21 +112,24 @@ std::string channels_text(const AttributeReport& r) {
   }
   if (r.channels.size() > kLinesShown)
     text += fmt::format("… and {} more in attribution.json\n", r.channels.size() - kLinesShown);
+  const std::string nothing = nothing_learned(r).empty() ? "" : nothing_learned(r) + "\n";
   if (!r.channel_model.empty())
-    return text + fmt::format("values of {}, fitted on {}; {} of channels that it does not know\n", r.channel_model,
-                              plural(r.fit_total.journeys, "journey"), plural(r.unknown_channel_clicks, "click"));
+    return text +
+           fmt::format("values of {}, fitted on {}; {} of channels that it does not know\n", r.channel_model,
+                       plural(r.fit_total.journeys, "journey"), plural(r.unknown_channel_clicks, "click")) +
+           nothing;
   const bool shapley = std::ranges::find(r.fitted_mechanisms, "shapley") != r.fitted_mechanisms.end();
   text += fmt::format("fitted on {}, {} of them converting, {}{}\n", plural(r.fit_total.journeys, "journey"),
                       r.fit_total.conversions, plural(r.fit_coalitions, "coalition"),
-                      !shapley      ? ""
-                      : r.fit_exact ? " (exact)"
-                                    : " (sampled)");
+                      !shapley || !r.fit_learned ? ""
+                      : r.fit_exact              ? " (exact)"
+                                                 : " (sampled)");
   if (r.unknown_channel_clicks > 0)
     text += fmt::format("{} of channels that no journey of the fit touches, so their value is 0\n",
                         plural(r.unknown_channel_clicks, "click"));
+  if (!nothing.empty()) return text + nothing;
   if (r.fit_single_channel)
-    text += fmt::format("every journey has one channel, so {} equals linear; name another column by --channel\n",
-                        r.fitted_mechanisms.front());
+    text += fmt::format("every journey has one channel, so {}; name another column by --channel\n", equal_linear(r));
   return text;
 }
 
@@ -176,11 +199,13 @@ ordered_json fit_json(const AttributeReport& r) {
     for (std::size_t m = 0; m < c.values.size(); ++m) entry[r.fitted_mechanisms[m] + "_value"] = c.values[m];
     channels.push_back(entry);
   }
-  return {{"exact", r.fit_exact},
-          {"journeys", r.fit_total.journeys},
-          {"conversions", r.fit_total.conversions},
-          {"coalitions", r.fit_coalitions},
-          {"channels", channels}};
+  ordered_json json = {{"exact", r.fit_exact},
+                       {"journeys", r.fit_total.journeys},
+                       {"conversions", r.fit_total.conversions},
+                       {"coalitions", r.fit_coalitions},
+                       {"channels", channels}};
+  if (!r.fit_learned) json["nothing_learned"] = nothing_learned(r);
+  return json;
 }
 
 }  // namespace
