@@ -114,7 +114,7 @@ TEST_CASE("markov: too many channels are refused") {
 
 TEST_CASE("logistic: marginal effects have the sign and the order of what drives the conversions") {
   std::mt19937 random(5);
-  CoalitionTable table(4);
+  CoalitionTable table(GENERATE(4U, 6U));  // all channels in every bag; halves of them, two of six never touched
   for (int i = 0; i < 20000; ++i) {
     std::vector<std::uint32_t> channels;
     double margin = -1.5;
@@ -137,6 +137,46 @@ TEST_CASE("logistic: marginal effects have the sign and the order of what drives
   CHECK(values[3] < -0.1);
   CHECK(BaggedLogistic(table).marginal_effects() == values);
   CHECK(BaggedLogistic(table, {.seed = 9}).marginal_effects() != values);  // other bags
+}
+
+TEST_CASE("logistic: of two channels that help, the weaker one is not below 0, by hand") {
+  // logit of the rates: {0} 1 %, {1} 10 %, both 12 %. Three patterns, three coefficients: β0 = logit .12 − logit .10 =
+  // 0.2048, β1 = logit .12 − logit .01 = 2.6027, intercept = logit .01 − β0 = −4.7999, whose rate is 0.8165 %.
+  // Values: ((1 − 0.8165) + (12 − 10)) / 2 = 1.092 % and ((10 − 0.8165) + (12 − 1)) / 2 = 10.092 %.
+  CoalitionTable table(2);
+  for (int i = 0; i < 10000; ++i) {
+    table.add(std::vector<std::uint32_t>{0}, i < 100);
+    table.add(std::vector<std::uint32_t>{1}, i < 1000);
+    table.add(std::vector<std::uint32_t>{0, 1}, i < 1200);
+  }
+  const std::vector<double> values = BaggedLogistic(table).marginal_effects();
+  CHECK(values[0] == Approx(0.01092).margin(0.002));  // 32 random halves of the journeys
+  CHECK(values[1] == Approx(0.10092).margin(0.002));
+}
+
+TEST_CASE("logistic: three channels that help get what they add") {
+  const double effects[] = {0.3, 1.0, 2.0};
+  const auto rate = [&](unsigned set) {
+    double margin = -5;
+    for (unsigned c = 0; c < 3; ++c) margin += (set >> c & 1U) != 0 ? effects[c] : 0;
+    return 1 / (1 + std::exp(-margin));
+  };
+  CoalitionTable table(3);
+  double added[3] = {}, journeys_of[3] = {};
+  for (unsigned set = 1; set < 8; ++set) {
+    std::vector<std::uint32_t> channels;
+    for (unsigned c = 0; c < 3; ++c)
+      if ((set >> c & 1U) != 0) channels.push_back(c);
+    const int journeys = channels.size() == 1 ? 40000 : 10000;
+    const int conversions = static_cast<int>(std::lround(journeys * rate(set)));
+    for (int i = 0; i < journeys; ++i) table.add(channels, i < conversions);
+    for (const std::uint32_t c : channels) {
+      added[c] += journeys * (rate(set) - rate(set & ~(1U << c)));
+      journeys_of[c] += journeys;
+    }
+  }
+  const std::vector<double> values = BaggedLogistic(table).marginal_effects();
+  for (unsigned c = 0; c < 3; ++c) CHECK(values[c] == Approx(added[c] / journeys_of[c]).epsilon(0.15));
 }
 
 TEST_CASE("logistic: channels that always or never convert have finite effects") {

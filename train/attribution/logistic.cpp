@@ -86,13 +86,15 @@ BaggedLogistic::Coefficients BaggedLogistic::average() const {
   for (std::uint32_t p = 0; p < patterns_.size(); ++p)
     for (const std::uint32_t channel : patterns_[p].channels) patterns_of[channel].push_back(p);
   const Random half(options_.seed, "attribution: channels of the bags");
+  const bool all = channels_ <= kFewChannels;
   Coefficients mean{0, std::vector<double>(channels_, 0.0)};
   for (std::size_t bag = 0; bag < kBags; ++bag) {
     std::vector<bool> used(channels_);
-    for (std::size_t c = 0; c < channels_; ++c) used[c] = (half.bits((bag / 2) * channels_ + c) & 1U) == bag % 2;
+    for (std::size_t c = 0; c < channels_; ++c) used[c] = all || (half.bits((bag / 2) * channels_ + c) & 1U) == bag % 2;
     const Coefficients beta = fit(bag, used, patterns_of);
     mean.intercept += beta.intercept / kBags;
-    for (std::size_t c = 0; c < channels_; ++c) mean.channels[c] += 2 * beta.channels[c] / kBags;
+    const double bags_of_channel = all ? kBags : kBags / 2;
+    for (std::size_t c = 0; c < channels_; ++c) mean.channels[c] += beta.channels[c] / bags_of_channel;
   }
   return mean;
 }

@@ -1,10 +1,18 @@
 // Marginal effects of channels in a bagged logistic regression: the credit of the mechanism `logistic`.
 //
 // A journey is a row: x_c = 1 if it touched channel c, y = 1 if it converted. Each bag fits a logistic regression with
-// a weak ridge to a random half of the journeys and a random half of the channels (bags come in pairs whose channels
-// complement each other); the coefficients are averaged, those of a channel over the bags that had it. Bagging after
-// Shao and Li, "Data-driven multi-touch attribution models", KDD 2011. The value of a channel is its average marginal
-// effect: the mean, over the journeys that touched it, of the probability to convert minus that without the channel.
+// a weak ridge to a random half of the journeys and, where there are more than kFewChannels, to a random half of the
+// channels (bags come in pairs whose channels complement each other); the coefficients are averaged, those of a channel
+// over the bags that had it. Bagging after Shao and Li, "Data-driven multi-touch attribution models", KDD 2011. The
+// value of a channel is its average marginal effect: the mean, over the journeys that touched it, of the probability to
+// convert minus that without the channel.
+//
+// In a half, a journey that the bag has no channel of is the base line, so a coefficient says what a channel adds to
+// the ones left out, not what it adds to nothing: of two channels that both help, the weaker one came out below 0. With
+// few channels a half is one or two, and that is most of what it says: 16 pairs of bags draw the same 2^(N−1) ≤ 8
+// halves again and again. So there every bag has all channels. Simulated channels that all help, 3 in 10 journeys of
+// more than one, their effects adding up: credit is nearer the truth with all channels up to 4, and with halves from 5
+// on.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +30,7 @@ struct LogisticOptions {
 class BaggedLogistic {
  public:
   static constexpr std::size_t kBags = 32;
+  static constexpr std::uint32_t kFewChannels = 4;
 
   explicit BaggedLogistic(const CoalitionTable& table, const LogisticOptions& options = {});
   std::vector<double> marginal_effects() const;  // one a channel; may be negative
