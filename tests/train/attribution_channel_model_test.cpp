@@ -114,7 +114,7 @@ TEST_CASE("markov: too many channels are refused") {
 
 TEST_CASE("logistic: marginal effects have the sign and the order of what drives the conversions") {
   std::mt19937 random(5);
-  CoalitionTable table(GENERATE(4U, 6U));  // all channels in every bag; halves of them, two of six never touched
+  CoalitionTable table(4);
   for (int i = 0; i < 20000; ++i) {
     std::vector<std::uint32_t> channels;
     double margin = -1.5;

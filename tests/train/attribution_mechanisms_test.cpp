@@ -189,6 +189,23 @@ TEST_CASE("a channel that lowers the rate of its company gets a negative value",
   CHECK(fit.values[1] < 0);
 }
 
+TEST_CASE("shrinkage can give a channel that helps a value below 0, by hand", "[attribution]") {
+  // Alone 2 and 10 % convert, together 12 %: the first helps. v({0, 1}) leans on the mean of the two, 6 %, by 500
+  // journeys: 7 % of 100 journeys, 10 % of 1,000. φ = ½ · 2 % + ½ · (v − 10 %) = −0.5 % and 1 %; 0 at 250 journeys.
+  const auto value = [](int journeys, int conversions) {
+    CoalitionTable table(2);
+    add_journeys(table, {0}, 50000, 1000);
+    add_journeys(table, {1}, 50000, 5000);
+    if (journeys > 0) add_journeys(table, {0, 1}, journeys, conversions);
+    return fit_shapley(table, {.single_prior_journeys = 0}).values[0];
+  };
+  CHECK(value(100, 12) == Approx(-0.005));
+  CHECK(value(250, 30) == Approx(0).margin(1e-12));
+  CHECK(value(1000, 120) == Approx(0.01));
+  // Never seen together: v({0, 1}) is the mean, and φ = ¾ · 2 % − ¼ · 10 %.
+  CHECK(value(0, 0) == Approx(-0.01));
+}
+
 TEST_CASE("a fit without any journey is all zeros", "[attribution]") {
   check_credits(fit_shapley(CoalitionTable(3)).values, {0, 0, 0});
   CHECK(fit_shapley(CoalitionTable(0)).values.empty());

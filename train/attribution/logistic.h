@@ -8,11 +8,10 @@
 // convert minus that without the channel.
 //
 // In a half, a journey that the bag has no channel of is the base line, so a coefficient says what a channel adds to
-// the ones left out, not what it adds to nothing: of two channels that both help, the weaker one came out below 0. With
-// few channels a half is one or two, and that is most of what it says: 16 pairs of bags draw the same 2^(N−1) ≤ 8
-// halves again and again. So there every bag has all channels. Simulated channels that all help, 3 in 10 journeys of
-// more than one, their effects adding up: credit is nearer the truth with all channels up to 4, and with halves from 5
-// on.
+// the ones left out, not what it adds to nothing: of two channels that both help, the weaker one came out below 0.
+// Where there are two or three, a half is mostly a single channel, so there every bag has all of them. In simulated
+// logs whose channels all help, credit is nearer the truth with all channels in every bag up to 3. From 4 on that
+// depends on the world: it is nearer with all where effects multiply the odds, with halves where they add up.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +29,7 @@ struct LogisticOptions {
 class BaggedLogistic {
  public:
   static constexpr std::size_t kBags = 32;
-  static constexpr std::uint32_t kFewChannels = 4;
+  static constexpr std::uint32_t kFewChannels = 3;
 
   explicit BaggedLogistic(const CoalitionTable& table, const LogisticOptions& options = {});
   std::vector<double> marginal_effects() const;  // one a channel; may be negative

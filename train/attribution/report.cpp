@@ -99,6 +99,22 @@ std::string nothing_learned(const AttributeReport& r) {
   return fmt::format("nothing can be learned: {}, so {}; the fit needs journeys of both kinds", which, equal_linear(r));
 }
 
+// The mechanisms whose value of the channel is below 0, which counts as 0.
+std::vector<std::string> clipped_by(const AttributeReport& r, const ChannelReport& channel) {
+  std::vector<std::string> names;
+  for (std::size_t m = 0; m < channel.values.size(); ++m)
+    if (channel.values[m] < 0) names.push_back(r.fitted_mechanisms[m]);
+  return names;
+}
+
+// What a value does not say by itself: "  clipped", or by which of several mechanisms.
+std::string mark(const AttributeReport& r, const ChannelReport& channel) {
+  if (!channel.known) return fmt::format("  not in the {}", r.channel_model.empty() ? "fit" : "model");
+  const std::vector<std::string> names = clipped_by(r, channel);
+  if (names.empty()) return "";
+  return r.fitted_mechanisms.size() == 1 ? "  clipped" : fmt::format("  clipped: {}", fmt::join(names, ", "));
+}
+
 std::string channels_text(const AttributeReport& r) {
   std::string text = fmt::format("\n{:<20} {:>9} {:>14} {:>11}", "channel", "clicks", "journeys alone", "converting");
   for (const std::string& mechanism : r.fitted_mechanisms) text += fmt::format(" {:>14}", mechanism + " value");
@@ -108,22 +124,28 @@ std::string channels_text(const AttributeReport& r) {
     text += fmt::format("{:<20} {:>9} {:>14} {:>10.2f}%", channel.name, channel.clicks, channel.alone.journeys,
                         100 * ratio(channel.alone.conversions, channel.alone.journeys));
     for (const double value : channel.values) text += fmt::format(" {:>14.6f}", value);
-    text += channel.known ? "\n" : fmt::format("  not in the {}\n", r.channel_model.empty() ? "fit" : "model");
+    text += mark(r, channel) + '\n';
   }
   if (r.channels.size() > kLinesShown)
     text += fmt::format("… and {} more in attribution.json\n", r.channels.size() - kLinesShown);
+  const auto clipped = static_cast<std::uint64_t>(
+      std::ranges::count_if(r.channels, [&](const ChannelReport& channel) { return !clipped_by(r, channel).empty(); }));
+  if (clipped > 0)
+    text += fmt::format("{} clipped: a value below 0 counts as 0, no credit beside a channel above 0\n",
+                        plural(clipped, "channel"));
+  return text;
+}
+
+std::string fit_text(const AttributeReport& r) {
   const std::string nothing = nothing_learned(r).empty() ? "" : nothing_learned(r) + "\n";
   if (!r.channel_model.empty())
-    return text +
-           fmt::format("values of {}, fitted on {}; {} of channels that it does not know\n", r.channel_model,
+    return fmt::format("values of {}, fitted on {}; {} of channels that it does not know\n", r.channel_model,
                        plural(r.fit_total.journeys, "journey"), plural(r.unknown_channel_clicks, "click")) +
            nothing;
   const bool shapley = std::ranges::find(r.fitted_mechanisms, "shapley") != r.fitted_mechanisms.end();
-  text += fmt::format("fitted on {}, {} of them converting, {}{}\n", plural(r.fit_total.journeys, "journey"),
-                      r.fit_total.conversions, plural(r.fit_coalitions, "coalition"),
-                      !shapley || !r.fit_learned ? ""
-                      : r.fit_exact              ? " (exact)"
-                                                 : " (sampled)");
+  const char* how = !shapley || !r.fit_learned ? "" : r.fit_exact ? " (exact)" : " (sampled)";
+  std::string text = fmt::format("fitted on {}, {} of them converting, {}{}\n", plural(r.fit_total.journeys, "journey"),
+                                 r.fit_total.conversions, plural(r.fit_coalitions, "coalition"), how);
   if (r.unknown_channel_clicks > 0)
     text += fmt::format("{} of channels that no journey of the fit touches, so their value is 0\n",
                         plural(r.unknown_channel_clicks, "click"));
@@ -195,7 +217,8 @@ ordered_json fit_json(const AttributeReport& r) {
                           {"clicks", c.clicks},
                           {"journeys_alone", c.alone.journeys},
                           {"conversions_alone", c.alone.conversions},
-                          {"in_fit", c.known}};
+                          {"in_fit", c.known},
+                          {"clipped", clipped_by(r, c)}};
     for (std::size_t m = 0; m < c.values.size(); ++m) entry[r.fitted_mechanisms[m] + "_value"] = c.values[m];
     channels.push_back(entry);
   }
@@ -215,7 +238,7 @@ std::string summary(const AttributeReport& report) {
       std::any_of(report.mechanisms.begin(), report.mechanisms.end(), [](const auto& m) { return m.truth_error > 0; });
   std::string text = counts_text(report) + mechanisms_text(report, with_truth);
   if (!report.slices.empty()) text += slices_text(report);
-  if (report.fitted) text += channels_text(report);
+  if (report.fitted) text += channels_text(report) + fit_text(report);
   return text;
 }
 
