@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -54,13 +55,34 @@ std::string json_text(std::string_view value, const std::string& path) {
 }
 
 bool is_utf8(std::string_view text) {
-  if (is_plain(text)) return true;
-  try {
-    static_cast<void>(nlohmann::json(text).dump());
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  const std::size_t size = text.size();
+  std::size_t at = 0;
+  const auto follows = [&](std::size_t place) { return at + place < size && (bytes[at + place] & 0xC0) == 0x80; };
+  while (at < size) {
+    std::uint64_t word = 0;
+    for (; at + sizeof word <= size; at += sizeof word) {  // most text is ASCII
+      std::memcpy(&word, bytes + at, sizeof word);
+      if ((word & kHighBits) != 0) break;
+    }
+    while (at < size && bytes[at] < 0x80) ++at;
+    if (at == size) return true;
+    const unsigned lead = bytes[at];
+    const unsigned second = at + 1 < size ? bytes[at + 1] : 0;
+    if (lead >= 0xC2 && lead <= 0xDF && follows(1)) {
+      at += 2;
+    } else if (lead >= 0xE0 && lead <= 0xEF && follows(1) && follows(2)) {
+      if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0)) return false;  // too long; a surrogate
+      at += 3;
+    } else if (lead >= 0xF0 && lead <= 0xF4 && follows(1) && follows(2) && follows(3)) {
+      if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) return false;  // too long; no code point
+      at += 4;
+    } else {
+      return false;
+    }
   }
+  return true;
 }
 
 std::string printable(std::string_view value) {
