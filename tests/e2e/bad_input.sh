@@ -55,12 +55,12 @@ clicks "bad.csv:1: there is no column 'advertiser'; did you mean 'advertizer'.*-
 clicks "bad.csv:1: there is no column 'user'; the file has: user;time;.*--user" 's/,/;/g'
 clicks "bad.csv:1: column 'user' stands twice" '1s/channel/user/'
 clicks "bad.csv:1: column 4 of the header has no name" '1s/channel//'
-clicks "bad.csv:5:time: 'soon' is not a whole number" '5s/,[0-9]*/,soon/'
-clicks "bad.csv:5:time: '1.6e9' is not a whole number" '5s/,[0-9]*/,1.6e9/'
-clicks "bad.csv:5:time: ' 16' is not a whole number" '5s/,[0-9]*/, 16/'
-clicks "bad.csv:5:time: '9223372036854775808' is not a whole number of 64 bits" '5s/,[0-9]*/,9223372036854775808/'
+clicks "bad.csv:5:time: 'soon' is not a time" '5s/,[0-9]*/,soon/'
+clicks "bad.csv:5:time: time '1.6e9' has an exponent" '5s/,[0-9]*/,1.6e9/'
+clicks "bad.csv:5:time: ' 16' is not a time" '5s/,[0-9]*/, 16/'
+clicks "bad.csv:5:time: '9223372036854775808' is not a time" '5s/,[0-9]*/,9223372036854775808/'
 clicks "bad.csv:5:time: time 9223372036854775807 is after the year 2100" '5s/,[0-9]*/,9223372036854775807/'
-clicks "bad.csv:5:time: .*milliseconds" '5s/,[0-9]*/&000/'
+clicks "bad.csv:5:time: .*in milliseconds it is [0-9-]* .*--time-unit ms" '5s/,[0-9]*/&000/'
 clicks "bad.csv:5:time: time -5 is negative" '5s/,[0-9]*/,-5/'
 clicks "bad.csv:5:time: the field is empty" '5s/,[0-9]*/,/'
 clicks "bad.csv:5:user: the field is empty" '5s/^u[0-9]//'
@@ -93,7 +93,7 @@ conversions() {  # conversions PATTERN SED-SCRIPT
 }
 conversions "bad.csv:9:conversion_id: conversion id '3' was already at bad.csv:4" '9s/,[0-9]*$/,3/'
 conversions "bad.csv:9:conversion_id: the field is empty" '9s/,[0-9]*$/,/'
-conversions "bad.csv:9:time: 'never' is not a whole number" '9s/,[0-9]*/,never/'
+conversions "bad.csv:9:time: 'never' is not a time" '9s/,[0-9]*/,never/'
 conversions "bad.csv:1: there is no column 'advertiser'.*--key" '1s/advertiser/shop/'
 # Not refused: clicks and conversions may be in any order, lines may end in CRLF, a byte order mark may stand first.
 { head -n 1 clicks.csv && tail -n +2 clicks.csv | tac; } >unsorted.csv
@@ -113,7 +113,7 @@ asks "--test-days 50: the clicks are from .* train.csv would be empty" --test-da
 asks "--test-days 2147483647" --test-days 2147483647
 asks "--test-days = 99999999999: not a number that is possible" --test-days 99999999999
 asks "--test-days -1: at least 1" --test-days -1
-asks "--test-from soon: not a time" --test-from soon
+asks "--test-from soon: 'soon' is not a time" --test-from soon
 asks "--window 30y: not a length of time; write 30d" --window 30y
 asks "--utc-offset nan" --utc-offset nan
 asks "--history-length 1000000000: 1 to 1000" --history advertiser --history-length 1000000000
@@ -167,7 +167,7 @@ samples "'x' is not a number" scores '0.1|x'
 samples "log1p of -1 is not defined" price -1
 samples "'cheap' is not a number" price cheap
 samples "time 1 is before the previous row's [0-9]*; sort the rows" time 1
-samples "'9223372036854775808' is not a whole number of 64 bits" time 9223372036854775808
+samples "'9223372036854775808' is not a time" time 9223372036854775808
 samples "the group is empty" user ''
 samples "'.*' is not UTF-8; convert the file" advertiser $'\xff\xfe'
 samples "'.*' is not UTF-8; convert the file" channel $'\xff\xfe'

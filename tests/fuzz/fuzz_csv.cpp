@@ -21,16 +21,18 @@ bool succeeds(const Work& work) {
 void read(mal::TextTable& table) {
   std::vector<std::string_view> items;
   const int columns = static_cast<int>(table.columns().size());
-  int refusals = 4;  // the next ones would be the same two throws, and nearly all of the time
+  int refusals = 6;  // the next ones would be the same three throws, and nearly all of the time
   while (table.next())
     for (int c = 0; c < columns; ++c) {
       if (refusals > 0) {
         refusals -= succeeds([&] { static_cast<void>(table.number(c)); }) ? 0 : 1;
         refusals -= succeeds([&] { static_cast<void>(table.integer(c)); }) ? 0 : 1;
+        refusals -= succeeds([&] { static_cast<void>(table.time(c)); }) ? 0 : 1;
       }
       mal::split_list(table.field(c), items);
       static_cast<void>(mal::group_key(table.field(c)));
       static_cast<void>(mal::is_utf8(table.field(c)));
+      static_cast<void>(mal::time_of_text(table.field(c), {}));
       static_cast<void>(table.unquoted(0, c));
     }
 }

@@ -78,7 +78,7 @@ def refused(changed, *parts):
 
 
 refused({"user": pa.array([1, None, *[2] * 898])}, "wrong.parquet:2:user", "empty")
-refused({"time": pa.array(["soon"] * 900)}, "wrong.parquet:1:time", "not a whole number")
+refused({"time": pa.array(["soon"] * 900)}, "wrong.parquet:1:time", "not a time")
 refused({"item": pa.array(["a\nb"] * 900)}, "wrong.parquet:1:item", "line break")
 whole = open("clicks.parquet", "rb").read()
 with open("short.parquet", "wb") as file:

@@ -118,7 +118,7 @@ TEST_CASE("an event log with histories and hours", "[attribution]") {
   o.history = {"item", "category"};
   o.history_length = 2;
   o.derive_hour = true;
-  o.utc_offset = 8 * 3600;
+  o.time_format.utc_offset = 8 * 3600;
   o.test_days = 1;
   o.mechanisms = {"last", "linear"};
   const AttributeReport report = attribute(o);
@@ -391,13 +391,13 @@ TEST_CASE("durations, times, dates, CSV fields and floats", "[attribution]") {
   CHECK(parse_duration("45", "--window") == 45);
   for (const char* bad : {"", "d", "-3d", "0", "3w", "nan", "1e300d", "3dd", "3 d"})
     CHECK_THROWS_AS(parse_duration(bad, "--window"), Error);
-  CHECK(parse_time("2017-12-03", "--from") == 1512259200);
-  CHECK(parse_time("2017-12-03", "--from", 8 * 3600) == 1512230400);
-  CHECK(parse_time("1512259200", "--from") == 1512259200);
+  CHECK(parse_time("2017-12-03", "--from") == 1512259200 * kSecond);
+  CHECK(parse_time("2017-12-03", "--from", {.utc_offset = 8 * 3600}) == 1512230400 * kSecond);
+  CHECK(parse_time("1512259200", "--from") == 1512259200 * kSecond);
   for (const char* bad : {"", "2017-13-03", "2017-02-30", "2017/12/03", "tomorrow", "12e5"})
     CHECK_THROWS_AS(parse_time(bad, "--from"), Error);
-  CHECK(date_of(1512230408) == "2017-12-02 16:00:08");
-  CHECK(date_of(-1) == "1969-12-31 23:59:59");
+  CHECK(date_of(1512230408 * kSecond) == "2017-12-02 16:00:08");
+  CHECK(date_of(-kSecond) == "1969-12-31 23:59:59");
   std::string row;
   append_field(row, "a \"b\", c");
   append_field(row, "plain");

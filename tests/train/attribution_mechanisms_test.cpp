@@ -8,11 +8,12 @@
 #include "engine/random.h"
 #include "train/attribution/mechanisms.h"
 #include "train/attribution/shapley.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 namespace {
 
-constexpr std::int64_t kAttributionDay = 86400;
+constexpr std::int64_t kAttributionDay = 86400 * kSecond;
 
 // Credits of a journey whose clicks were `days` days after the first.
 std::vector<double> credits_of(Mechanism mechanism, const std::vector<double>& days,

@@ -131,8 +131,8 @@ TEST_CASE("named journeys on disk are those in memory", "[attribution]") {
                                                                     "c,w,90000,2,1,i\n"});
     o.truncate = 1000;
     const AttributeReport report = expect_same_on_disk(o, folder);
-    CHECK(report.first_time == 40000);
-    CHECK(report.last_time == 50100);
+    CHECK(report.first_time == 40000 * kSecond);
+    CHECK(report.last_time == 50100 * kSecond);
     CHECK(report.clicks == 4);
     CHECK(report.users == 2);
     CHECK(report.conversions == 1);

@@ -188,9 +188,11 @@ TEST_CASE("prepare: bad values are refused with file, row and column, and leave 
                                             {"price", "-1", "log1p of -1 is not defined"},
                                             {"depth", "1e39", "too large for a 32-bit float"},
                                             {"depth", "-inf", "not a finite number"},
-                                            {"time", "12.5", "'12.5' is not a whole number"},
+                                            {"time", "12 h", "'12 h' is not a time"},
                                             {"time", "", "the field is empty"},
-                                            {"time", "99999999999999999999", "64 bits"},
+                                            {"time", "99999999999999999999", "is not a time"},
+                                            {"time", "20171203", "looks like the date 2017-12-03"},
+                                            {"time", "1512234300250", "--time-unit ms"},
                                             {"user", "", "the group is empty"}};
   for (const auto& [column, value, message] : bad_values) {
     CAPTURE(column, value);

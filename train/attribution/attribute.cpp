@@ -1,5 +1,6 @@
 #include "train/attribution/attribute.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -45,15 +46,19 @@ ReadProgress reading_progress(bool shown) {
 // The first moment of the test period.
 std::int64_t find_test_start(const AttributeOptions& options, const AttributeReport& report) {
   if (!options.test_from.empty()) {
-    const std::int64_t start = parse_time(options.test_from, "--test-from", options.utc_offset);
+    const std::int64_t start = parse_time(options.test_from, "--test-from", options.time_format);
     if (start <= report.first_time || start > report.last_time)
       fail_usage("--test-from {}: the clicks are from {} to {}, so {} would be empty", options.test_from,
                  date_of(report.first_time), date_of(report.last_time),
                  start <= report.first_time ? "train.csv" : "test.csv");
     return start;
   }
-  const std::int64_t last_day = (report.last_time + options.utc_offset) / 86400;
-  const std::int64_t start = (last_day - options.test_days + 1) * 86400 - options.utc_offset;
+  // A day begins when it is midnight `utc_offset` east of Greenwich: that much earlier than in Greenwich.
+  const std::int64_t day = 86400 * kSecond, offset = options.time_format.utc_offset * kSecond;
+  const std::int64_t local = report.last_time + offset;
+  const std::int64_t last_day = local / day - (local % day < 0 ? 1 : 0);
+  const std::int64_t days = std::min<std::int64_t>(options.test_days, last_day + 2);  // more reach beyond 1970
+  const std::int64_t start = (last_day - days + 1) * day - offset;
   if (start <= report.first_time)
     fail_usage("--test-days {}: the clicks are from {} to {}, so train.csv would be empty", options.test_days,
                date_of(report.first_time), date_of(report.last_time));
@@ -63,7 +68,7 @@ std::int64_t find_test_start(const AttributeOptions& options, const AttributeRep
 // The first moment after the test period.
 std::int64_t find_test_end(const AttributeOptions& options, const AttributeReport& report) {
   if (options.test_to.empty()) return kForever;
-  const std::int64_t end = parse_time(options.test_to, "--test-to", options.utc_offset);
+  const std::int64_t end = parse_time(options.test_to, "--test-to", options.time_format);
   if (end <= report.test_start)
     fail_usage("--test-to {}: the test period begins at {}, so test.csv would be empty", options.test_to,
                date_of(report.test_start));
@@ -142,7 +147,7 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
     return model_for_log(*given, clicks.all().channels);
   }
   ChannelFit fit(clicks.all().channels, wanted,
-                 {.rule = {options.window, options.restart},
+                 {.rule = {options.window * kSecond, options.restart},
                   .until = report.split ? report.test_start : kForever,
                   .seed = options.seed,
                   .exact_channels = options.exact_channels});
@@ -183,7 +188,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.split = !options.test_from.empty() || options.test_days > 0;
   if (report.split) report.test_start = find_test_start(options, report);
   report.test_end = find_test_end(options, report);
-  if (report.split && report.first_time >= report.test_start - options.gap)
+  if (report.split && report.first_time >= report.test_start - options.gap * kSecond)
     fail_usage("--gap: it reaches back beyond the first click ({}), so train.csv would be empty",
                date_of(report.first_time));
 
@@ -199,7 +204,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   Describer describer(options, mechanisms, clicks.all(), report);
   SampleWriter writer(options, report, folder.path(), spool);
   clicks.for_each([&](std::size_t part, const ClickLog& log, const ClickOrder& order) {
-    const Journeys journeys = build_journeys(log, order, {options.window, options.restart}, kForever);
+    const Journeys journeys = build_journeys(log, order, {options.window * kSecond, options.restart}, kForever);
     const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until);
     describer.add(log, order, journeys, credits);
     LogLines lines(options, log, order, credits);

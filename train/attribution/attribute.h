@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "train/attribution/coalitions.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 
@@ -29,11 +30,11 @@ struct AttributeOptions {
   std::vector<std::string> keep, drop;  // columns passed through; empty keep: all that do not tell the outcome
   std::vector<std::string> history;     // columns that get a <column>_seq of the user's earlier clicks
   int history_length = 20;
-  bool derive_hour = false;     // adds hour (0–23) and weekday (0 = Monday)
-  std::int64_t utc_offset = 0;  // seconds, for hour, weekday, days and dates
+  bool derive_hour = false;  // adds hour (0–23) and weekday (0 = Monday)
+  TimeFormat time_format;    // of the input and of the options below; its utc_offset is that of hour and weekday, too
 
-  std::string from, to;                // keep events with from ≤ time < to; Unix seconds or a date
-  std::string test_from;               // Unix seconds or a date
+  std::string from, to;                // keep events with from ≤ time < to; a time in any form
+  std::string test_from;               // likewise
   int test_days = 0;                   // or: the last days that have clicks
   std::string test_to;                 // the test period ends before; later clicks are in journeys, but in no file
   std::string train_labels = "final";  // known: train.csv gets no credit of conversions in the test period
@@ -73,7 +74,8 @@ struct ChannelReport {
 struct AttributeReport {
   std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0,
                 gap_clicks = 0, later_clicks = 0;
-  std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;  // test_…: only with a split
+  // Microseconds since 1970; test_…: only with a split.
+  std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;
   bool split = false;
   std::uint64_t conversions = 0, conversions_without_clicks = 0;
   std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;

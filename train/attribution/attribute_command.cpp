@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include "train/attribution/text.h"
 #include "train/config/duration.h"
 #include "train/config/program.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 
@@ -21,7 +21,7 @@ namespace {
 
 struct CommandLine {
   AttributeOptions options;
-  std::string window = "30d", half_life = "7d", truncate, derive, gap, memory;
+  std::string window = "30d", half_life = "7d", truncate, derive, gap, memory, time_unit;
   double utc_offset_hours = 0;
 };
 
@@ -36,7 +36,9 @@ void add_input_options(CLI::App& command, CommandLine& line) {
       .add_option("--format", o.format, "csv; criteo: the public Criteo attribution layout; journeys: named journeys")
       ->capture_default_str();
   command.add_option("--user", o.user, "Column of the user [user; criteo: uid]");
-  command.add_option("--time", o.time, "Column of the time in Unix seconds [time; else timestamp]");
+  command.add_option("--time", o.time,
+                     "Column of the time: Unix seconds, or 2017-12-03T17:05:00 [time; else timestamp]");
+  command.add_option("--time-unit", line.time_unit, kTimeUnitHelp);
   command.add_option("--key", o.key, "Column that a click and its conversion share [advertiser; else campaign]");
   command.add_option("--channel", o.channel, "Column of the channel [channel if there is one, else the key]");
   command.add_option("--conversion-id", o.conversion_id, "Column of the conversion's id [conversion_id]");
@@ -47,7 +49,7 @@ void add_input_options(CLI::App& command, CommandLine& line) {
   command.add_option("--click-event", o.click_event, "Its value for a click")->capture_default_str();
   command.add_option("--conversion-event", o.conversion_event, "Its value for a conversion")->capture_default_str();
   command.add_option("--columns", o.columns, "Names of the columns, for --in files without a header")->delimiter(',');
-  command.add_option("--from", o.from, "Leave out earlier rows: Unix seconds or a date such as 2017-12-03");
+  command.add_option("--from", o.from, "Leave out earlier rows: 2017-12-03, or a time as the log writes them");
   command.add_option("--to", o.to, "Leave out rows at this time and later");
   command.add_option("--truncate", line.truncate, "journeys: keep this time before the last touch, drop lone touches");
 }
@@ -76,9 +78,11 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--history-length", o.history_length, "Clicks in such a sequence")->capture_default_str();
   command.add_option("--derive", line.derive, "hour: add columns hour and weekday (0 = Monday)")
       ->check(CLI::IsMember({"hour"}));
-  command.add_option("--utc-offset", line.utc_offset_hours, "Hours east of Greenwich, for hours, days and dates")
+  command
+      .add_option("--utc-offset", line.utc_offset_hours,
+                  "Hours east of Greenwich (China 8, New York -5): of dates without an offset, of hours and days")
       ->capture_default_str();
-  command.add_option("--test-from", o.test_from, "Clicks from here on go to test.csv: Unix seconds or a date");
+  command.add_option("--test-from", o.test_from, "Clicks from here on go to test.csv: a date or a time");
   command.add_option("--test-days", o.test_days, "Or: the last days that have clicks go to test.csv");
   command.add_option("--test-to", o.test_to, "Clicks from here on are in journeys, but in neither file");
   command
@@ -114,9 +118,8 @@ void add_attribute_command(CLI::App& app) {
     if (!line->gap.empty()) options.gap = parse_duration(line->gap, "--gap");
     if (!line->memory.empty()) options.memory = parse_bytes(line->memory, "--memory");
     options.derive_hour = line->derive == "hour";
-    if (!(std::abs(line->utc_offset_hours) <= 24))
-      fail_usage("--utc-offset {}: hours from -24 to 24 are possible", line->utc_offset_hours);
-    options.utc_offset = std::lround(line->utc_offset_hours * 3600);
+    if (!line->time_unit.empty()) set_time_unit(options.time_format, line->time_unit, "--time-unit");
+    options.time_format.utc_offset = utc_offset_of(line->utc_offset_hours, "--utc-offset");
     const AttributeReport report = attribute(options);
     if (report.journeys == 0)
       fmt::print(

@@ -1,5 +1,6 @@
 // All clicks and conversions of one run, as integers: what every layout is read into and what the journeys are built
-// on. A click costs about 60 bytes here; the text of its other columns lies in a RowSpool on disk.
+// on. Times are microseconds since 1970. A click costs about 60 bytes here; the text of its other columns lies in a
+// RowSpool on disk.
 #pragma once
 
 #include <cstdint>

@@ -6,12 +6,13 @@
 
 #include "engine/error.h"
 #include "train/attribution/text.h"
+#include "train/data/sample_values.h"
 
 namespace mal {
 
 namespace {
 
-constexpr std::int64_t kYear2100 = 4102444800;
+constexpr std::int64_t kYear2100 = 4102444800 * kSecond;
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -34,19 +35,29 @@ std::string_view history_value(const TextTable& table, int column) {
 
 }  // namespace
 
-std::int64_t checked_time(const TextTable& table, int column) {
-  const std::int64_t time = table.integer(column);
+namespace {
+
+std::int64_t check_range(const TextTable& table, int column, std::int64_t time) {
   if (time < 0)
-    fail("{}: time {} is negative; Unix seconds are wanted (--from leaves out what is earlier)", table.where(column),
-         time);
-  if (time >= kYear2100)
-    fail("{}: time {} is after the year 2100; Unix seconds are wanted (is it in milliseconds?)", table.where(column),
-         time);
+    fail("{}: time {} is negative, so before 1970 (--from leaves out what is earlier)", table.where(column),
+         table.field(column));
+  if (time >= kYear2100) {
+    const std::string hint = smaller_unit_hint(table.field(column), table.time_format());
+    fail("{}: time {} is after the year 2100 (--to leaves out what is later{}{})", table.where(column),
+         table.field(column), hint.empty() ? "" : "; ", hint);
+  }
   return time;
 }
 
+}  // namespace
+
+std::int64_t checked_time(const TextTable& table, int column) {
+  return check_range(table, column, table.time(column));
+}
+
 std::string_view checked_name(const TextTable& table, int column) {
-  const std::string_view name = table.field(column);
+  const std::string_view name = table.id(column);
+  table.check_utf8(column);
   if (name.empty())
     fail("{}: the field is empty; rows of unknown users, keys or journeys would count as one, leave them out",
          table.where(column));
@@ -54,14 +65,14 @@ std::string_view checked_name(const TextTable& table, int column) {
 }
 
 TimeFilter::TimeFilter(const AttributeOptions& options) {
-  if (!options.from.empty()) from_ = parse_time(options.from, "--from", options.utc_offset);
-  if (!options.to.empty()) to_ = parse_time(options.to, "--to", options.utc_offset);
+  if (!options.from.empty()) from_ = parse_time(options.from, "--from", options.time_format);
+  if (!options.to.empty()) to_ = parse_time(options.to, "--to", options.time_format);
 }
 
 std::optional<std::int64_t> TimeFilter::operator()(const TextTable& table, int column) const {
-  const std::int64_t time = table.integer(column);
+  const std::int64_t time = table.time(column);
   if ((from_ && time < *from_) || (to_ && time >= *to_)) return std::nullopt;
-  return checked_time(table, column);
+  return check_range(table, column, time);
 }
 
 ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
@@ -89,6 +100,7 @@ void ClickSink::open(const TextTable& table) {
   if (passed_names_.empty()) choose_columns(table);
   passed_.clear();
   for (const int column : require_all(table, passed_names_)) {
+    check_utf8(table.columns()[static_cast<std::size_t>(column)], [&] { return table.path() + ":1"; });
     if (!passed_.empty() && passed_.back().second + 1 == column)
       passed_.back().second = column;
     else
@@ -114,10 +126,20 @@ std::uint64_t ClickSink::spool_row(const TextTable& table) {
   return spool_.append(row_);
 }
 
+// That the text which is kept of a click is UTF-8: it comes out in CSV, JSON and, from there, vocabularies.
+void ClickSink::check_text(const TextTable& table) const {
+  for (const auto& [first, last] : passed_)
+    for (int column = first; column <= last; ++column) table.check_utf8(column);
+  for (const int column : history_) table.check_utf8(column);
+  table.check_utf8(channel_);
+  if (slice_ >= 0) table.check_utf8(slice_);
+}
+
 const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
   // 2^32 − 2 clicks are what 32-bit positions can name.
   if (clicks_ >= std::numeric_limits<std::uint32_t>::max() - 1)
     fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), clicks_);
+  if (!table.row_is_utf8()) check_text(table);
   click_.time = time;
   click_.number = clicks_++;
   click_.channel = log_.channels.intern(table.field(channel_));

@@ -36,7 +36,7 @@ class TimeFilter {
   std::optional<std::int64_t> from_, to_;
 };
 
-// Unix seconds of a field; throws on text and on absurd values.
+// The time of a field, in microseconds since 1970; throws on text and on absurd values.
 std::int64_t checked_time(const TextTable& table, int column);
 // A field that says what belongs together; throws where it is empty.
 std::string_view checked_name(const TextTable& table, int column);
@@ -49,7 +49,7 @@ class ClickSink {
   void open(const TextTable& table);  // before the rows of a file
 
   std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
-  std::int64_t any_time(const TextTable& table) const { return table.integer(time_); }  // outside, too
+  std::int64_t any_time(const TextTable& table) const { return table.time(time_); }  // outside, too
   std::string_view user(const TextTable& table) const { return checked_name(table, user_); }
   std::string_view key(const TextTable& table) const { return checked_name(table, key_); }
   const ReadClick& click(const TextTable& table, std::int64_t time);  // valid until the next
@@ -58,6 +58,7 @@ class ClickSink {
 
  private:
   void choose_columns(const TextTable& table);
+  void check_text(const TextTable& table) const;
   std::uint64_t spool_row(const TextTable& table);
 
   const AttributeOptions& options_;

@@ -11,7 +11,7 @@ namespace mal {
 
 // What of a click is kept, beside its user and what it belongs to.
 struct ReadClick {
-  std::int64_t time = 0;
+  std::int64_t time = 0;     // this and all times here: microseconds since 1970
   std::uint32_t number = 0;  // of all clicks, in input order
   std::uint32_t channel = 0, slice = 0;
   std::uint64_t row = 0;  // in the RowSpool

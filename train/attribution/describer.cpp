@@ -39,9 +39,9 @@ void Describer::add_clicks(const ClickLog& log) {
   report_.users += static_cast<std::uint64_t>(std::count(seen.begin(), seen.end(), true));
   for (const std::uint32_t channel : log.channel) ++channel_clicks_[channel];
   for (const std::int64_t time : log.time) {
-    report_.train_clicks += !report_.split || time < report_.test_start - options_.gap ? 1 : 0;
+    report_.train_clicks += !report_.split || time < report_.test_start - options_.gap * kSecond ? 1 : 0;
     report_.gap_clicks +=
-        report_.split && time >= report_.test_start - options_.gap && time < report_.test_start ? 1 : 0;
+        report_.split && time >= report_.test_start - options_.gap * kSecond && time < report_.test_start ? 1 : 0;
     report_.later_clicks += report_.split && time >= report_.test_end ? 1 : 0;
   }
 }
@@ -68,7 +68,7 @@ void Describer::add_early_clicks(const ClickLog& log, const ClickOrder& order, c
     if (journey.conversion_time < report_.test_start) continue;
     for (std::uint32_t position = journey.begin; position < journey.end; ++position) {
       const std::uint32_t click = order.by_group[position];
-      if (log.time[click] < report_.test_start - options_.gap) early[click] = true;
+      if (log.time[click] < report_.test_start - options_.gap * kSecond) early[click] = true;
     }
   }
   report_.train_clicks_of_test_conversions += static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));

@@ -20,7 +20,7 @@ struct ClickOrder {
 ClickOrder order_clicks(const ClickLog& log);
 
 struct JourneyRule {
-  std::int64_t window = 0;  // seconds
+  std::int64_t window = 0;  // as the times of the log: microseconds
   bool restart = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "train/config/suggest.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 
@@ -34,9 +35,10 @@ void credit_linear(std::span<double> credits) {
 void credit_time_decay(const Journey& journey, double half_life, std::span<double> credits) {
   // Measured from the last click: the conversion's time cancels out, and the largest weight is 1, so nothing underflows
   // to a sum of 0.
-  const auto last = static_cast<double>(journey.times.back());
+  // The difference is exact in a double (below 2^53 µs, 285 years), and so is its quotient where that is whole seconds.
+  const std::int64_t last = journey.times.back();
   for (std::size_t k = 0; k < credits.size(); ++k)
-    credits[k] = std::exp2((static_cast<double>(journey.times[k]) - last) / half_life);
+    credits[k] = std::exp2(static_cast<double>(journey.times[k] - last) / double{kSecond} / half_life);
   divide_by_sum(credits);
 }
 

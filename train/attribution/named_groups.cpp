@@ -23,8 +23,8 @@ std::optional<NamedLayout> named_layout(const AttributeOptions& options) {
   layout.outcome_column = name_or(options.conversion, "conversion");
   layout.name_a_file = true;
   layout.needs_touch = true;
-  if (!options.to.empty()) layout.end = parse_time(options.to, "--to", options.utc_offset);
-  layout.truncate = options.truncate;
+  if (!options.to.empty()) layout.end = parse_time(options.to, "--to", options.time_format);
+  layout.truncate = options.truncate * kSecond;
   return layout;
 }
 

@@ -22,7 +22,7 @@ struct NamedLayout {
   bool name_a_file = false;                 // names count within one file: two files may both have a journey 0
   bool needs_touch = false;                 // what has no touch left does not convert
   std::optional<std::int64_t> end;          // nor what converts at this time or later
-  std::int64_t truncate = 0;                // seconds kept before the last touch; 0: all
+  std::int64_t truncate = 0;                // microseconds kept before the last touch; 0: all
 
   // What tells equal names of two files apart, where that is wanted.
   std::uint32_t file_of_name(const NamedRow& row) const { return name_a_file ? row.file : 0; }

@@ -31,7 +31,7 @@ class CriteoReader {
       : options_(options), log_(log), target_(target), sink_(options, criteo_names(options), log, spool) {}
 
   void read(std::uint32_t file, const ReadProgress& progress) {
-    TextTable table(options_.inputs[file], {.columns = options_.columns});
+    TextTable table(options_.inputs[file], {.columns = options_.columns, .time = options_.time_format});
     sink_.open(table);
     const int click = table.require("click");
     const int conversion_time = table.require("conversion_timestamp");

@@ -33,7 +33,7 @@ class ConversionReader {
       : options_(options), names_(names), log_(log), target_(target), filter_(options) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
-    TextTable table(path);
+    TextTable table(path, {.time = options_.time_format});
     user_ = table.require(names_.user, "--user");
     key_ = table.require(names_.key, "--key");
     time_ = table.require(names_.time, "--time");
@@ -55,7 +55,8 @@ class ConversionReader {
  private:
   void check_id(const TextTable& table) {
     if (table.field(*id_).empty()) fail("{}: the field is empty; a conversion has an id of its own", table.where(*id_));
-    const std::string_view id = table.field(*id_);
+    const std::string_view id = table.id(*id_);
+    table.check_utf8(*id_);
     const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
     const Place here{hash.high64, places_.size(), static_cast<std::uint64_t>(table.line())};
     const auto [entry, is_new] = seen_.try_emplace(hash.low64, here);
@@ -152,7 +153,7 @@ std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log
   ColumnNames names;
   EventReader events(options, log, target);
   for (const std::string& path : options.inputs) {
-    TextTable table(path, {.columns = options.columns});
+    TextTable table(path, {.columns = options.columns, .time = options.time_format});
     if (!sink) {
       names = csv_names(options, table);
       sink.emplace(options, names, log, spool);

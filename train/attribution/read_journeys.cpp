@@ -29,7 +29,7 @@ class JourneyReader {
       : options_(options), log_(log), target_(target), sink_(options, journey_names(options), log, spool) {}
 
   void read(std::uint32_t file, const ReadProgress& progress) {
-    TextTable table(options_.inputs[file], {.columns = options_.columns});
+    TextTable table(options_.inputs[file], {.columns = options_.columns, .time = options_.time_format});
     sink_.open(table);
     const int journey = table.require(name_or(options_.journey, "journey"));
     const int conversion = table.require(name_or(options_.conversion, "conversion"));

@@ -181,8 +181,15 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (!o.to.empty()) json["to"] = o.to;
   if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
   if (!o.history.empty()) json["history"] = {{"columns", o.history}, {"length", o.history_length}};
-  if (o.utc_offset != 0) json["utc_offset_seconds"] = o.utc_offset;
+  if (o.time_format.utc_offset != 0) json["utc_offset_seconds"] = o.time_format.utc_offset;
+  if (o.time_format.unit_given) json["time_units_a_second"] = o.time_format.units_a_second;
   return json;
+}
+
+// Whole seconds are integers.
+ordered_json seconds_json(std::int64_t time) {
+  if (time % kSecond == 0) return time / kSecond;
+  return static_cast<double>(time) / double{kSecond};
 }
 
 ordered_json counts_json(const AttributeReport& r) {
@@ -195,9 +202,9 @@ ordered_json counts_json(const AttributeReport& r) {
           {"gap_clicks", r.gap_clicks},
           {"test_clicks", test_clicks(r)},
           {"later_clicks", r.later_clicks},
-          {"first_time", r.first_time},
-          {"last_time", r.last_time},
-          {"test_start", r.split ? ordered_json(r.test_start) : ordered_json(nullptr)},
+          {"first_time", seconds_json(r.first_time)},
+          {"last_time", seconds_json(r.last_time)},
+          {"test_start", r.split ? seconds_json(r.test_start) : ordered_json(nullptr)},
           {"conversions", r.conversions},
           {"conversions_without_clicks", r.conversions_without_clicks},
           {"journeys", r.journeys},

@@ -49,7 +49,7 @@ void LogLines::sort_by_user() {
 }
 
 void LogLines::find_history(std::uint32_t click) {
-  // Strictly earlier: clicks of the same second are not known yet.
+  // Strictly earlier: clicks of the same moment are not known yet.
   window_.clear();
   for (std::uint32_t position = position_[click]; position > 0; --position) {
     const std::uint32_t earlier = by_user_[position - 1];
@@ -101,7 +101,8 @@ SampleWriter::~SampleWriter() {
 
 void SampleWriter::add(const ClickLine& line) {
   const bool test = report_.split && line.time >= report_.test_start;
-  if (test ? line.time >= report_.test_end : report_.split && line.time >= report_.test_start - options_.gap) return;
+  if (test ? line.time >= report_.test_end : report_.split && line.time >= report_.test_start - options_.gap * kSecond)
+    return;
   if (test != waiting_for_test_ || waiting_.lines.size() == kLinesAtOnce) make_text();
   waiting_for_test_ = test;
   waiting_.lines.push_back(line);
@@ -116,7 +117,7 @@ std::string SampleWriter::text_of(std::size_t begin, std::size_t end) const {
     const ClickLine& line = waiting_.lines[i];
     text += rows.row(line.row);
     if (options_.derive_hour) {
-      const std::int64_t local = line.time + options_.utc_offset;
+      const std::int64_t local = floor_seconds(line.time) + options_.time_format.utc_offset;
       const std::int64_t second = ((local % 86400) + 86400) % 86400;
       const std::int64_t day = (local - second) / 86400;
       // 1970-01-01 was a Thursday, weekday 3.

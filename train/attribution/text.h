@@ -5,13 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "train/data/time_text.h"
+
 namespace mal {
 
-// Unix seconds, or a date 2017-12-03 (its midnight, `utc_offset` seconds east of Greenwich), as Unix seconds; throws a
-// usage Error that names `option`.
-std::int64_t parse_time(std::string_view text, std::string_view option, std::int64_t utc_offset = 0);
-
-std::string date_of(std::int64_t unix_seconds);  // "2017-12-03 17:05:00" in UTC
+// A time that an option gives, in any form that a file may have, in microseconds since 1970; throws a usage Error that
+// names `option`.
+std::int64_t parse_time(std::string_view text, std::string_view option, const TimeFormat& format = {});
 
 // Appends a CSV field, quoted where it has to be.
 void append_field(std::string& row, std::string_view field);

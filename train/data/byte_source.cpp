@@ -42,7 +42,7 @@ struct ByteSource::Gzip {
   bool padded = false;  // zeros have followed a member: nothing but zeros may follow them
 };
 
-ByteSource::ByteSource(const std::string& path) : path_(path) {
+ByteSource::ByteSource(const std::string& path, std::int64_t utc_offset) : path_(path) {
   // Not blocking: a pipe that nobody writes to is refused below, not waited for.
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) fail("cannot open {}: {}", path, cause());
@@ -57,7 +57,7 @@ ByteSource::ByteSource(const std::string& path) : path_(path) {
   if (::pread(descriptor_, first, sizeof(first), 0) == 2 && first[0] == kMagic[0] && first[1] == kMagic[1])
     gzip_ = std::make_unique<Gzip>(total_);
   try {
-    if (is_parquet(path)) parquet_ = std::make_unique<ParquetText>(path);
+    if (is_parquet(path)) parquet_ = std::make_unique<ParquetText>(path, utc_offset);
   } catch (...) {
     ::close(descriptor_);
     throw;

@@ -15,7 +15,8 @@ class ParquetText;
 // silently drops whatever follows a member and does not begin with the magic bytes, such as a damaged second member.
 class ByteSource {
  public:
-  explicit ByteSource(const std::string& path);  // throws Error: no such file, not a regular file
+  // Throws Error: no such file, not a regular file. utc_offset: of Parquet's timestamps without a time zone.
+  explicit ByteSource(const std::string& path, std::int64_t utc_offset = 0);
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
@@ -27,6 +28,7 @@ class ByteSource {
   std::uint64_t position() const { return position_; }  // read so far, of the file as it is on disk
   std::uint64_t total() const { return total_; }
   bool is_table() const { return parquet_ != nullptr; }  // Parquet: rows have no lines, columns have names
+  const ParquetText* table() const { return parquet_.get(); }
   bool compressed() const { return gzip_ != nullptr || parquet_ != nullptr; }
 
  private:

@@ -195,7 +195,7 @@ void ColumnEncoder::encode_times(const SourceBlock& block, const SourceColumn& s
     const auto value = static_cast<std::size_t>(r);
     const auto where = [&] { return block.where(r, column_.source); };
     if (source.is_null(value)) fail("{}: the time is null", where());
-    const std::int64_t time = source.integers[source.place(value)];
+    const std::int64_t time = seconds_at(source, source.place(value), fitted_.time, where);
     check_time(time, rows_ + r, not_before_, times_, where,
                [] { return "sort the rows by time before they are written"; });
     out_.keys[value] = time;

@@ -39,7 +39,7 @@ void FittedColumns::find_clock() {
 }
 
 void FittedColumns::count(const TextTable& table, const std::vector<int>& fields) {
-  if (clock_ >= 0) last_time = table.integer(fields[static_cast<std::size_t>(clock_)]);
+  if (clock_ >= 0) last_time = floor_seconds(table.time(fields[static_cast<std::size_t>(clock_)]));
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     const Column& column = columns_[c];
     if (scaled_[c]) {
@@ -63,14 +63,16 @@ void FittedColumns::count(const SourceBlock& block, std::size_t column) {
   check_source(columns_[column], values, block.path);
   if (scaled_[column]) count_numbers(block, values, column);
   if (counted_[column] >= 0) count_ids(values, column, static_cast<std::size_t>(counted_[column]));
-  if (static_cast<int>(column) == clock_) read_clock(values);
+  if (static_cast<int>(column) == clock_) read_clock(block, values);
 }
 
 // That the rows are in the order of time, and have one, is found when they are encoded.
-void FittedColumns::read_clock(const SourceColumn& values) {
+void FittedColumns::read_clock(const SourceBlock& block, const SourceColumn& values) {
   for (std::size_t v = values.values(); v-- > 0;)
     if (!values.is_null(v)) {
-      last_time = values.integers[values.place(v)];
+      last_time = seconds_at(values, values.place(v), time, [&] {
+        return block.where(static_cast<std::int64_t>(v), columns_[static_cast<std::size_t>(clock_)].source);
+      });
       return;
     }
 }

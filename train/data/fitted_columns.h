@@ -55,6 +55,8 @@ class FittedColumns {
   std::vector<NumberScale> numbers;       // one a column of the schema
   std::vector<SliceNames> slices;         // one a column of the schema
 
+  TimeFormat time;  // how times are read that are no timestamps; of text tables, their own options say so
+
   // For a part of a data set: numbers are stored as they are (dataset_layout.h, part_column), not yet scaled.
   bool raw_numbers = false;
 
@@ -68,7 +70,7 @@ class FittedColumns {
   void count_numbers(const SourceBlock& block, const SourceColumn& values, std::size_t column);
 
   void find_clock();
-  void read_clock(const SourceColumn& values);
+  void read_clock(const SourceBlock& block, const SourceColumn& values);
 
   std::vector<Column> columns_;
   std::vector<TableSpec> specs_;

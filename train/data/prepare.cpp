@@ -27,11 +27,11 @@ namespace fs = std::filesystem;
 
 // Calls row(table, fields) for every row of every text file.
 template <typename Row>
-void for_each_row(const Schema& schema, const std::vector<std::string>& files, ReadingProgress& progress,
-                  const Row& row) {
+void for_each_row(const Schema& schema, const std::vector<std::string>& files, const TimeFormat& time,
+                  ReadingProgress& progress, const Row& row) {
   std::int64_t rows = 0;
   for (const std::string& file : files) {
-    TextTable table(file);
+    TextTable table(file, {.time = time});
     const std::vector<int> fields = find_fields(schema, table);
     while (table.next()) {
       row(table, fields);
@@ -95,7 +95,7 @@ void count(const std::vector<std::string>& files, const PrepareOptions& options,
   if (files.empty() || !fitted.needs_data()) return;
   if (all_parquet(files)) return count_columns({schema, files, options.threads, options.progress}, fitted);
   ReadingProgress progress(files, options.progress, "reading vocabularies");
-  for_each_row(schema, files, progress,
+  for_each_row(schema, files, options.time, progress,
                [&](const TextTable& table, const std::vector<int>& fields) { fitted.count(table, fields); });
 }
 
@@ -116,7 +116,7 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
   std::vector<Column> stored = schema.columns;
   if (fitted.raw_numbers) std::ranges::transform(stored, stored.begin(), part_column);
   ShardWriter writer(stored, folder, split, options.shard_rows);
-  for_each_row(schema, files, progress, [&](const TextTable& table, const std::vector<int>& fields) {
+  for_each_row(schema, files, options.time, progress, [&](const TextTable& table, const std::vector<int>& fields) {
     encoder.encode(table, fields);
     if (!encoder.full()) return;
     writer.append(encoder.block());
@@ -143,6 +143,7 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
   options.test = files_of_part(options.test, options.part);
   OutputFolder folder(options.output, "part.json");
   FittedColumns fitted(schema), on_test(schema);
+  fitted.time = on_test.time = options.time;
   for (FittedColumns* both : {&fitted, &on_test}) {
     give_vocabularies(options, schema, *both);
     for (std::size_t c = 0; c < schema.columns.size(); ++c) both->give_scale(c, {});
@@ -183,6 +184,7 @@ DatasetStats prepare(const PrepareOptions& given) {
   if (options.part.parts > 0) return prepare_part(options, schema);
   OutputFolder folder(options.output, "schema.yaml");
   FittedColumns fitted(schema);
+  fitted.time = options.time;
   give_vocabularies(options, schema, fitted);
   start_from(options.base, schema, fitted);
   count(options.train, options, schema, fitted);

@@ -17,7 +17,8 @@ struct PrepareOptions {
   std::string base = {};                 // a data set whose ids keep their numbers; new ids get those that follow
   PartNumber part = {};                  // make this part alone, for merge_parts()
   std::string output;
-  int threads = 0;  // for Parquet; 0: one a core
+  TimeFormat time = {};  // of the time column
+  int threads = 0;       // for Parquet; 0: one a core
   std::int64_t shard_rows = std::int64_t{1} << 20;
   bool progress = true;  // on stderr
 };

@@ -53,7 +53,10 @@ std::int64_t for_each_block(const ColumnJob& job, const std::vector<std::size_t>
       SourceBlock rows_of_column;
       for (const ParquetFile& file : files) {
         ParquetColumn column(file, source);
-        while (column.next(rows_of_column)) block(tasks[t].column, std::as_const(rows_of_column));
+        while (column.next(rows_of_column)) {
+          reals_to_ids(job.schema.columns[tasks[t].column], rows_of_column);
+          block(tasks[t].column, std::as_const(rows_of_column));
+        }
         progress.add(file.bytes(source));
       }
     });

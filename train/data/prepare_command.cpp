@@ -17,7 +17,8 @@ void add_prepare_command(CLI::App& app) {
   struct Options {
     PrepareOptions prepare;
     MergeOptions merge;
-    std::string part;
+    std::string part, time_unit;
+    double utc_offset_hours = 0;
   };
   const auto all = std::make_shared<Options>();
   PrepareOptions& options = all->prepare;
@@ -43,6 +44,9 @@ void add_prepare_command(CLI::App& app) {
       ->excludes("--vocabs")
       ->excludes("--partition");
   command->add_option("--out", options.output, "Folder of the data set, or of the part")->required();
+  command->add_option("--time-unit", all->time_unit, kTimeUnitHelp);
+  command->add_option("--utc-offset", all->utc_offset_hours, "Hours east of Greenwich, of dates without an offset")
+      ->capture_default_str();
   command->add_option("--threads", options.threads, "For Parquet and for --merge; 0: one a core")
       ->capture_default_str();
   command->footer(
@@ -58,6 +62,8 @@ void add_prepare_command(CLI::App& app) {
     } else {
       if (prepare_options.schema.empty()) fail_usage("prepare needs --schema, --train and --test (or --merge)");
       if (!all->part.empty()) prepare_options.part = parse_part(all->part);
+      if (!all->time_unit.empty()) set_time_unit(prepare_options.time, all->time_unit, "--time-unit");
+      prepare_options.time.utc_offset = utc_offset_of(all->utc_offset_hours, "--utc-offset");
       stats = prepare(prepare_options);
     }
     if (!all->part.empty()) {

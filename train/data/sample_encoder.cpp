@@ -139,7 +139,7 @@ void SampleEncoder::encode_credit(std::size_t column, const TextTable& table, in
 }
 
 void SampleEncoder::encode_time(std::size_t column, const TextTable& table, int field) {
-  const std::int64_t time = table.integer(field);
+  const std::int64_t time = floor_seconds(table.time(field));
   check_time(
       time, stats_.rows, not_before_, stats_, [&] { return table.where(field); },
       [&] { return fmt::format("sort the rows by time (sort -t, -k{},{}n)", field + 1, field + 1); });

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/error.h"
 #include "model/schema.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 
@@ -18,7 +20,8 @@ enum class SourceType {
   none,     // every value is null
   integer,  // integers
   natural,  // integers, whose bits are those of a std::uint64_t
-  seconds,  // integers: a point in time, in whole seconds since 1970
+  time,     // integers: a point in time, `units_a_second` since 1970
+  date,     // integers: days since 1970
   real,     // reals
   text,     // texts: UTF-8
 };
@@ -28,7 +31,10 @@ enum class SourceType {
 // texts: at v, or, in a coded column, where its code says. All blocks of one dictionary have the same of these three.
 struct SourceColumn {
   SourceType type = SourceType::none;
-  std::string type_name;  // of the file, for messages
+  std::string type_name;            // of the file, for messages
+  std::int64_t units_a_second = 1;  // of times
+  bool local = false;               // times without a time zone
+  bool narrow = false;              // reals that the file holds with 32 bits
   bool list = false;
   std::vector<std::int64_t> offsets;  // lists: rows + 1; empty: so is every list
   std::vector<std::int64_t> integers;
@@ -57,6 +63,21 @@ struct SourceColumn {
   }
 };
 
+// A real as text that reads back as the same number: a whole one as its digits, without an exponent where that is of a
+// reasonable length (1e-7 to 1e21).
+void append_real(std::string& text, double value, bool narrow);
+// A value as text: what a text table would have in its place.
+std::string entry_text(const SourceColumn& column, std::size_t place);
+
+// Whether `text`, of a floating-point column, is a whole number below that from which such a column skips whole
+// numbers, 2^53 or (narrow) 2^24.
+bool is_exact_whole(std::string_view text, bool narrow);
+// The reason why a value of such a column is no id, and what to do; a message without the place.
+std::string why_no_id(std::string_view text, const std::string& column, bool narrow);
+// Likewise for a time: 32 bits hold today's seconds to the nearest 128 only.
+bool is_exact_time(std::string_view text, bool narrow);
+std::string why_no_exact_time(std::string_view text);
+
 struct SourceBlock {
   std::string path;
   std::int64_t first_row = 0;  // of the file, from 0
@@ -79,6 +100,28 @@ double number_at(const SourceColumn& column, std::int64_t value, const Where& wh
     return static_cast<double>(static_cast<std::uint64_t>(column.integers[place]));
   return static_cast<double>(column.integers[place]);
 }
+
+// The time of an entry of a time column, of any type, in whole seconds since 1970. Throws Error for what is no time.
+template <typename Where>
+std::int64_t seconds_at(const SourceColumn& column, std::size_t place, const TimeFormat& format, const Where& where) {
+  if (column.type == SourceType::time) {
+    const std::int64_t units = column.units_a_second, value = column.integers[place];
+    return value / units - (value % units < 0 ? 1 : 0) - (column.local ? format.utc_offset : 0);
+  }
+  if (column.type == SourceType::date) return column.integers[place] * 86400 - format.utc_offset;
+  std::optional<std::int64_t> time;
+  if (column.type == SourceType::integer) time = time_of_number(column.integers[place], format);
+  if (time) return floor_seconds(*time);
+  const std::string text = entry_text(column, place);
+  if (!is_exact_time(text, column.narrow)) fail("{}: {}", where(), why_no_exact_time(text));
+  time = time_of_text(text, format);
+  if (!time) fail("{}: {}", where(), why_no_time(text, format));
+  return floor_seconds(*time);
+}
+
+// Whole numbers of a floating-point column, where the column's kind wants ids: its reals become integers. Throws Error
+// for one that is not whole, or too large to be sure of its last digits.
+void reals_to_ids(const Column& column, SourceBlock& block);
 
 // Throws Error if values of this type cannot be what the schema says that the column is.
 void check_source(const Column& column, const SourceColumn& source, const std::string& path);

@@ -10,7 +10,9 @@
 #include "engine/error.h"
 #include "train/config/suggest.h"
 #include "train/data/byte_source.h"
+#include "train/data/parquet/parquet_text.h"
 #include "train/data/parse_number.h"
+#include "train/data/sample_values.h"
 
 namespace mal {
 
@@ -34,13 +36,18 @@ struct TextTable::State {
   State(const std::string& file, TextTableOptions given)
       : path(file),
         options(std::move(given)),
-        source(file),
+        source(file, options.time.utc_offset),
         block(std::clamp(static_cast<std::size_t>(source.total()), kSmallestBlock, kBlock)) {}
 
   bool read_line();
   void split();
   void unquote(std::size_t& at);
   void add_field(std::size_t begin, std::size_t end) { fields.emplace_back(begin, end); }
+
+  bool is_real(int column) const {
+    return source.is_table() && source.table()->type(static_cast<std::size_t>(column)) == SourceType::real;
+  }
+  bool is_narrow(int column) const { return source.table()->narrow(static_cast<std::size_t>(column)); }
 
   std::string path;
   TextTableOptions options;
@@ -272,7 +279,7 @@ double TextTable::number(int column) const {
 }
 
 std::int64_t TextTable::integer(int column) const {
-  const std::string_view text = field(column);
+  const std::string_view text = id(column);
   if (text.empty()) fail("{}: the field is empty, a whole number belongs there", where(column));
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -280,6 +287,41 @@ std::int64_t TextTable::integer(int column) const {
     fail("{}: '{}' is not a whole number{}", where(column), text.substr(0, kShownText),
          code == std::errc::result_out_of_range ? " of 64 bits" : "");
   return value;
+}
+
+std::int64_t TextTable::time(int column) const {
+  const State& s = *state_;
+  const std::string_view text = field(column);
+  TimeFormat format = s.options.time;
+  if (s.source.is_table() && s.source.table()->type(static_cast<std::size_t>(column)) == SourceType::time)
+    set_time_unit(format, "s", {});  // ParquetText wrote seconds
+  if (s.is_real(column) && !is_exact_time(text, s.is_narrow(column)))
+    fail("{}: {}", where(column), why_no_exact_time(text));
+  const std::optional<std::int64_t> time = time_of_text(text, format);
+  if (!time) fail("{}: {}", where(column), why_no_time(text, format));
+  return *time;
+}
+
+const TimeFormat& TextTable::time_format() const {
+  return state_->options.time;
+}
+
+std::string_view TextTable::id(int column) const {
+  const State& s = *state_;
+  const std::string_view text = field(column);
+  if (s.is_real(column) && !text.empty() && !is_exact_whole(text, s.is_narrow(column)))
+    fail("{}: {}", where(column), why_no_id(text, s.columns[static_cast<std::size_t>(column)], s.is_narrow(column)));
+  return text;
+}
+
+bool TextTable::row_is_utf8() const {
+  const std::string_view row(state_->line, state_->length);
+  if (!state_->quoted) return is_utf8(row);
+  return std::ranges::none_of(row, [](char c) { return (c & 0x80) != 0; });  // the text was moved: ask each field
+}
+
+void TextTable::check_utf8(int column) const {
+  mal::check_utf8(field(column), [&] { return where(column); });
 }
 
 void append_quoted(std::string& row, std::string_view field) {

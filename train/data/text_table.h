@@ -9,11 +9,14 @@
 #include <string_view>
 #include <vector>
 
+#include "train/data/time_text.h"
+
 namespace mal {
 
 struct TextTableOptions {
-  char delimiter = 0;                // 0: a tab if the first line has one, else a comma
-  std::vector<std::string> columns;  // names for a file without a header line; empty: the first line is the header
+  char delimiter = 0;                     // 0: a tab if the first line has one, else a comma
+  std::vector<std::string> columns = {};  // names for a file without a header line; empty: the first line is the header
+  TimeFormat time = {};                   // how time() reads a field
 };
 
 // A field in double quotes may hold the delimiter, and quotes written twice. Lines end in LF or CRLF; the last may end
@@ -48,6 +51,15 @@ class TextTable {
   std::string where(int column) const;     // "clicks.csv:17:price"
   double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity
   std::int64_t integer(int column) const;  // throws likewise
+  // Microseconds since 1970, of any form that time_of_text knows; throws on any other.
+  std::int64_t time(int column) const;
+  const TimeFormat& time_format() const;
+  // A field that names something. Throws for a floating-point number (of Parquet) that is not whole, or too large for
+  // its last digits to be sure: it would match nothing, or the wrong rows.
+  std::string_view id(int column) const;
+  // False: a field of the current row may be other than UTF-8.
+  bool row_is_utf8() const;
+  void check_utf8(int column) const;  // throws on a field that is not
 
  private:
   struct State;

@@ -14,7 +14,7 @@ namespace {
 
 using arrow::Type;
 
-constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kDayMilliseconds = 86'400'000;
 
 }  // namespace
 
@@ -34,9 +34,10 @@ SourceType source_type(const arrow::DataType& type) {
     case Type::UINT64:
       return SourceType::natural;
     case Type::TIMESTAMP:
+      return SourceType::time;
     case Type::DATE32:
     case Type::DATE64:
-      return SourceType::seconds;
+      return SourceType::date;
     case Type::FLOAT:
     case Type::DOUBLE:
       return SourceType::real;
@@ -62,11 +63,11 @@ std::int64_t units_a_second(const arrow::DataType& timestamp) {
   return 1;
 }
 
-namespace {
-
-std::int64_t floor_divide(std::int64_t value, std::int64_t divisor) {
-  return value / divisor - (value % divisor < 0 ? 1 : 0);
+bool without_zone(const arrow::DataType& timestamp) {
+  return static_cast<const arrow::TimestampType&>(timestamp).timezone().empty();
 }
+
+namespace {
 
 // Appends the values of an array that is no list.
 class ValueAppender {
@@ -94,14 +95,12 @@ class ValueAppender {
       case Type::UINT64:
         return append_integers<arrow::UInt64Array>(array);
       case Type::TIMESTAMP:
-        append_integers<arrow::TimestampArray>(array);
-        return divide_last(array.length(), units_a_second(*array.type()));
+        return append_integers<arrow::TimestampArray>(array);
       case Type::DATE32:
-        append_integers<arrow::Date32Array>(array);
-        return multiply_last(array.length());
+        return append_integers<arrow::Date32Array>(array);
       case Type::DATE64:
         append_integers<arrow::Date64Array>(array);
-        return divide_last(array.length(), 1000);
+        return make_days(array.length());
       case Type::FLOAT:
         return append_reals<arrow::FloatArray>(array);
       case Type::DOUBLE:
@@ -127,12 +126,9 @@ class ValueAppender {
   void append_bools(const arrow::BooleanArray& array) {
     for (std::int64_t i = 0; i < array.length(); ++i) out_.integers.push_back(array.Value(i) ? 1 : 0);
   }
-  void divide_last(std::int64_t count, std::int64_t divisor) {
-    if (divisor == 1) return;
-    for (auto i = out_.integers.end() - count; i != out_.integers.end(); ++i) *i = floor_divide(*i, divisor);
-  }
-  void multiply_last(std::int64_t count) {
-    for (auto i = out_.integers.end() - count; i != out_.integers.end(); ++i) *i *= kDay;
+  void make_days(std::int64_t count) {
+    for (auto i = out_.integers.end() - count; i != out_.integers.end(); ++i)
+      *i = *i / kDayMilliseconds - (*i % kDayMilliseconds < 0 ? 1 : 0);
   }
   template <typename Array>
   void append_reals(const arrow::Array& array) {
@@ -191,6 +187,10 @@ void check_column_type(const arrow::DataType& type, const std::string& where) {
 void convert_column(const std::shared_ptr<arrow::Array>& array, SourceColumn& out) {
   out.type = source_type(value_type(*array->type()));
   out.list = array->type_id() == Type::LIST;
+  const arrow::DataType& type = value_type(*array->type());
+  out.units_a_second = type.id() == Type::TIMESTAMP ? units_a_second(type) : 1;
+  out.local = type.id() == Type::TIMESTAMP && without_zone(type);
+  out.narrow = type.id() == Type::FLOAT;
   out.type_name = array->type()->ToString();
   out.offsets.clear();
   out.integers.clear();

@@ -20,6 +20,7 @@ void check_column_type(const arrow::DataType& type, const std::string& where);
 
 SourceType source_type(const arrow::DataType& type);  // none: it has no meaning in a sample, or is null
 std::int64_t units_a_second(const arrow::DataType& timestamp);
+bool without_zone(const arrow::DataType& timestamp);
 
 bool all_utf8(const SourceColumn& column);  // null values and unused entries of a dictionary too
 // The first row whose text is not UTF-8.

@@ -44,8 +44,9 @@ class TextStore {
 // How a stored number becomes one of SourceColumn.
 struct Meaning {
   SourceType type = SourceType::none;
-  bool without_sign = false;  // of 32 bits
-  std::int64_t divisor = 1;   // of a time, to seconds
+  bool without_sign = false;        // of 32 bits
+  std::int64_t units_a_second = 1;  // of a time
+  bool local = false;               // likewise: it has no time zone
   bool list = false;
   std::string type_name;
 };
@@ -94,6 +95,9 @@ class TypedLeafReader final : public LeafReader {
   void begin(SourceColumn& out) {
     out.type = meaning_.type;
     out.type_name = meaning_.type_name;
+    out.units_a_second = meaning_.units_a_second;
+    out.local = meaning_.local;
+    out.narrow = std::is_same_v<Value, float>;
     out.list = meaning_.list;
     out.offsets.clear();
     out.null_value.clear();
@@ -169,9 +173,6 @@ class TypedLeafReader final : public LeafReader {
       for (std::int64_t i = 0; i < count; ++i)
         to[i] = meaning_.without_sign ? static_cast<std::int64_t>(static_cast<std::uint32_t>(values[i]))
                                       : static_cast<std::int64_t>(values[i]);
-      if (meaning_.divisor != 1)
-        for (std::int64_t i = 0; i < count; ++i)
-          to[i] = to[i] / meaning_.divisor - (to[i] % meaning_.divisor < 0 ? 1 : 0);
     }
   }
 
@@ -295,7 +296,10 @@ std::unique_ptr<LeafReader> make_leaf_reader(const parquet::arrow::SchemaField& 
   meaning.type = source_type(type);
   meaning.type_name = field.field->type()->ToString();
   meaning.without_sign = type.id() == Type::UINT32;
-  if (type.id() == Type::TIMESTAMP) meaning.divisor = units_a_second(type);
+  if (type.id() == Type::TIMESTAMP) {
+    meaning.units_a_second = units_a_second(type);
+    meaning.local = without_zone(type);
+  }
   const auto make = [&]<typename Physical>(bool wanted) -> std::unique_ptr<LeafReader> {
     if (!wanted) return nullptr;
     return std::make_unique<TypedLeafReader<Physical>>(leaf.column_index, leaf.level_info, meaning, path);

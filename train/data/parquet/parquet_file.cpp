@@ -160,6 +160,9 @@ std::int64_t ParquetColumn::State::read_batch(SourceColumn& out) {
   check_arrow(damaged(path), batches->ReadNext(&batch));
   if (batch == nullptr) return 0;
   convert_column(batch->column(0), out);
+  // Spark's and Impala's old type of 96 bits: a point in time, though Arrow gives it no zone.
+  if (file->parquet_reader()->metadata()->schema()->Column(leaves.front())->physical_type() == parquet::Type::INT96)
+    out.local = false;
   return batch->num_rows();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -12,10 +13,11 @@
 
 namespace mal {
 
-ParquetText::ParquetText(const std::string& path) : ParquetText(path, ParquetFile(path).column_names()) {}
+ParquetText::ParquetText(const std::string& path, std::int64_t utc_offset)
+    : ParquetText(path, ParquetFile(path).column_names(), utc_offset) {}
 
-ParquetText::ParquetText(const std::string& path, std::vector<std::string> columns)
-    : names_(std::move(columns)), samples_(path, names_, 1) {
+ParquetText::ParquetText(const std::string& path, std::vector<std::string> columns, std::int64_t utc_offset)
+    : names_(std::move(columns)), utc_offset_(utc_offset), samples_(path, names_, 1) {
   block_.path = path;
   for (std::size_t c = 0; c < names_.size(); ++c) {
     if (c > 0) text_ += ',';
@@ -71,17 +73,38 @@ void ParquetText::add_value(const SourceColumn& column, std::size_t value, std::
     case SourceType::none:
       return;
     case SourceType::integer:
-    case SourceType::seconds:
       return add(column.integers[place]);
     case SourceType::natural:
       return add(static_cast<std::uint64_t>(column.integers[place]));
+    case SourceType::time:
+      return add_time(column, column.integers[place], field);
+    case SourceType::date:
+      if (const auto date = date_of_day(column.integers[place])) {
+        field += *date;
+        return;
+      }
+      return add(column.integers[place] * 86400 - utc_offset_);
     case SourceType::real:
-      // The shortest text that is the same number again, of the type that the file has.
-      return column.type_name.find("float") != std::string::npos ? add(static_cast<float>(column.reals[place]))
-                                                                 : add(column.reals[place]);
+      return append_real(field, column.reals[place], column.narrow);
     case SourceType::text:
       field += column.texts[place];
   }
+}
+
+// Seconds since 1970 in Greenwich, with all digits of the file's unit that are not zeros at the end.
+void ParquetText::add_time(const SourceColumn& column, std::int64_t time, std::string& field) const {
+  const std::int64_t units = column.units_a_second;
+  std::int64_t seconds = time / units, rest = time % units;
+  if (column.local) seconds -= utc_offset_;
+  if (seconds > 0 && rest < 0) --seconds, rest += units;  // one sign for both
+  if (seconds < 0 && rest > 0) ++seconds, rest -= units;
+  if (rest < 0 && seconds == 0) field += '-';
+  const fmt::format_int whole(seconds);
+  field.append(whole.data(), whole.size());
+  if (rest == 0) return;
+  std::string digits = std::to_string(units + std::abs(rest));  // 1 and the digits
+  digits.front() = '.';
+  field.append(digits, 0, digits.find_last_not_of('0') + 1);
 }
 
 void ParquetText::add_field(const std::string& field, std::int64_t row, std::size_t column) {
