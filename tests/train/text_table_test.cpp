@@ -1,4 +1,5 @@
 #include "train/data/text_table.h"
+#include "train/data/vocabulary.h"
 
 #include <catch2/catch.hpp>
 #include <limits>
@@ -191,6 +192,22 @@ TEST_CASE("text tables: bytes read end at the size of the file") {
     CHECK(table.bytes_read() == table.bytes_total());
     CHECK(table.bytes_total() == text.size());
   }
+}
+
+TEST_CASE("text tables: a byte that is not UTF-8 is seen at every place of a text of any length") {
+  for (std::size_t size = 1; size < 80; ++size)
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'a');
+      text[at] = '\xE9';  // é in latin-1
+      CAPTURE(size, at);
+      REQUIRE_FALSE(is_ascii(text));
+      REQUIRE_FALSE(is_utf8(text));
+      text.replace(at, 1, "\xC3\xA9");  // and in UTF-8
+      REQUIRE_FALSE(is_ascii(text));
+      REQUIRE(is_utf8(text));
+      REQUIRE(is_ascii(std::string(size, '\x7F')));
+    }
+  CHECK(is_utf8(""));
 }
 
 TEST_CASE("text tables: numbers and integers") {

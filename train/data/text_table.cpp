@@ -292,8 +292,13 @@ std::int64_t TextTable::integer(int column) const {
 std::int64_t TextTable::time(int column) const {
   const State& s = *state_;
   const std::string_view text = field(column);
+  if (!s.source.is_table()) {
+    const std::optional<std::int64_t> time = time_of_text(text, s.options.time);
+    if (!time) fail("{}: {}", where(column), why_no_time(text, s.options.time));
+    return *time;
+  }
   TimeFormat format = s.options.time;
-  if (s.source.is_table() && s.source.table()->type(static_cast<std::size_t>(column)) == SourceType::time)
+  if (s.source.table()->type(static_cast<std::size_t>(column)) == SourceType::time)
     set_time_unit(format, "s", {});  // ParquetText wrote seconds
   if (s.is_real(column) && !is_exact_time(text, s.is_narrow(column)))
     fail("{}: {}", where(column), why_no_exact_time(text));
@@ -316,8 +321,8 @@ std::string_view TextTable::id(int column) const {
 
 bool TextTable::row_is_utf8() const {
   const std::string_view row(state_->line, state_->length);
-  if (!state_->quoted) return is_utf8(row);
-  return std::ranges::none_of(row, [](char c) { return (c & 0x80) != 0; });  // the text was moved: ask each field
+  // Text in quotes was moved within the row: then each field has to be asked.
+  return state_->quoted ? is_ascii(row) : is_utf8(row);
 }
 
 void TextTable::check_utf8(int column) const {

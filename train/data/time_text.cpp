@@ -142,7 +142,7 @@ std::string spelled_date(std::int64_t number) {
   };
   if (text.size() == 17) return date(text.substr(0, 14), 4);  // and milliseconds
   if (text.size() == 8)
-    if (const std::string day = date(text, 4); !day.empty()) return day;
+    if (std::string day = date(text, 4); !day.empty()) return day;
   return date(text, text.size() == 8 ? 2 : 4);
 }
 
@@ -187,11 +187,15 @@ std::int64_t utc_offset_of(double hours, std::string_view option) {
 }
 
 std::optional<std::int64_t> time_of_number(std::int64_t number, const TimeFormat& format) {
-  if (too_large(number, format) || (!format.unit_given && !spelled_date(number).empty())) return std::nullopt;
-  return number * (kSecond / format.units_a_second);
+  if (too_large(number, format)) return std::nullopt;
+  if (!format.unit_given && may_spell_date(number) && !spelled_date(number).empty()) return std::nullopt;
+  return number * (format.units_a_second == 1 ? kSecond : format.units_a_second == 1'000 ? 1'000 : 1);
 }
 
 std::optional<std::int64_t> time_of_text(std::string_view text, const TimeFormat& format) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size()) return time_of_number(number, format);  // most are
   if (text.size() >= 10 && text[4] == '-') return time_of_date(text, format.utc_offset);
   const std::optional<Decimal> decimal = decimal_of(text, format.units_a_second);
   if (!decimal) return std::nullopt;

@@ -54,23 +54,34 @@ std::string json_text(std::string_view value, const std::string& path) {
   return nlohmann::json(value).dump();
 }
 
-bool is_utf8(std::string_view text) {
+bool is_ascii(std::string_view text) {
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  const auto word = [&](std::size_t at) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, sizeof bytes);
+    return bytes;
+  };
+  std::uint64_t found = 0;
+  std::size_t at = 0;
+  for (; at + 32 <= text.size(); at += 32) found |= word(at) | word(at + 8) | word(at + 16) | word(at + 24);
+  for (; at + 8 <= text.size(); at += 8) found |= word(at);
+  if (at < text.size() && text.size() >= 8) return ((found | word(text.size() - 8)) & kHighBits) == 0;
+  for (; at < text.size(); ++at) found |= static_cast<unsigned char>(text[at]);
+  return (found & kHighBits) == 0;
+}
+
+bool is_utf8(std::string_view text) {
+  if (is_ascii(text)) return true;
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
   const std::size_t size = text.size();
   std::size_t at = 0;
   const auto follows = [&](std::size_t place) { return at + place < size && (bytes[at + place] & 0xC0) == 0x80; };
   while (at < size) {
-    std::uint64_t word = 0;
-    for (; at + sizeof word <= size; at += sizeof word) {  // most text is ASCII
-      std::memcpy(&word, bytes + at, sizeof word);
-      if ((word & kHighBits) != 0) break;
-    }
-    while (at < size && bytes[at] < 0x80) ++at;
-    if (at == size) return true;
     const unsigned lead = bytes[at];
     const unsigned second = at + 1 < size ? bytes[at + 1] : 0;
-    if (lead >= 0xC2 && lead <= 0xDF && follows(1)) {
+    if (lead < 0x80) {
+      ++at;
+    } else if (lead >= 0xC2 && lead <= 0xDF && follows(1)) {
       at += 2;
     } else if (lead >= 0xE0 && lead <= 0xEF && follows(1) && follows(2)) {
       if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0)) return false;  // too long; a surrogate

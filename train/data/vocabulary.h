@@ -88,6 +88,7 @@ class SliceNames {
 };
 
 bool is_utf8(std::string_view text);  // what JSON can hold
+bool is_ascii(std::string_view text);
 // The value as a JSON string; Error, of the file `path` that it is for, if it is not UTF-8.
 std::string json_text(std::string_view value, const std::string& path);
 std::string printable(std::string_view value);  // its first 40 bytes, for messages
