@@ -44,6 +44,14 @@ bool is_plain(std::string_view value) {
   return std::ranges::all_of(value, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
 
+constexpr std::uint64_t kHighBits = 0x8080808080808080;  // of eight bytes: those that ASCII does not set
+
+std::uint64_t eight_bytes(std::string_view text, std::size_t at) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, text.data() + at, sizeof bytes);
+  return bytes;
+}
+
 }  // namespace
 
 std::string json_text(std::string_view value, const std::string& path) {
@@ -55,12 +63,7 @@ std::string json_text(std::string_view value, const std::string& path) {
 }
 
 bool is_ascii(std::string_view text) {
-  constexpr std::uint64_t kHighBits = 0x8080808080808080;
-  const auto word = [&](std::size_t at) {
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, text.data() + at, sizeof bytes);
-    return bytes;
-  };
+  const auto word = [&](std::size_t at) { return eight_bytes(text, at); };
   std::uint64_t found = 0;
   std::size_t at = 0;
   for (; at + 32 <= text.size(); at += 32) found |= word(at) | word(at + 8) | word(at + 16) | word(at + 24);
@@ -81,6 +84,8 @@ bool is_utf8(std::string_view text) {
     const unsigned second = at + 1 < size ? bytes[at + 1] : 0;
     if (lead < 0x80) {
       ++at;
+      while (at + 8 <= size && (eight_bytes(text, at) & kHighBits) == 0)
+        at += 8;  // most of a row is ASCII all the same
     } else if (lead >= 0xC2 && lead <= 0xDF && follows(1)) {
       at += 2;
     } else if (lead >= 0xE0 && lead <= 0xEF && follows(1) && follows(2)) {
