@@ -145,6 +145,7 @@ struct Pass {
 };
 Pass pass_with(const GoldenFile& golden, const kernels::KernelTable& kernels) {
   GoldenModel model(golden, true, nullptr, &kernels);
+  REQUIRE(model.differences().empty());
   model.set_weights();
   const Batch batch = golden.batch(0, golden.rows());
   Pass pass{model.evaluation_logits(batch), model.logits(batch), {}, {}};

@@ -21,7 +21,9 @@ prepare() {
 
 # shellcheck disable=SC2154
 build() { ninja -C "$tree/build/release" "${targets[@]}" >"$log" 2>&1; }
-test_tree() { (cd "$tree" && run) >"$log" 2>&1; }
+# A broken program may run for ever.
+export -f run
+test_tree() { (cd "$tree" && timeout -k 5 600 bash -ec run) >"$log" 2>&1; }
 
 chosen() {
   ((${#wanted[@]})) || return 0
