@@ -48,6 +48,10 @@ void add_input_options(CLI::App& command, CommandLine& line) {
                      "Column that says what happened: the input is a log of clicks and conversions");
   command.add_option("--click-event", o.click_event, "Its value for a click")->capture_default_str();
   command.add_option("--conversion-event", o.conversion_event, "Its value for a conversion")->capture_default_str();
+  command.add_option_function<std::string>(
+      "--na", [&o](const std::string& tokens) { o.na = tokens; },
+      "More names that say \"missing\", beside \\N NULL null nan NaN NAN None NaT <NA> N/A #N/A undefined "
+      "(with an empty one among them: only these; --na '' accepts all but empty fields)");
   command.add_option("--columns", o.columns, "Names of the columns, for --in files without a header")->delimiter(',');
   command.add_option("--from", o.from, "Leave out earlier rows: 2017-12-03, or a time as the log writes them");
   command.add_option("--to", o.to, "Leave out rows at this time and later");

@@ -25,8 +25,10 @@ std::vector<int> require_all(const TextTable& table, const std::vector<std::stri
   return columns;
 }
 
-std::string_view history_value(const TextTable& table, int column) {
+// A value that is missing is an empty item, however the file says so.
+std::string_view history_value(const TextTable& table, int column, const MissingNames& missing) {
   const std::string_view value = table.field(column);
+  if (missing.has(value)) return {};
   if (value.find('|') != std::string_view::npos)
     fail("{}: '{}' holds a '|', which separates the values of a sequence; leave the column out of --history",
          table.where(column), value);
@@ -55,13 +57,20 @@ std::int64_t checked_time(const TextTable& table, int column) {
   return check_range(table, column, table.time(column));
 }
 
-std::string_view checked_name(const TextTable& table, int column) {
-  const std::string_view name = table.id(column);
-  table.check_utf8(column);
+std::string_view checked_name(const TextTable& table, int column, const MissingNames& missing) {
+  const std::string_view name = table.field(column);
+  if (!missing.has(name)) {
+    table.check_utf8(column);
+    return table.id(column);
+  }
   if (name.empty())
     fail("{}: the field is empty; rows of unknown users, keys or journeys would count as one, leave them out",
          table.where(column));
-  return name;
+  fail(
+      "{}: '{}' says that there is no value; rows of unknown users, keys or journeys would count as one, leave them "
+      "out "
+      "(if it is a name: --na lists what is missing, and --na '' says that only empty fields are)",
+      table.where(column), name);
 }
 
 TimeFilter::TimeFilter(const AttributeOptions& options) {
@@ -76,7 +85,7 @@ std::optional<std::int64_t> TimeFilter::operator()(const TextTable& table, int c
 }
 
 ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
-    : options_(options), names_(std::move(names)), log_(log), spool_(spool), filter_(options) {}
+    : options_(options), names_(std::move(names)), log_(log), spool_(spool), filter_(options), missing_(options.na) {}
 
 void ClickSink::choose_columns(const TextTable& table) {
   if (!options_.keep.empty()) {
@@ -93,7 +102,8 @@ void ClickSink::open(const TextTable& table) {
   user_ = table.require(names_.user, "--user");
   time_ = table.require(names_.time, "--time");
   key_ = table.require(names_.key, "--key");
-  channel_ = names_.channel.empty() ? key_ : table.require(names_.channel);
+  if (names_.channel.empty()) names_.channel = table.find("channel") ? "channel" : names_.key;
+  channel_ = table.require(names_.channel, "--channel");
   if (!options_.by.empty()) slice_ = table.require(options_.by);
   if (!options_.truth.empty()) truth_ = table.require(options_.truth);
   history_ = require_all(table, options_.history);
@@ -146,7 +156,7 @@ const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
   if (slice_ >= 0) click_.slice = log_.slices.intern(table.field(slice_));
   if (truth_ >= 0) click_.truth = static_cast<float>(table.number(truth_));
   click_.history.clear();
-  for (const int column : history_) click_.history.push_back(history_value(table, column));
+  for (const int column : history_) click_.history.push_back(history_value(table, column, missing_));
   click_.row = spool_row(table);
   return click_;
 }

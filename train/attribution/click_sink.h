@@ -11,6 +11,7 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/click_target.h"
+#include "train/attribution/missing_names.h"
 #include "train/attribution/row_spool.h"
 #include "train/data/text_table.h"
 
@@ -19,7 +20,7 @@ namespace mal {
 // A layout's column names, after the options had their say.
 struct ColumnNames {
   std::string user, time, key;
-  std::string channel;              // empty: the key
+  std::string channel;              // empty: the column `channel` if the first file has one, otherwise the key
   std::vector<std::string> hidden;  // tell the outcome: not passed through unless asked for by --keep
 };
 
@@ -38,8 +39,8 @@ class TimeFilter {
 
 // The time of a field, in microseconds since 1970; throws on text and on absurd values.
 std::int64_t checked_time(const TextTable& table, int column);
-// A field that says what belongs together; throws where it is empty.
-std::string_view checked_name(const TextTable& table, int column);
+// A field that says what belongs together; throws where it is empty, or says that there is nothing.
+std::string_view checked_name(const TextTable& table, int column, const MissingNames& missing);
 
 class ClickSink {
  public:
@@ -50,8 +51,9 @@ class ClickSink {
 
   std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
   std::int64_t any_time(const TextTable& table) const { return table.time(time_); }  // outside, too
-  std::string_view user(const TextTable& table) const { return checked_name(table, user_); }
-  std::string_view key(const TextTable& table) const { return checked_name(table, key_); }
+  std::string_view user(const TextTable& table) const { return name(table, user_); }
+  std::string_view key(const TextTable& table) const { return name(table, key_); }
+  std::string_view name(const TextTable& table, int column) const { return checked_name(table, column, missing_); }
   const ReadClick& click(const TextTable& table, std::int64_t time);  // valid until the next
 
   const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
@@ -66,6 +68,7 @@ class ClickSink {
   ClickLog& log_;
   RowSpool& spool_;
   TimeFilter filter_;
+  MissingNames missing_;
   std::vector<std::string> passed_names_;
   int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1;
   std::vector<int> history_;

@@ -13,13 +13,12 @@ namespace mal {
 
 namespace {
 
-ColumnNames csv_names(const AttributeOptions& options, const TextTable& table) {
+ColumnNames csv_names(const AttributeOptions& options) {
   ColumnNames names;
   names.user = name_or(options.user, "user");
   names.time = name_or(options.time, "time");
   names.key = name_or(options.key, "advertiser");
   names.channel = options.channel;
-  if (names.channel.empty() && table.find("channel")) names.channel = "channel";
   if (!options.event.empty()) names.hidden.push_back(options.event);
   // Who clicked what is true for ever, but these two are the answer.
   names.hidden.insert(names.hidden.end(), {"conversion", "conversion_id"});
@@ -30,7 +29,7 @@ ColumnNames csv_names(const AttributeOptions& options, const TextTable& table) {
 class ConversionReader {
  public:
   ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickTarget& target)
-      : options_(options), names_(names), log_(log), target_(target), filter_(options) {}
+      : options_(options), names_(names), log_(log), target_(target), filter_(options), missing_(options.na) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(path, {.time = options_.time_format});
@@ -46,8 +45,8 @@ class ConversionReader {
         continue;
       }
       if (id_) check_id(table);
-      const std::string_view user = checked_name(table, user_);
-      target_.add_conversion(*time, user, checked_name(table, key_));
+      const std::string_view user = checked_name(table, user_, missing_);
+      target_.add_conversion(*time, user, checked_name(table, key_, missing_));
     }
     places_.push_back(table.path());
   }
@@ -55,6 +54,11 @@ class ConversionReader {
  private:
   void check_id(const TextTable& table) {
     if (table.field(*id_).empty()) fail("{}: the field is empty; a conversion has an id of its own", table.where(*id_));
+    if (missing_.has(table.field(*id_)))
+      fail(
+          "{}: '{}' says that there is no id, and a conversion has one of its own; leave such rows out (if it is an "
+          "id: --na lists what is missing)",
+          table.where(*id_), table.field(*id_));
     const std::string_view id = table.id(*id_);
     table.check_utf8(*id_);
     const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
@@ -79,6 +83,7 @@ class ConversionReader {
   ClickLog& log_;
   ClickTarget& target_;
   TimeFilter filter_;
+  MissingNames missing_;
   int user_ = -1, key_ = -1, time_ = -1;
   std::optional<int> id_;
   std::unordered_map<std::uint64_t, Place> seen_;  // by half of the id's hash
@@ -149,23 +154,19 @@ class EventReader {
 
 std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool,
                                   const ReadProgress& progress) {
-  std::optional<ClickSink> sink;
-  ColumnNames names;
+  const ColumnNames names = csv_names(options);
+  ClickSink sink(options, names, log, spool);
   EventReader events(options, log, target);
   for (const std::string& path : options.inputs) {
     TextTable table(path, {.columns = options.columns, .time = options.time_format});
-    if (!sink) {
-      names = csv_names(options, table);
-      sink.emplace(options, names, log, spool);
-    }
-    sink->open(table);
-    events.read(table, *sink, progress);
+    sink.open(table);
+    events.read(table, sink, progress);
   }
   events.check_some_clicks();
   ConversionReader conversions(options, names, log, target);
   for (const std::string& path : options.conversions) conversions.read(path, progress);
   target.finish();
-  return sink->columns();
+  return sink.columns();
 }
 
 }  // namespace mal

@@ -42,7 +42,7 @@ class JourneyReader {
       const std::string_view flag = table.field(conversion);
       if (flag != "0" && flag != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(conversion), flag);
       row.converted = flag == "1";
-      row.name = checked_name(table, journey);
+      row.name = sink_.name(table, journey);
       row.line = static_cast<std::uint64_t>(table.line());
       const std::optional<std::int64_t> time = sink_.time(table);
       if (!time) ++log_.skipped_rows;

@@ -177,6 +177,7 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
+  if (o.na) json["na"] = *o.na;
   if (!o.from.empty()) json["from"] = o.from;
   if (!o.to.empty()) json["to"] = o.to;
   if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
