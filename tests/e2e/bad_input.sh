@@ -121,6 +121,8 @@ asks "--seed: -1 is not a whole number" --seed -1
 refuses 2 "unknown mechanism 'lineer' .did you mean 'linear'" mal_data attribute --in clicks.csv \
   --conversions conversions.csv --mechanisms lineer --out bad
 refuses 2 "clicks.csv is given twice" mal_data attribute --in clicks.csv clicks.csv --conversions conversions.csv --out bad
+refuses 2 "clicks.csv is given as --in and as ./clicks.csv as --conversions; every click would be its own conversion" \
+  mal_data attribute --in clicks.csv --conversions ./clicks.csv --out bad
 refuses 2 "--out is required" mal_data attribute --in clicks.csv
 refuses 2 "unknown option '--inn'" mal_data attribute --inn clicks.csv
 refuses 2 "unknown command 'attributes'; did you mean 'attribute'" mal_data attributes
@@ -183,6 +185,9 @@ refuses 1 "header.csv: there are no training rows" prepare bad schema.yaml heade
 refuses 1 "samples/train.csv:2:time: the test data begins" prepare bad schema.yaml samples/test.csv samples/train.csv
 refuses 1 "cannot read pipe: it is not a regular file" prepare bad schema.yaml samples/train.csv pipe
 refuses 2 "is given as --train and as --test" prepare bad schema.yaml samples/train.csv samples/train.csv
+ln -s samples/train.csv train_link.csv
+refuses 2 "samples/train.csv is given as --train and as train_link.csv as --test" \
+  prepare bad schema.yaml samples/train.csv train_link.csv
 refuses 2 "samples/train.csv lies in samples, which would be replaced" \
   prepare samples schema.yaml samples/train.csv samples/test.csv
 refuses 2 "folder exists and was not written" prepare folder schema.yaml samples/train.csv samples/test.csv

@@ -71,6 +71,51 @@ TEST_CASE("a click in several journeys gets at most 1", "[attribution]") {
   CHECK(attribution_lines(folder.path("out/train.csv"))[2] == "20,u,a,1,0.5,2");
   CHECK(report.clicks_in_several_journeys == 1);
   CHECK(report.last_positives == 2);
+  // Of 4 conversions last gives the first click 3 and linear 3.5; 1 stays.
+  CHECK(report.mechanisms[0].cut_credit == 2);
+  CHECK(report.mechanisms[1].cut_credit == 2.5);
+  CHECK_THAT(summary(report), Contains("of 4 credited conversions: last 2.00, linear 2.50 (--restart"));
+  const auto json = nlohmann::json::parse(read_file(folder.path("out/attribution.json")));
+  CHECK(json["mechanisms"]["linear"]["cut_credit"] == 2.5);
+  CHECK(json["mechanisms"]["linear"]["credit"] == 1.5);
+  o.restart = true;
+  const AttributeReport restarted = attribute(o);
+  CHECK(restarted.mechanisms[1].cut_credit == 0);
+  CHECK_THAT(summary(restarted), !Contains("credit cut"));
+}
+
+TEST_CASE("credit that sums to 1, give or take a rounding, is not cut", "[attribution]") {
+  const AttributionFolder folder;
+  for (int n = 2; n <= 40; ++n) {  // n × 1/n in 32 bits
+    INFO(n);
+    std::string clicks = "time,user,advertiser\n", conversions = clicks;
+    for (int i = 0; i < n; ++i)
+      clicks += fmt::format("{},u,a\n", 10 + i), conversions += fmt::format("{},u,a\n", 100 + i);
+    AttributeOptions o = folder.options(clicks, conversions);
+    o.mechanisms = {"linear"};
+    const AttributeReport report = attribute(o);
+    CHECK(report.mechanisms[0].cut_credit == 0);
+    CHECK(report.mechanisms[0].credit == Approx(n).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("a test period between two clicks is an error that says where they lie", "[attribution]") {
+  const AttributionFolder folder;
+  for (const std::uint64_t memory : {std::uint64_t{1} << 30, std::uint64_t{1}}) {
+    AttributeOptions o = folder.options("time,user,advertiser\n86400,u,a\n100000,v,a\n300000,u,a\n172800,v,a\n",
+                                        "time,user,advertiser\n400000,u,a\n");
+    o.mechanisms = {"last"};
+    o.memory = memory;
+    o.test_from = "1970-01-04";  // 259200
+    o.test_to = "299999";
+    CHECK_THAT(attribution_error(o, 2),
+               Contains("--test-from 1970-01-04 --test-to 299999: no click lies in the test period") &&
+                   Contains("end at 1970-01-03 00:00:00") && Contains("begin at 1970-01-04 11:20:00"));
+    o.test_to = "300001";
+    CHECK(attribute(o).later_clicks == 0);
+    CHECK(attribution_lines(folder.path("out/test.csv")).size() == 2);
+    std::filesystem::remove_all(o.out);
+  }
 }
 
 TEST_CASE("the window includes its border, and a click of the same second came before", "[attribution]") {
@@ -215,7 +260,18 @@ TEST_CASE("positives by slice, and the distance from the truth", "[attribution]"
   CHECK(report.slices[0].positives == std::vector<std::uint64_t>{1, 2});
   CHECK(report.mechanisms[0].truth_error == Approx(0.5));
   CHECK(report.mechanisms[1].truth_error == 0);
-  CHECK_THAT(summary(report), Contains("linear") && Contains("toys"));
+  CHECK(report.slices[0].credit == std::vector<double>{1, 1});
+  CHECK(report.slices[1].credit == std::vector<double>{0, 0});
+  const std::string text = summary(report);
+  CHECK_THAT(text, Contains("industry                clicks       last credit     linear credit\n"
+                            "toys                         2              1.00              1.00\n"
+                            "pet                          1              0.00              0.00\n"));
+  CHECK_THAT(text, Contains("industry                clicks          last > 0        linear > 0\n"
+                            "toys                         2                 1                 2\n"));
+  const auto json = nlohmann::json::parse(read_file(folder.path("out/attribution.json")));
+  CHECK(json["by"]["industry"]["toys"]["credit"]["linear"] == 1);
+  CHECK(json["by"]["industry"]["toys"]["positives"]["linear"] == 2);
+  CHECK(json["by"]["industry"]["toys"]["ratio_to_last"]["linear"] == 2);
 }
 
 constexpr const char* kCriteoHeader =
@@ -372,6 +428,28 @@ TEST_CASE("commands that cannot work are refused with exit code 2", "[attributio
   CHECK_THAT(refused([](auto& o) { o.drop = {"time", "user", "advertiser"}; }), Contains("leaves no column"));
   CHECK_THAT(refused([&](auto& o) { o.inputs = {folder.write("named.csv", "time,user,advertiser,last\n10,u,a,1\n")}; }),
              Contains("two columns 'last'"));
+}
+
+TEST_CASE("one file is not clicks and conversions, by whatever path", "[attribution]") {
+  const AttributionFolder folder;
+  const std::string log = "time,user,advertiser\n10,u,a\n";
+  AttributeOptions o = folder.options(log, log);
+  std::filesystem::create_symlink(folder.path("clicks.csv"), folder.path("link.csv"));
+  std::filesystem::create_hard_link(folder.path("clicks.csv"), folder.path("hard.csv"));
+  for (const std::string name : {"clicks.csv", "./clicks.csv", "link.csv", "hard.csv"}) {
+    INFO(name);
+    o.conversions = {folder.path("conversions.csv"), folder.path(name)};
+    CHECK_THAT(attribution_error(o, 2),
+               Contains("clicks.csv is given as --in") && Contains("as --conversions") && Contains("--event"));
+  }
+  o.conversions = {folder.path("conversions.csv"), folder.path("./conversions.csv")};
+  CHECK_THAT(attribution_error(o, 2), Contains("is given twice") && Contains("is the same file"));
+  o.conversions.pop_back();
+  o.inputs.push_back(folder.path("link.csv"));
+  CHECK_THAT(attribution_error(o, 2), Contains("link.csv is given twice") && Contains("would count twice"));
+  // Two files of the same text are two files.
+  o.inputs.pop_back();
+  CHECK(attribute(o).journeys == 1);
 }
 
 TEST_CASE("a folder that something else wrote is left alone", "[attribution]") {

@@ -75,6 +75,17 @@ std::int64_t find_test_end(const AttributeOptions& options, const AttributeRepor
   return end;
 }
 
+// --test-days counts days that have clicks, and a test period without an end has the last click; one with an end may
+// lie between two clicks.
+void check_test_period(const AttributeOptions& options, const AttributeReport& report) {
+  if (!report.split || report.clicks > report.train_clicks + report.gap_clicks + report.later_clicks) return;
+  fail_usage(
+      "--test-from {} --test-to {}: no click lies in the test period, so test.csv would be empty; those before it end "
+      "at "
+      "{}, those after it begin at {}",
+      options.test_from, options.test_to, date_of(report.last_time_before_test), date_of(report.first_time_after_test));
+}
+
 void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeReport& report) {
   report.rows = log.rows;
   report.skipped_rows = log.skipped_rows;
@@ -216,6 +227,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
     }
     if (clicks.parts() != nullptr) clicks.parts()->remove(part);
   });
+  check_test_period(options, report);
   if (clicks.parts() != nullptr) clicks.parts()->merge([&](const ClickLine& line) { writer.add(line); });
   writer.finish();
   describer.finish(model);

@@ -56,13 +56,17 @@ struct MechanismReport {
   std::uint64_t positives = 0;       // clicks with credit > 0
   std::uint64_t test_positives = 0;  // of them in test.csv
   double credit = 0;                 // summed over all clicks
+  double cut_credit = 0;             // what min(1, Σ) took from clicks in several journeys
   double truth_error = 0;            // mean |credit − truth| over clicks where one of them is > 0
 };
 
 struct SliceReport {
   std::string value;
-  std::uint64_t clicks = 0, last = 0;    // last: clicks that are the last of a journey
-  std::vector<std::uint64_t> positives;  // one a mechanism
+  std::uint64_t clicks = 0, last = 0;  // last: clicks that are the last of a journey
+  // One a mechanism: clicks with credit > 0, which says little of how much it is, and the credit summed over the
+  // clicks.
+  std::vector<std::uint64_t> positives;
+  std::vector<double> credit;
 };
 
 struct ChannelReport {
@@ -78,6 +82,7 @@ struct AttributeReport {
                 gap_clicks = 0, later_clicks = 0;
   // Microseconds since 1970; test_…: only with a split.
   std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;
+  std::int64_t last_time_before_test = 0, first_time_after_test = 0;  // of clicks; 0: there are none
   bool split = false;
   std::uint64_t conversions = 0, conversions_without_clicks = 0;
   std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;
@@ -85,6 +90,7 @@ struct AttributeReport {
   std::uint64_t train_clicks_of_test_conversions = 0;  // clicks of train.csv in a journey that converts after it
   bool known_labels = false;                           // and these clicks got no credit of it
   std::vector<MechanismReport> mechanisms;
+  std::string by;                              // the column of the slices
   std::vector<SliceReport> slices;             // of --by, by falling number of clicks
   bool fitted = false, fit_exact = true;       // fitted: here or, with a given model, before
   std::vector<std::string> fitted_mechanisms;  // in the order of ChannelReport::values

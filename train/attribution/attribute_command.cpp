@@ -95,7 +95,7 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
   command.add_option("--gap", line.gap,
                      "Clicks in this time before the test period go to neither file: their labels are not ripe");
-  command.add_option("--by", o.by, "Count positives by the values of this column, too");
+  command.add_option("--by", o.by, "Sum credit, and count clicks that got any, by the values of this column, too");
   command.add_option("--truth", o.truth, "Column of true credits: print each mechanism's distance from them");
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
       ->check(CLI::Range(1, 24))

@@ -35,10 +35,6 @@ std::string_view history_value(const TextTable& table, int column, const Missing
   return value;
 }
 
-}  // namespace
-
-namespace {
-
 std::int64_t check_range(const TextTable& table, int column, std::int64_t time) {
   if (time < 0)
     fail("{}: time {} is negative, so before 1970 (--from leaves out what is earlier)", table.where(column),
@@ -68,8 +64,7 @@ std::string_view checked_name(const TextTable& table, int column, const MissingN
          table.where(column));
   fail(
       "{}: '{}' says that there is no value; rows of unknown users, keys or journeys would count as one, leave them "
-      "out "
-      "(if it is a name: --na lists what is missing, and --na '' says that only empty fields are)",
+      "out (if it is a name: --na lists what is missing, and --na '' says that only empty fields are)",
       table.where(column), name);
 }
 

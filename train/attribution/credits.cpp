@@ -4,11 +4,19 @@
 
 namespace mal {
 
+namespace {
+
+// Sums of 32-bit credits end a little above 1 where they should be 1; nothing is cut from these.
+constexpr double kRounding = 1e-6;
+
+}  // namespace
+
 Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
                         const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters,
                         std::optional<std::int64_t> known_until) {
   Credits credits;
   credits.views.assign(mechanisms.size(), std::vector<float>(log.size(), 0.0F));
+  credits.cut.resize(mechanisms.size());
   credits.path_length.assign(log.size(), 0);
   credits.is_last.assign(log.size(), false);
   std::vector<bool> in_several(log.size(), false);
@@ -27,7 +35,9 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
       std::vector<float>& column = credits.views[m];
       for (std::uint32_t k = first; k < clicks; ++k) {
         float& credit = column[order.by_group[range.begin + k]];
-        credit = std::min(1.0F, static_cast<float>(credit + shares[k]));
+        const double sum = credit + shares[k];
+        if (sum > 1 + kRounding) credits.cut[m].add(sum - 1);
+        credit = std::min(1.0F, static_cast<float>(sum));
       }
     }
     for (std::uint32_t k = first; k < clicks; ++k) {

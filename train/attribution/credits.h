@@ -8,6 +8,7 @@
 
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
+#include "train/attribution/exact_sum.h"
 #include "train/attribution/journeys.h"
 #include "train/attribution/mechanisms.h"
 
@@ -15,6 +16,7 @@ namespace mal {
 
 struct Credits {
   std::vector<std::vector<float>> views;   // [mechanism][click], in [0, 1]
+  std::vector<ExactSum> cut;               // [mechanism]: credit above 1, which the click does not get
   std::vector<std::uint32_t> path_length;  // clicks of the longest journey the click is in; 0: in none
   std::vector<bool> is_last;               // of some journey
   std::uint64_t clicks_in_several_journeys = 0;

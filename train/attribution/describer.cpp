@@ -1,12 +1,17 @@
 #include "train/attribution/describer.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace mal {
 
 Describer::Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
                      const ClickLog& all, AttributeReport& report)
     : options_(options), report_(report), sums_(mechanisms.size()), channel_clicks_(all.channels.size()) {
   for (const NamedMechanism& mechanism : mechanisms) report.mechanisms.emplace_back().name = mechanism.name;
+  report.by = options.by;
   report.slices.resize(all.slices.size());
+  slice_credit_.resize(report.slices.size() * mechanisms.size());
   for (std::uint32_t s = 0; s < all.slices.size(); ++s) {
     report.slices[s].value = all.slices.name(s);
     report.slices[s].positives.resize(mechanisms.size());
@@ -18,6 +23,7 @@ void Describer::add(const ClickLog& log, const ClickOrder& order, const Journeys
   add_journeys(journeys, credits);
   if (report_.split) add_early_clicks(log, order, journeys);
   for (std::size_t m = 0; m < sums_.size(); ++m) add_mechanism(log, credits.views[m], report_.mechanisms[m], sums_[m]);
+  for (std::size_t m = 0; m < sums_.size(); ++m) sums_[m].cut_credit.add(credits.cut[m]);
   if (!log.slice.empty()) add_slices(log, credits);
 }
 
@@ -25,9 +31,13 @@ void Describer::finish(const ChannelModel& model) {
   for (std::size_t m = 0; m < sums_.size(); ++m) {
     MechanismReport& entry = report_.mechanisms[m];
     entry.credit = sums_[m].credit.value();
+    entry.cut_credit = sums_[m].cut_credit.value();
     if (sums_[m].compared > 0)
       entry.truth_error = sums_[m].truth_error.value() / static_cast<double>(sums_[m].compared);
   }
+  for (std::size_t s = 0; s < report_.slices.size(); ++s)
+    for (std::size_t m = 0; m < sums_.size(); ++m)
+      report_.slices[s].credit.push_back(slice_credit_[s * sums_.size() + m].value());
   std::stable_sort(report_.slices.begin(), report_.slices.end(),
                    [](const SliceReport& a, const SliceReport& b) { return a.clicks > b.clicks; });
   if (!model.mechanisms.empty()) describe_channels(model);
@@ -42,7 +52,11 @@ void Describer::add_clicks(const ClickLog& log) {
     report_.train_clicks += !report_.split || time < report_.test_start - options_.gap * kSecond ? 1 : 0;
     report_.gap_clicks +=
         report_.split && time >= report_.test_start - options_.gap * kSecond && time < report_.test_start ? 1 : 0;
-    report_.later_clicks += report_.split && time >= report_.test_end ? 1 : 0;
+    if (!report_.split) continue;
+    if (time < report_.test_start) report_.last_time_before_test = std::max(report_.last_time_before_test, time);
+    if (time < report_.test_end) continue;
+    report_.first_time_after_test = report_.later_clicks == 0 ? time : std::min(report_.first_time_after_test, time);
+    ++report_.later_clicks;
   }
 }
 
@@ -95,7 +109,12 @@ void Describer::add_slices(const ClickLog& log, const Credits& credits) {
     SliceReport& slice = report_.slices[log.slice[click]];
     ++slice.clicks;
     slice.last += credits.is_last[click] ? 1 : 0;
-    for (std::size_t m = 0; m < credits.views.size(); ++m) slice.positives[m] += credits.views[m][click] > 0 ? 1 : 0;
+    for (std::size_t m = 0; m < credits.views.size(); ++m) {
+      const float credit = credits.views[m][click];
+      if (credit == 0) continue;
+      ++slice.positives[m];
+      slice_credit_[log.slice[click] * credits.views.size() + m].add(static_cast<double>(credit));
+    }
   }
 }
 

@@ -1,8 +1,6 @@
 // Counts for the report, added up over the parts of a log: the same numbers however it is cut.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -10,26 +8,15 @@
 #include "train/attribution/channel_model.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/credits.h"
+#include "train/attribution/exact_sum.h"
 #include "train/attribution/journeys.h"
 #include "train/attribution/mechanisms.h"
 
 namespace mal {
 
-// A sum that is the same in whatever order and parts its terms come: of whole units of 2^-60. Terms are at least 0; one
-// above 2^60 counts as that.
-class ExactSum {
- public:
-  void add(double term) { sum_ += static_cast<Wide>(std::ldexp(std::min(term, 0x1p60), 60)); }
-  double value() const { return std::ldexp(static_cast<double>(sum_), -60); }
-
- private:
-  __extension__ using Wide = unsigned __int128;
-  Wide sum_ = 0;
-};
-
 // What is summed up over the parts of a log, of one mechanism.
 struct MechanismSums {
-  ExactSum credit, truth_error;
+  ExactSum credit, truth_error, cut_credit;
   std::uint64_t compared = 0;  // clicks with a truth or a credit above 0
 };
 
@@ -53,6 +40,7 @@ class Describer {
   const AttributeOptions& options_;
   AttributeReport& report_;
   std::vector<MechanismSums> sums_;            // one a mechanism
+  std::vector<ExactSum> slice_credit_;         // [slice × mechanisms + mechanism]
   std::vector<std::uint64_t> channel_clicks_;  // one a channel
 };
 

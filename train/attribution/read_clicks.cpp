@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 
 #include "engine/error.h"
 #include "train/config/suggest.h"
+#include "train/data/sample_files.h"
 
 namespace mal {
 
@@ -26,10 +27,16 @@ void check_layout_options(const AttributeOptions& options) {
   const std::vector<std::string> formats = {"csv", "criteo", "journeys"};
   if (options.inputs.empty()) fail_usage("no input: give --in FILE");
   if (options.out.empty()) fail_usage("no output: give --out DIR");
-  for (const auto* files : {&options.inputs, &options.conversions})
-    for (auto file = files->begin(); file != files->end(); ++file)
-      if (std::find(files->begin(), file, *file) != file)
-        fail_usage("{} is given twice; its rows would count twice", *file);
+  check_given_once(options.inputs);
+  check_given_once(options.conversions);
+  const FileSet inputs(options.inputs);
+  for (const std::string& file : options.conversions)
+    if (const std::optional<std::string> same = inputs.find(file))
+      fail_usage(
+          "{} is given as --in and {}as --conversions; every click would be its own conversion (one log of both: "
+          "--event "
+          "COLUMN)",
+          *same, *same == file ? "" : fmt::format("as {} ", file));
   if (options.format == "csv") {
     if (options.event.empty() && options.conversions.empty())
       fail_usage("no conversions: give --conversions FILE, or --event COLUMN if {} holds clicks and conversions",

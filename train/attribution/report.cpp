@@ -52,6 +52,17 @@ std::string counts_text(const AttributeReport& r) {
   return text;
 }
 
+// What clicks of several journeys did not get, if they did not.
+std::string cut_text(const AttributeReport& r) {
+  std::string text;
+  for (const MechanismReport& m : r.mechanisms)
+    if (m.cut_credit > 0) text += fmt::format("{}{} {:.2f}", text.empty() ? "" : ", ", m.name, m.cut_credit);
+  if (text.empty()) return text;
+  return fmt::format(
+      "a click gets 1 at most: credit cut from clicks in several journeys, of {}: {} (--restart: none is in two)\n",
+      plural(r.journeys, "credited conversion"), text);
+}
+
 std::string mechanisms_text(const AttributeReport& r, bool with_truth) {
   std::string text = fmt::format("\n{:<12} {:>10} {:>9} {:>14}{}\n", "mechanism", "positives", "of clicks",
                                  "ratio to last", with_truth ? "  distance from truth" : "");
@@ -60,22 +71,32 @@ std::string mechanisms_text(const AttributeReport& r, bool with_truth) {
                         ratio(m.positives, r.last_positives));
     text += with_truth ? fmt::format("  {:>19.4f}\n", m.truth_error) : "\n";
   }
-  return text;
+  return text + cut_text(r);
 }
 
-std::string slices_text(const AttributeReport& r) {
-  std::string text = fmt::format("\n{:<20} {:>9} {:>8}", "slice", "clicks", "last");
-  for (const MechanismReport& m : r.mechanisms) text += fmt::format(" {:>10}", m.name + "/last");
+// One line a slice: its clicks, then a value a mechanism.
+template <typename Value>
+std::string slice_lines(const AttributeReport& r, std::string_view unit, const Value& value) {
+  std::string text = fmt::format("{:<20} {:>9}", r.by, "clicks");
+  for (const MechanismReport& m : r.mechanisms) text += fmt::format(" {:>17}", m.name + std::string(unit));
   text += '\n';
   for (std::size_t s = 0; s < std::min(kLinesShown, r.slices.size()); ++s) {
-    const SliceReport& slice = r.slices[s];
-    text += fmt::format("{:<20} {:>9} {:>8}", slice.value, slice.clicks, slice.last);
-    for (const std::uint64_t positives : slice.positives)
-      text += fmt::format(" {:>10.3f}", ratio(positives, slice.last));
+    text += fmt::format("{:<20} {:>9}", r.slices[s].value, r.slices[s].clicks);
+    for (std::size_t m = 0; m < r.mechanisms.size(); ++m) text += fmt::format(" {:>17}", value(r.slices[s], m));
     text += '\n';
   }
   if (r.slices.size() > kLinesShown)
     text += fmt::format("… and {} more in attribution.json\n", r.slices.size() - kLinesShown);
+  return text;
+}
+
+std::string slices_text(const AttributeReport& r) {
+  std::string text = fmt::format("\ncredit by {}: how many conversions each mechanism gives to its clicks\n", r.by);
+  text += slice_lines(r, " credit",
+                      [](const SliceReport& slice, std::size_t m) { return fmt::format("{:.2f}", slice.credit[m]); });
+  text += fmt::format("\nclicks by {} that got any credit, be it little: labels above 0, not conversions\n", r.by);
+  text += slice_lines(r, " > 0",
+                      [](const SliceReport& slice, std::size_t m) { return fmt::format("{}", slice.positives[m]); });
   return text;
 }
 
@@ -256,14 +277,19 @@ std::string to_json(const AttributeOptions& options, const AttributeReport& repo
     ordered_json entry = {{"positives", m.positives},
                           {"test_positives", m.test_positives},
                           {"ratio_to_last", ratio(m.positives, report.last_positives)},
-                          {"credit", m.credit}};
+                          {"credit", m.credit},
+                          {"cut_credit", m.cut_credit}};
     if (!options.truth.empty()) entry["distance_from_truth"] = m.truth_error;
     json["mechanisms"][m.name] = entry;
   }
   for (const SliceReport& slice : report.slices) {
     ordered_json entry = {{"clicks", slice.clicks}, {"last", slice.last}};
-    for (std::size_t m = 0; m < slice.positives.size(); ++m)
-      entry["ratio_to_last"][report.mechanisms[m].name] = ratio(slice.positives[m], slice.last);
+    for (std::size_t m = 0; m < slice.positives.size(); ++m) {
+      const std::string& name = report.mechanisms[m].name;
+      entry["credit"][name] = slice.credit[m];
+      entry["positives"][name] = slice.positives[m];
+      entry["ratio_to_last"][name] = ratio(slice.positives[m], slice.last);
+    }
     json["by"][options.by][slice.value] = entry;
   }
   if (report.fitted) json["fit"] = fit_json(report);

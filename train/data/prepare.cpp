@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/file.h"
@@ -65,13 +66,13 @@ void check_files(const PrepareOptions& options) {
   if (!options.base.empty()) check_not_replaced(options.base, options.output, true);
   for (const auto* files : {&options.train, &options.test})
     for (const std::string& file : *files) check_not_replaced(file, options.output);
-  for (const auto* files : {&options.train, &options.test})
-    for (auto file = files->begin(); file != files->end(); ++file)
-      if (std::find(files->begin(), file, *file) != file)
-        fail_usage("{} is given twice; its rows would count twice", *file);
+  check_given_once(options.train);
+  check_given_once(options.test);
+  const FileSet train(options.train);
   for (const std::string& file : options.test)
-    if (std::ranges::find(options.train, file) != options.train.end())
-      fail_usage("{} is given as --train and as --test; a model must be tested on other rows", file);
+    if (const std::optional<std::string> same = train.find(file))
+      fail_usage("{} is given as --train and {}as --test; a model must be tested on other rows", *same,
+                 *same == file ? "" : fmt::format("as {} ", file));
 }
 
 // The vocabularies that are in the folder; the others are built.

@@ -1,6 +1,7 @@
 #include "train/data/sample_files.h"
 
 #include <glob.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -51,7 +52,32 @@ void add_pattern(const std::string& pattern, std::vector<std::string>& files) {
   files.insert(files.end(), found.begin(), found.end());
 }
 
+// A file that is not there is nobody's twin but its own: that it is missing is said where it is opened.
+std::string identity_of(const std::string& file) {
+  struct stat status = {};
+  if (::stat(file.c_str(), &status) != 0) return file;
+  return fmt::format("{}:{}", status.st_dev, status.st_ino);
+}
+
 }  // namespace
+
+std::optional<std::string> FileSet::find(const std::string& file) const {
+  const auto found = paths_.find(identity_of(file));
+  return found == paths_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<std::string> FileSet::add(const std::string& file) {
+  const auto [entry, is_new] = paths_.try_emplace(identity_of(file), file);
+  return is_new ? std::nullopt : std::optional(entry->second);
+}
+
+void check_given_once(const std::vector<std::string>& files) {
+  FileSet seen;
+  for (const std::string& file : files)
+    if (const std::optional<std::string> earlier = seen.add(file))
+      fail_usage("{} is given twice{}; its rows would count twice", file,
+                 *earlier == file ? "" : fmt::format(" ({} is the same file)", *earlier));
+}
 
 std::vector<std::string> expand_files(const std::vector<std::string>& names) {
   std::vector<std::string> files;

@@ -1,7 +1,9 @@
 // Which files a user means by the names on the command line.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace mal {
@@ -10,6 +12,24 @@ namespace mal {
 // names; other names stay as they are. Files whose names begin with '.' or '_' are none (as Spark's _SUCCESS is none).
 // Throws Error for a folder or pattern without any, and for a folder that has files only further down.
 std::vector<std::string> expand_files(const std::vector<std::string>& names);
+
+// Files by what they are on disk, however they are called: a link, ./, a path from the root.
+class FileSet {
+ public:
+  FileSet() = default;
+  explicit FileSet(const std::vector<std::string>& files) {
+    for (const std::string& file : files) add(file);
+  }
+  // Nothing where the file is new, otherwise the path by which it was added first.
+  std::optional<std::string> find(const std::string& file) const;
+  std::optional<std::string> add(const std::string& file);
+
+ private:
+  std::unordered_map<std::string, std::string> paths_;  // by device and inode
+};
+
+// Usage Error for a file that is there twice.
+void check_given_once(const std::vector<std::string>& files);
 
 // True if the file begins as Parquet does, whatever its name; false too if it cannot be read. Throws Error if it is
 // called .parquet and is none.
