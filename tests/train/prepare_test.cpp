@@ -205,6 +205,32 @@ TEST_CASE("prepare: bad values are refused with file, row and column, and leave 
   }
 }
 
+TEST_CASE("prepare: a list as Python, numpy, JSON or Postgres write it is refused, with the way to write it") {
+  const auto row = [](const std::string& items, const std::string& tags, const std::string& image) {
+    return "10,ann,7," + items + "," + tags + "," + image + ",0,1,0,0,toys\n";
+  };
+  for (const std::string list :
+       {"\"['a', 'b']\"", "\"[\"\"a\"\", \"\"b\"\"]\"", "\"[1, 2]\"", "[]", "()", "{}", "['a' 'b']", "['a|b']", "[1]",
+        "[0.5 -1e-3]", "\"(1, 2)\"", "\"{a,b}\"", "\"[a, b]\""}) {
+    INFO(list);
+    const std::string says = "is a list as Python or JSON writes it";
+    CHECK_THAT(PrepareCase(row(list, "", "")).error(), Catch::Contains("train.csv:2:item_seq: '") &&
+                                                           Catch::Contains(says) && Catch::Contains("a|b") &&
+                                                           Catch::Contains("'|'.join(map(str"));
+    // A table of hash buckets is not counted before it is encoded; scores were refused as no numbers.
+    CHECK_THAT(PrepareCase(row("", list, "")).error(), Catch::Contains("train.csv:2:tags: '") && Catch::Contains(says));
+    CHECK_THAT(PrepareCase(row("", "", list)).error(),
+               Catch::Contains("train.csv:2:image: '") && Catch::Contains(says));
+    PrepareCase in_test(kPrepareTrain, "11" + row(list, "", "").substr(2));
+    CHECK_THAT(in_test.error(), Catch::Contains("test.csv:2:item_seq") && Catch::Contains(says));
+    CHECK(in_test.left_nothing());
+  }
+  CHECK_THAT(PrepareCase(row("\"['a', 'b']\"", "", "")).error(), Catch::Contains("item_seq: '['a', 'b']' is a list"));
+  // Ids in brackets are ids.
+  for (const std::string ids : {"[promo]", "[new]|[sale]", "(x)|(y)", "[", "]", "[a", "\"[x] y, z\"", "{guid-7}"})
+    CHECK(PrepareCase(row(ids, ids, "")).error() == "");
+}
+
 TEST_CASE("prepare: splits are by time") {
   CHECK_THAT(PrepareCase(std::string(kPrepareTrain) + row_with("time", "9"), kPrepareTest).error(),
              Catch::Contains("train.csv:5:time: time 9 is before the previous row's 11; sort the rows"));

@@ -52,7 +52,7 @@ void FittedColumns::count(const TextTable& table, const std::vector<int>& fields
       if (!field.empty() && vocabulary.count(field)) check_utf8(field, [&] { return table.where(fields[c]); });
       continue;
     }
-    split_list(field, items_);
+    split_checked_list(field, items_, [&] { return table.where(fields[c]); });
     for (const std::string_view item : items_)
       if (!item.empty() && vocabulary.count(item)) check_utf8(item, [&] { return table.where(fields[c]); });
   }

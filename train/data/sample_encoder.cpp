@@ -43,7 +43,7 @@ void SampleEncoder::encode(const TextTable& table, const std::vector<int>& field
         break;
       case ColumnKind::ids:
       case ColumnKind::sequence:
-        encode_list(c, table.field(field));
+        encode_list(c, table, field);
         break;
       case ColumnKind::scores:
         encode_scores(c, table, field);
@@ -96,11 +96,11 @@ std::size_t SampleEncoder::newest(std::size_t column) {
   return items_.size() - length;
 }
 
-void SampleEncoder::encode_list(std::size_t column, std::string_view field) {
+void SampleEncoder::encode_list(std::size_t column, const TextTable& table, int field) {
   const auto length = static_cast<std::size_t>(schema_.columns[column].length);
   BatchColumn& out = block_.columns[column];
   std::int32_t* ids = out.ids.data() + row_ * length;
-  split_list(field, items_);
+  split_checked_list(table.field(field), items_, [&] { return table.where(field); });
   std::size_t at = 0;
   for (std::size_t i = newest(column); i < items_.size(); ++i) ids[at++] = id_of(column, items_[i]);
   out.lengths[row_] = static_cast<std::int32_t>(at);
@@ -112,7 +112,7 @@ void SampleEncoder::encode_scores(std::size_t column, const TextTable& table, in
   BatchColumn& out = block_.columns[column];
   ColumnStats& stats = stats_.columns[column];
   float* values = out.values.data() + row_ * length;
-  split_list(table.field(field), items_);
+  split_checked_list(table.field(field), items_, [&] { return table.where(field); });
   std::size_t at = 0;
   for (std::size_t i = newest(column); i < items_.size(); ++i) {
     const double score = parse_score(table, field, items_[i]);

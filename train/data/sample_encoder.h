@@ -31,7 +31,7 @@ class SampleEncoder {
 
  private:
   std::int32_t id_of(std::size_t column, std::string_view value);
-  void encode_list(std::size_t column, std::string_view field);
+  void encode_list(std::size_t column, const TextTable& table, int field);
   void encode_scores(std::size_t column, const TextTable& table, int field);
   void encode_number(std::size_t column, const TextTable& table, int field);
   void encode_credit(std::size_t column, const TextTable& table, int field);

@@ -40,6 +40,17 @@ void split_list(std::string_view field, std::vector<std::string_view>& items) {
   items.emplace_back(begin + start, field.size() - start);
 }
 
+bool is_list_literal(std::string_view field) {
+  if (field.size() < 2) return false;
+  const char open = field.front(), close = field.back();
+  if (!((open == '[' && close == ']') || (open == '(' && close == ')') || (open == '{' && close == '}'))) return false;
+  const std::string_view inside = field.substr(1, field.size() - 2);
+  if (inside.empty() || inside.front() == '\'' || inside.front() == '"') return true;
+  if (inside.find(kListSeparator) != std::string_view::npos) return false;
+  return inside.find(',') != std::string_view::npos ||
+         inside.find_first_not_of("0123456789+-.eE ") == std::string_view::npos;
+}
+
 std::int32_t hash_bucket(std::string_view value, std::int64_t buckets) {
   return static_cast<std::int32_t>(XXH3_64bits(value.data(), value.size()) & static_cast<std::uint64_t>(buckets - 1));
 }

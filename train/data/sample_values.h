@@ -21,6 +21,22 @@ namespace mal {
 // The items of a list field, with '|' between them; an empty field is an empty list.
 void split_list(std::string_view field, std::vector<std::string_view>& items);
 
+// True for what Python, numpy, JSON and Postgres write for a list, tuple, set or array: ['a', 'b'], ["a"], [1, 2], [0.1
+// 0.2], {a,b}, []. One id in brackets, as [promo] or [new]|[sale], is none.
+bool is_list_literal(std::string_view field);
+
+// The items of a field; throws where they are written otherwise, which would make one id of the whole list.
+template <typename Where>
+void split_checked_list(std::string_view field, std::vector<std::string_view>& items, const Where& where) {
+  if (is_list_literal(field))
+    fail(
+        "{}: '{}{}' is a list as Python or JSON writes it; here a list has '|' between its items, and is empty where "
+        "it "
+        "has none: a|b (from pandas: df[c] = df[c].map(lambda items: '|'.join(map(str, items))), or Parquet)",
+        where(), printable(field.substr(0, 40)), field.size() > 40 ? "…" : "");
+  split_list(field, items);
+}
+
 // The bucket of a hashed table: the lower bits of XXH3-64.
 std::int32_t hash_bucket(std::string_view value, std::int64_t buckets);
 
