@@ -115,6 +115,7 @@ asks "--test-days = 99999999999: not a number that is possible" --test-days 9999
 asks "--test-days -1: at least 1" --test-days -1
 asks "--test-from soon: 'soon' is not a time" --test-from soon
 asks "--window 30y: not a length of time; write 30d" --window 30y
+for option in window gap half-life truncate; do asks "--$option 30: 30 what[?] write 30d, 30h" --$option 30; done
 asks "--utc-offset nan" --utc-offset nan
 asks "--history-length 1000000000: 1 to 1000" --history advertiser --history-length 1000000000
 asks "--seed: -1 is not a whole number" --seed -1

@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "tests/train/attribution_support.h"
+#include "tests/train/dataset_support.h"
 #include "train/attribution/attribute.h"
 #include "train/attribution/text.h"
 #include "train/config/duration.h"
@@ -402,7 +403,46 @@ TEST_CASE("an event log without clicks says what it holds", "[attribution]") {
   AttributeOptions o = folder.one_file("log.csv", "time,user,advertiser,what\n1,u,a,buy\n2,u,a,view\n", "csv");
   o.event = "what";
   o.conversion_event = "buy";
-  CHECK_THAT(attribution_error(o), Contains("no row has 'click'") && Contains("1 are 'buy'") && Contains("'view' (1)"));
+  CHECK_THAT(attribution_error(o), Contains("log.csv: no row has 'click' in column what, so there are no clicks") &&
+                                       Contains("the column has 'buy' (1), 'view' (1)") && Contains("--click-event"));
+  o.click_event = "buy";
+  CHECK_THAT(attribution_error(o, 2), Contains("are both 'buy'"));
+}
+
+TEST_CASE("an event log without conversions says what it holds, whatever --from leaves out", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.one_file(
+      "log.csv", "time,user,advertiser,what\n1,u,a,click\n2,u,a,Purchase\n3,u,a,click\n4,u,a,\n5,u,b,click\n", "csv");
+  o.event = "what";
+  for (const std::uint64_t memory : {std::uint64_t{1} << 30, std::uint64_t{1}}) {
+    o.memory = memory;
+    o.conversion_event = "purchse";
+    CHECK_THAT(attribution_error(o),
+               Contains("log.csv: no row has 'purchse' in column what, so there are no conversions") &&
+                   Contains("did you mean 'Purchase'?") &&
+                   Contains("the column has 'click' (3), '' (1), 'Purchase' (1)") && Contains("--conversion-event"));
+    o.conversion_event = "Purchase";
+    o.from = "3";  // the conversion occurs, before that
+    CHECK(attribute(o).conversions == 0);
+    std::filesystem::remove_all(o.out);
+    o.from = "6";
+    CHECK_THAT(attribution_error(o), Contains("no click among 5 rows (--from and --to leave out 5)"));
+    o.from.clear();
+  }
+}
+
+TEST_CASE("an event log has conversion ids, too", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.one_file("log.csv",
+                                       "time,user,advertiser,what,order\n1,u,a,click,\n2,u,a,conversion,7\n"
+                                       "3,u,a,click,7\n4,u,a,conversion,7\n",
+                                       "csv");
+  o.event = "what";
+  CHECK(attribute(o).conversions == 2);
+  std::filesystem::remove_all(o.out);
+  o.conversion_id = "order";
+  CHECK_THAT(attribution_error(o), Contains("log.csv:5:order: conversion id '7' was already at ") &&
+                                       Contains("log.csv:3:order; a conversion must come once"));
 }
 
 TEST_CASE("commands that cannot work are refused with exit code 2", "[attribution]") {
@@ -466,9 +506,13 @@ TEST_CASE("durations, times, dates, CSV fields and floats", "[attribution]") {
   CHECK(parse_duration("1.5h", "--window") == 5400);
   CHECK(parse_duration("90m", "--window") == 5400);
   CHECK(parse_duration("45s", "--window") == 45);
-  CHECK(parse_duration("45", "--window") == 45);
-  for (const char* bad : {"", "d", "-3d", "0", "3w", "nan", "1e300d", "3dd", "3 d"})
+  for (const char* bad : {"", "d", "-3d", "0", "0d", "3w", "nan", "1e300d", "3dd", "3 d", "45", "1.5"})
     CHECK_THROWS_AS(parse_duration(bad, "--window"), Error);
+  CHECK_THAT(test::message_of([] { parse_duration("30", "--window"); }),
+             Contains("--window 30: 30 what? write 30d, 30h, 30m or 30s"));
+  CHECK(parse_duration_or_0("0", "--gap") == 0);
+  CHECK(parse_duration_or_0("7d", "--gap") == 7 * 86400);
+  CHECK_THROWS_AS(parse_duration_or_0("7", "--gap"), Error);
   CHECK(parse_time("2017-12-03", "--from") == 1512259200 * kSecond);
   CHECK(parse_time("2017-12-03", "--from", {.utc_offset = 8 * 3600}) == 1512230400 * kSecond);
   CHECK(parse_time("1512259200", "--from") == 1512259200 * kSecond);

@@ -118,8 +118,8 @@ void add_attribute_command(CLI::App& app) {
     AttributeOptions& options = line->options;
     options.window = parse_duration(line->window, "--window");
     options.half_life = parse_duration(line->half_life, "--half-life");
-    if (!line->truncate.empty()) options.truncate = parse_duration(line->truncate, "--truncate");
-    if (!line->gap.empty()) options.gap = parse_duration(line->gap, "--gap");
+    if (!line->truncate.empty()) options.truncate = parse_duration_or_0(line->truncate, "--truncate");
+    if (!line->gap.empty()) options.gap = parse_duration_or_0(line->gap, "--gap");
     if (!line->memory.empty()) options.memory = parse_bytes(line->memory, "--memory");
     options.derive_hour = line->derive == "hour";
     if (!line->time_unit.empty()) set_time_unit(options.time_format, line->time_unit, "--time-unit");

@@ -43,6 +43,8 @@ void check_layout_options(const AttributeOptions& options) {
                  file_list(options.inputs));
     if (!options.event.empty() && !options.conversions.empty())
       fail_usage("--event and --conversions exclude each other: an event log holds its own conversions");
+    if (!options.event.empty() && options.click_event == options.conversion_event)
+      fail_usage("--click-event and --conversion-event are both '{}'; a row is one of the two", options.click_event);
   } else if (options.format == "criteo" || options.format == "journeys") {
     if (!options.conversions.empty() || !options.event.empty())
       fail_usage("--conversions and --event are for --format csv; {} has its conversions in its rows", options.format);

@@ -1,13 +1,20 @@
 // Clicks and conversions in two kinds of files, or one event log of both. The match group is (user, key).
 #include <xxhash.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "engine/error.h"
 #include "train/attribution/click_sink.h"
+#include "train/attribution/missing_names.h"
 #include "train/attribution/read_clicks.h"
+#include "train/config/suggest.h"
 
 namespace mal {
 
@@ -25,129 +32,206 @@ ColumnNames csv_names(const AttributeOptions& options) {
   return names;
 }
 
-// Conversion files: user, key, time and, where there is one, an id that must not come twice.
-class ConversionReader {
+// The ids of conversions: none comes twice.
+class ConversionIds {
  public:
-  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickTarget& target)
-      : options_(options), names_(names), log_(log), target_(target), filter_(options), missing_(options.na) {}
+  explicit ConversionIds(const AttributeOptions& options) : options_(options), missing_(options.na) {}
 
-  void read(const std::string& path, const ReadProgress& progress) {
-    TextTable table(path, {.time = options_.time_format});
-    user_ = table.require(names_.user, "--user");
-    key_ = table.require(names_.key, "--key");
-    time_ = table.require(names_.time, "--time");
-    id_ = options_.conversion_id.empty() ? table.find("conversion_id") : table.require(options_.conversion_id);
-    while (table.next()) {
-      if (time_to_report(++log_.rows)) progress(table);
-      const std::optional<std::int64_t> time = filter_(table, time_);
-      if (!time) {
-        ++log_.skipped_rows;
-        continue;
-      }
-      if (id_) check_id(table);
-      const std::string_view user = checked_name(table, user_, missing_);
-      target_.add_conversion(*time, user, checked_name(table, key_, missing_));
-    }
-    places_.push_back(table.path());
+  void open(const TextTable& table) {
+    column_ = options_.conversion_id.empty() ? table.find("conversion_id") : table.require(options_.conversion_id);
+    files_.push_back(table.path());
   }
 
- private:
-  void check_id(const TextTable& table) {
-    if (table.field(*id_).empty()) fail("{}: the field is empty; a conversion has an id of its own", table.where(*id_));
-    if (missing_.has(table.field(*id_)))
+  void check(const TextTable& table) {
+    if (!column_) return;
+    if (table.field(*column_).empty())
+      fail("{}: the field is empty; a conversion has an id of its own", table.where(*column_));
+    if (missing_.has(table.field(*column_)))
       fail(
           "{}: '{}' says that there is no id, and a conversion has one of its own; leave such rows out (if it is an "
           "id: --na lists what is missing)",
-          table.where(*id_), table.field(*id_));
-    const std::string_view id = table.id(*id_);
-    table.check_utf8(*id_);
+          table.where(*column_), table.field(*column_));
+    const std::string_view id = table.id(*column_);
+    table.check_utf8(*column_);
     const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
-    const Place here{hash.high64, places_.size(), static_cast<std::uint64_t>(table.line())};
+    const Place here{hash.high64, files_.size() - 1, static_cast<std::uint64_t>(table.line())};
     const auto [entry, is_new] = seen_.try_emplace(hash.low64, here);
     if (is_new || entry->second.hash != here.hash) return;
-    const auto& [unused, file, line] = entry->second;
     fail(
         "{}: conversion id '{}' was already at {}:{}:{}; a conversion must come once (remove the copy, or name another "
         "column by --conversion-id)",
-        table.where(*id_), id, file < places_.size() ? places_[file] : table.path(), line,
-        table.columns()[static_cast<std::size_t>(*id_)]);
+        table.where(*column_), id, files_[entry->second.file], entry->second.line,
+        table.columns()[static_cast<std::size_t>(*column_)]);
   }
 
+ private:
   // Of an id, where it was; the id itself would be most of the memory that a log on disk needs.
   struct Place {
     std::uint64_t hash, file, line;
   };
 
   const AttributeOptions& options_;
+  MissingNames missing_;
+  std::optional<int> column_;                      // of the open file
+  std::unordered_map<std::uint64_t, Place> seen_;  // by half of the id's hash
+  std::vector<std::string> files_;
+};
+
+// Conversion files: user, key, time and, where there is one, an id.
+class ConversionReader {
+ public:
+  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickTarget& target)
+      : options_(options),
+        names_(names),
+        log_(log),
+        target_(target),
+        filter_(options),
+        missing_(options.na),
+        ids_(options) {}
+
+  void read(const std::string& path, const ReadProgress& progress) {
+    TextTable table(path, {.time = options_.time_format});
+    const int user = table.require(names_.user, "--user"), key = table.require(names_.key, "--key"),
+              time_column = table.require(names_.time, "--time");
+    ids_.open(table);
+    while (table.next()) {
+      if (time_to_report(++log_.rows)) progress(table);
+      const std::optional<std::int64_t> time = filter_(table, time_column);
+      if (!time) {
+        ++log_.skipped_rows;
+        continue;
+      }
+      ids_.check(table);
+      const std::string_view name = checked_name(table, user, missing_);
+      target_.add_conversion(*time, name, checked_name(table, key, missing_));
+    }
+  }
+
+ private:
+  const AttributeOptions& options_;
   const ColumnNames& names_;
   ClickLog& log_;
   ClickTarget& target_;
   TimeFilter filter_;
   MissingNames missing_;
-  int user_ = -1, key_ = -1, time_ = -1;
-  std::optional<int> id_;
-  std::unordered_map<std::uint64_t, Place> seen_;  // by half of the id's hash
-  std::vector<std::string> places_;                // the files that were read
+  ConversionIds ids_;
 };
 
-// What the event column held besides clicks and conversions, for the error that says there is no click.
-std::string other_events(const std::map<std::string, std::uint64_t, std::less<>>& others) {
-  std::string text;
-  for (const auto& [name, count] : others) text += fmt::format("{}'{}' ({})", text.empty() ? "" : ", ", name, count);
-  return text.empty() ? "none" : text;
-}
+// How often each event occurs, for the error that says that one of those asked for does not.
+class EventCounts {
+ public:
+  EventCounts() = default;
+  EventCounts(const EventCounts&) = delete;  // latest_ points into counts_
+  EventCounts& operator=(const EventCounts&) = delete;
+
+  void add(std::string_view name) {
+    if (latest_ != counts_.end() && latest_->first == name) {  // most rows are clicks
+      ++latest_->second;
+      return;
+    }
+    latest_ = counts_.find(name);
+    if (latest_ != counts_.end())
+      ++latest_->second;
+    else if (counts_.size() < kMostKept)
+      latest_ = counts_.emplace(std::string(name), 1).first;
+    else
+      more_ = true;
+  }
+
+  bool has(const std::string& name) const { return counts_.contains(name); }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, count] : counts_) names.push_back(name);
+    return names;
+  }
+
+  // "'pv' (71), 'buy' (3)": the most frequent first, then by name.
+  std::string text() const {
+    std::vector<std::pair<std::string, std::uint64_t>> events(counts_.begin(), counts_.end());
+    std::ranges::stable_sort(events, [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::string text;
+    for (std::size_t e = 0; e < std::min(events.size(), kMostShown); ++e)
+      text += fmt::format("{}'{}' ({})", text.empty() ? "" : ", ", events[e].first.substr(0, 40), events[e].second);
+    return events.size() > kMostShown || more_ ? text + " and others" : text;
+  }
+
+ private:
+  static constexpr std::size_t kMostKept = 1000, kMostShown = 20;
+  using Counts = std::map<std::string, std::uint64_t, std::less<>>;
+  Counts counts_;
+  Counts::iterator latest_ = counts_.end();
+  bool more_ = false;
+};
 
 class EventReader {
  public:
   EventReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target)
-      : options_(options), log_(log), target_(target) {}
+      : options_(options), log_(log), target_(target), ids_(options) {}
 
   void read(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
-    const int event = options_.event.empty() ? -1 : table.require(options_.event);
+    if (!options_.event.empty()) return read_events(table, sink, progress);
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
-      const bool click = event < 0 || table.field(event) == options_.click_event;
-      const bool conversion = event >= 0 && table.field(event) == options_.conversion_event;
       const std::optional<std::int64_t> time = sink.time(table);
-      if (!time || (!click && !conversion)) {
+      if (!time) {
         ++log_.skipped_rows;
-        if (!click && !conversion) note_other(table.field(event));
         continue;
       }
       const std::string_view user = sink.user(table), key = sink.key(table);
-      if (click)
-        target_.add_click(sink.click(table, *time), user, key);
-      else
-        target_.add_conversion(*time, user, key);
+      target_.add_click(sink.click(table, *time), user, key);
     }
   }
 
-  void check_some_clicks() const {
-    if (target_.counts().clicks > 0) return;
+  // Throws if there are no clicks, or if nothing is ever called as a click or a conversion is.
+  void check() const {
     if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
-    if (options_.event.empty())
+    if (!options_.event.empty()) {
+      check_occurs(options_.click_event, "clicks", "--click-event");
+      check_occurs(options_.conversion_event, "conversions", "--conversion-event");
+    }
+    if (target_.counts().clicks == 0)
       fail("{}: no click among {} rows (--from and --to leave out {})", file_list(options_.inputs), log_.rows,
            log_.skipped_rows);
-    fail(
-        "{}: no row has '{}' in column {}, so there are no clicks; {} are '{}', and others: {} (choose by "
-        "--click-event)",
-        file_list(options_.inputs), options_.click_event, options_.event, target_.counts().conversions,
-        options_.conversion_event, other_events(others_));
   }
 
  private:
-  void note_other(std::string_view name) {
-    const auto found = others_.find(name);
-    if (found != others_.end())
-      ++found->second;
-    else if (others_.size() < 8)
-      others_.emplace(std::string(name), 1);
+  void read_events(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
+    const int event = table.require(options_.event, "--event");
+    ids_.open(table);
+    while (table.next()) {
+      if (time_to_report(++log_.rows)) progress(table);
+      const std::string_view name = table.field(event);
+      events_.add(name);
+      const bool click = name == options_.click_event, conversion = name == options_.conversion_event;
+      const std::optional<std::int64_t> time = sink.time(table);
+      if (!time || (!click && !conversion)) {
+        ++log_.skipped_rows;
+        continue;
+      }
+      const std::string_view user = sink.user(table), key = sink.key(table);
+      if (click) {
+        target_.add_click(sink.click(table, *time), user, key);
+      } else {
+        ids_.check(table);
+        target_.add_conversion(*time, user, key);
+      }
+    }
+  }
+
+  void check_occurs(const std::string& event, std::string_view what, std::string_view option) const {
+    if (events_.has(event)) return;
+    const std::string near = nearest(event, events_.names());
+    fail("{}: no row has '{}' in column {}, so there are no {}{}; the column has {} (choose by {})",
+         file_list(options_.inputs), event, options_.event, what,
+         near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), events_.text(), option);
   }
 
   const AttributeOptions& options_;
   ClickLog& log_;
   ClickTarget& target_;
-  std::map<std::string, std::uint64_t, std::less<>> others_;
+  EventCounts events_;
+  ConversionIds ids_;
 };
 
 }  // namespace
@@ -162,7 +246,7 @@ std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log
     sink.open(table);
     events.read(table, sink, progress);
   }
-  events.check_some_clicks();
+  events.check();
   ConversionReader conversions(options, names, log, target);
   for (const std::string& path : options.conversions) conversions.read(path, progress);
   target.finish();

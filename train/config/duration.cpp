@@ -24,9 +24,13 @@ std::optional<std::int64_t> duration_of(std::string_view text) {
 
 std::int64_t parse_duration(std::string_view text, std::string_view option) {
   const std::optional<std::int64_t> seconds = duration_of(text);
-  if (!seconds)
-    fail_usage("{} {}: not a length of time; write 30d, 12h, 90m or a number of seconds, at least 1", option, text);
+  if (seconds && text.back() <= '9') fail_usage("{0} {1}: {1} what? write {1}d, {1}h, {1}m or {1}s", option, text);
+  if (!seconds) fail_usage("{} {}: not a length of time; write 30d, 12h, 90m or 45s, at least 1s", option, text);
   return *seconds;
+}
+
+std::int64_t parse_duration_or_0(std::string_view text, std::string_view option) {
+  return text == "0" ? 0 : parse_duration(text, option);
 }
 
 }  // namespace mal
