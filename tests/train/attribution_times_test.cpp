@@ -97,7 +97,7 @@ TEST_CASE("window, gap, truncate and history count microseconds", "[attribution]
         std::vector<std::string>{"u,8.5,k,0.33333334,3", "u,9,k,0.33333334,3", "u,10.5,k,0.33333334,3"});
 }
 
-TEST_CASE("--from, --to and the test period take fractions and dates", "[attribution]") {
+TEST_CASE("bounds of a log (--from, --to) and the test period take fractions and dates", "[attribution]") {
   const AttributionFolder folder;
   AttributeOptions o = folder.options("time,user,advertiser\n1.4,u,a\n1.5,u,a\n2,u,a\n3.25,u,a\n3.5,u,a\n",
                                       "time,user,advertiser\n3.3,u,a\n");
@@ -111,7 +111,7 @@ TEST_CASE("--from, --to and the test period take fractions and dates", "[attribu
              Contains("\"first_time\": 1.5,") && Contains("\"test_start\": 3.25,"));
 }
 
-TEST_CASE("--utc-offset is hours east of Greenwich", "[attribution]") {
+TEST_CASE("the UTC offset is hours east of Greenwich", "[attribution]") {
   const AttributionFolder folder;
   // 2017-12-02 16:00:00 in Greenwich is midnight in China (+8), and 11:00 in New York (−5).
   const std::string clicks = "time,user,advertiser\n1512230399,u,a\n1512230400,u,a\n",
