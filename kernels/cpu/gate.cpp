@@ -74,13 +74,13 @@ void gate_gradient(const Gate& gate, const float* weights, const float* dweights
 
 // y = w x, or y += w x
 void scaled(float w, const float* x, float* y, std::int64_t width, bool accumulate) {
-  if (accumulate) {
-#pragma omp simd
-    for (std::int64_t c = 0; c < width; ++c) y[c] += w * x[c];
-  } else {
+  if (!accumulate) {
 #pragma omp simd
     for (std::int64_t c = 0; c < width; ++c) y[c] = w * x[c];
+    return;
   }
+#pragma omp simd
+  for (std::int64_t c = 0; c < width; ++c) y[c] += w * x[c];
 }
 
 float dot_row(const float* a, const float* b, std::int64_t width) {
