@@ -73,8 +73,8 @@ struct ClickLog {
   Interner users, keys, channels, slices;
   std::vector<Interner> history_values;
   std::uint32_t groups = 0;
-  std::uint64_t rows = 0;            // read, of all files
-  std::uint64_t skipped_rows = 0;    // rows that are neither click nor conversion, or were filtered out
+  std::uint64_t rows = 0;          // read, of all files
+  std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
 
   std::size_t size() const { return time.size(); }
   // Leaves out the clicks of each group before its time; one a group.
