@@ -6,9 +6,13 @@
 #include <memory>
 
 #include "engine/error.h"
+#include "engine/file.h"
+#include "train/data/dataset_layout.h"
 #include "train/data/parquet/export_parquet.h"
 #include "train/data/prepare.h"
 #include "train/data/prepare_parts.h"
+#include "train/data/prepare_warnings.h"
+#include "train/data/schema_yaml.h"
 #include "train/data/stats.h"
 
 namespace mal {
@@ -71,8 +75,9 @@ void add_prepare_command(CLI::App& app) {
                  stats.test.rows);
       return;
     }
-    if (stats.test.rows == 0)
-      fmt::print(stderr, "mal_data: warning: there are no test rows, so nothing can be evaluated\n");
+    const std::string schema = prepare_options.output + kSchemaFile;
+    for (const std::string& line : data_warnings(parse_schema(read_file(schema), schema), stats))
+      fmt::print(stderr, "mal_data: warning: {}\n", line);
     fmt::print("data set {}: {} training rows, {} test rows\n", prepare_options.output, stats.train.rows,
                stats.test.rows);
   });
