@@ -16,6 +16,7 @@
 #include "train/attribution/read_clicks.h"
 #include "train/attribution/sample_writer.h"
 #include "train/attribution/text.h"
+#include "train/attribution/touch_rules.h"
 #include "train/config/progress.h"
 #include "train/data/sample_files.h"
 
@@ -147,8 +148,8 @@ class Clicks {
 
 // Fitted on this log, or given; and where fitted, written beside the samples. Empty without a data-driven mechanism.
 ChannelModel channel_model(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
-                           const std::optional<ChannelModel>& given, Clicks& clicks, const std::string& folder,
-                           AttributeReport& report) {
+                           const std::optional<ChannelModel>& given, const JourneyRule& rule, Clicks& clicks,
+                           const std::string& folder, AttributeReport& report) {
   std::vector<Mechanism> wanted;
   for (const NamedMechanism& named : mechanisms)
     if (needs_fit(named.mechanism)) wanted.push_back(named.mechanism);
@@ -158,7 +159,7 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
     return model_for_log(*given, clicks.all().channels);
   }
   ChannelFit fit(clicks.all().channels, wanted,
-                 {.rule = {options.window * kSecond, options.restart},
+                 {.rule = rule,
                   .until = report.split ? report.test_start : kForever,
                   .seed = options.seed,
                   .exact_channels = options.exact_channels});
@@ -203,9 +204,12 @@ AttributeReport attribute(const AttributeOptions& given_options) {
     fail_usage("--gap: it reaches back beyond the first click ({}), so train.csv would be empty",
                date_of(report.first_time));
 
+  std::optional<TouchRules> touches;
+  if (TouchRules::given(options)) touches.emplace(options, clicks.all().channels);
+  const JourneyRule rule = {options.window * kSecond, options.restart, touches ? &*touches : nullptr};
   MechanismParameters parameters;
   parameters.half_life_seconds = static_cast<double>(options.half_life);
-  const ChannelModel model = channel_model(options, mechanisms, given, clicks, folder.path(), report);
+  const ChannelModel model = channel_model(options, mechanisms, given, rule, clicks, folder.path(), report);
   parameters.channel_values = model.values(Mechanism::shapley);
   parameters.markov_values = model.values(Mechanism::markov);
   parameters.logistic_values = model.values(Mechanism::logistic);
@@ -215,7 +219,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   Describer describer(options, mechanisms, clicks.all(), report);
   SampleWriter writer(options, report, folder.path(), spool);
   clicks.for_each([&](std::size_t part, const ClickLog& log, const ClickOrder& order) {
-    const Journeys journeys = build_journeys(log, order, {options.window * kSecond, options.restart}, kForever);
+    const Journeys journeys = build_journeys(log, order, rule, kForever);
     const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until);
     describer.add(log, order, journeys, credits);
     LogLines lines(options, log, order, credits);

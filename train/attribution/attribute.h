@@ -22,6 +22,7 @@ struct AttributeOptions {
   std::int64_t window = 30 * 86400;    // seconds
   std::int64_t half_life = 7 * 86400;  // seconds
   bool restart = false;                // a journey does not reach back past an earlier conversion of its user and key
+  std::vector<std::string> exclude_channels;  // their clicks are in no journey that has another
 
   // Column names; empty: the format's own.
   std::string user, time, key, channel, conversion_id, journey, conversion;
@@ -74,6 +75,7 @@ struct ChannelReport {
   std::uint64_t clicks = 0;
   CoalitionCount alone;        // journeys of the fit that touch no other channel
   bool known = true;           // false: no journey of the fit touches it, so its values are 0
+  bool excluded = false;       // of --exclude-channel
   std::vector<double> values;  // one a fitted mechanism
 };
 

@@ -74,6 +74,10 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
   command.add_flag("--restart", o.restart,
                    "A journey does not reach back past an earlier conversion of its user and key");
+  command
+      .add_option("--exclude-channel", o.exclude_channels,
+                  "Channels whose clicks get no credit where the journey has another click (direct, say)")
+      ->delimiter(',');
   command.add_option("--half-life", line.half_life, "Of time_decay")->capture_default_str();
   command.add_option("--keep", o.keep, "Columns to pass through [all that do not tell the outcome]")->delimiter(',');
   command.add_option("--drop", o.drop, "Columns not to pass through")->delimiter(',');

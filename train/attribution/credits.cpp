@@ -20,11 +20,11 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
   credits.path_length.assign(log.size(), 0);
   credits.is_last.assign(log.size(), false);
   std::vector<bool> in_several(log.size(), false);
-  JourneyView view(log, order);
+  JourneyView view(log, order, journeys.rule);
   std::vector<double> shares;
   for (const JourneyRange& range : journeys.converting) {
     const Journey journey = view.load(range);
-    const std::uint32_t clicks = range.end - range.begin;
+    const std::uint32_t clicks = range.clicks;
     shares.resize(clicks);
     // Clicks of a journey are in time order: those that may not know of the conversion come first.
     std::uint32_t first = 0;
@@ -34,18 +34,18 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
       credit_journey(mechanisms[m].mechanism, journey, parameters, shares);
       std::vector<float>& column = credits.views[m];
       for (std::uint32_t k = first; k < clicks; ++k) {
-        float& credit = column[order.by_group[range.begin + k]];
+        float& credit = column[journey.clicks[k]];
         const double sum = credit + shares[k];
         if (sum > 1 + kRounding) credits.cut[m].add(sum - 1);
         credit = std::min(1.0F, static_cast<float>(sum));
       }
     }
     for (std::uint32_t k = first; k < clicks; ++k) {
-      const std::uint32_t click = order.by_group[range.begin + k];
+      const std::uint32_t click = journey.clicks[k];
       if (credits.path_length[click] > 0) in_several[click] = true;
       credits.path_length[click] = std::max(credits.path_length[click], clicks);
     }
-    if (first < clicks) credits.is_last[order.by_group[range.end - 1]] = true;
+    if (first < clicks) credits.is_last[journey.clicks.back()] = true;
   }
   credits.clicks_in_several_journeys =
       static_cast<std::uint64_t>(std::count(in_several.begin(), in_several.end(), true));
@@ -55,10 +55,9 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
 void observe_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
                       const std::function<void(const Journey& journey, bool converted)>& visit) {
   const Journeys journeys = build_journeys(log, order, rule, until);
-  JourneyView view(log, order);
+  JourneyView view(log, order, rule);
   for (const JourneyRange& range : journeys.converting) visit(view.load(range), true);
-  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, rule.window, until))
-    visit(view.load(range), false);
+  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, until)) visit(view.load(range), false);
 }
 
 }  // namespace mal

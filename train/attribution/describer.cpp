@@ -64,7 +64,7 @@ void Describer::add_journeys(const Journeys& journeys, const Credits& credits) {
   report_.conversions_without_clicks += journeys.conversions_without_clicks;
   report_.journeys += journeys.converting.size();
   for (const JourneyRange& journey : journeys.converting) {
-    const std::uint64_t clicks = journey.end - journey.begin;
+    const std::uint64_t clicks = journey.clicks;
     report_.journey_clicks += clicks;
     report_.single_click_journeys += clicks == 1 ? 1 : 0;
     report_.longest_journey = std::max(report_.longest_journey, clicks);
@@ -78,12 +78,11 @@ void Describer::add_journeys(const Journeys& journeys, const Credits& credits) {
 // Clicks of train.csv in a journey that converts in the test period or later: their labels look into it.
 void Describer::add_early_clicks(const ClickLog& log, const ClickOrder& order, const Journeys& journeys) {
   std::vector<bool> early(log.size(), false);
+  JourneyView view(log, order, journeys.rule);
   for (const JourneyRange& journey : journeys.converting) {
     if (journey.conversion_time < report_.test_start) continue;
-    for (std::uint32_t position = journey.begin; position < journey.end; ++position) {
-      const std::uint32_t click = order.by_group[position];
+    for (const std::uint32_t click : view.clicks(journey))
       if (log.time[click] < report_.test_start - options_.gap * kSecond) early[click] = true;
-    }
   }
   report_.train_clicks_of_test_conversions += static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));
 }
@@ -132,7 +131,8 @@ void Describer::describe_channels(const ChannelModel& model) {
   for (std::size_t c = 0; c < model.channels.size(); ++c) {
     if (channel_clicks_[c] == 0) continue;  // of touches that --truncate dropped
     ChannelReport& channel = report_.channels.emplace_back();
-    channel = {model.channels[c], channel_clicks_[c], model.alone[c], model.known[c], {}};
+    channel = {model.channels[c], channel_clicks_[c], model.alone[c], model.known[c], false, {}};
+    channel.excluded = std::ranges::find(options_.exclude_channels, channel.name) != options_.exclude_channels.end();
     for (const FittedMechanism& fitted : model.mechanisms) channel.values.push_back(fitted.values[c]);
     if (!channel.known) report_.unknown_channel_clicks += channel.clicks;
   }

@@ -49,6 +49,8 @@ ClickOrder order_clicks(const ClickLog& log) {
 
 Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until) {
   Journeys journeys;
+  journeys.rule = rule;
+  JourneyView view(log, order, rule);
   std::uint32_t used = 0;  // with restart: clicks of the group up to its earlier conversion end here
   for (const Conversion& conversion : sorted_conversions(log, until)) {
     // Groups come one after the other, so `used` of another group is before this one's first click.
@@ -56,17 +58,20 @@ Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const Jour
     const std::uint32_t group_end = order.group_begin[conversion.group + 1];
     const std::uint32_t begin = first_at(log, order, group_begin, group_end, conversion.time - rule.window);
     const std::uint32_t end = first_at(log, order, begin, group_end, conversion.time + 1);
-    if (begin == end)
+    JourneyRange journey = {begin, end, conversion.time, end - begin};
+    if (rule.touches != nullptr) journey.clicks = static_cast<std::uint32_t>(view.clicks(journey).size());
+    if (journey.clicks == 0)
       ++journeys.conversions_without_clicks;
     else
-      journeys.converting.push_back({begin, end, conversion.time});
+      journeys.converting.push_back(journey);
     if (rule.restart) used = end;
   }
   return journeys;
 }
 
 std::vector<JourneyRange> build_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
-                                               std::int64_t window, std::int64_t until) {
+                                               std::int64_t until) {
+  const std::int64_t window = journeys.rule.window;
   std::vector<bool> converted(order.by_group.size(), false);
   for (const JourneyRange& journey : journeys.converting)
     std::fill(converted.begin() + journey.begin, converted.begin() + journey.end, true);
@@ -82,22 +87,31 @@ std::vector<JourneyRange> build_quiet_journeys(const ClickLog& log, const ClickO
       }
       std::uint32_t begin = end - 1;
       while (begin > group_begin && !converted[begin - 1] && time_at(begin - 1) >= time_at(end - 1) - window) --begin;
-      quiet.push_back({begin, end, 0});
+      quiet.push_back({begin, end, 0, end - begin});
       end = begin;
     }
   }
   return quiet;
 }
 
+std::span<const std::uint32_t> JourneyView::clicks(const JourneyRange& range) {
+  const std::span<const std::uint32_t> all = std::span(order_.by_group).subspan(range.begin, range.end - range.begin);
+  if (rule_.touches == nullptr) return all;
+  clicks_.clear();
+  for (const std::uint32_t click : all)
+    if (!rule_.touches->excluded(log_, click)) clicks_.push_back(click);
+  return clicks_.empty() ? all : clicks_;  // a journey of excluded clicks alone is as any other
+}
+
 Journey JourneyView::load(const JourneyRange& range) {
+  const std::span<const std::uint32_t> journey = clicks(range);
   times_.clear();
   channels_.clear();
-  for (std::uint32_t position = range.begin; position < range.end; ++position) {
-    const std::uint32_t click = order_.by_group[position];
+  for (const std::uint32_t click : journey) {
     times_.push_back(log_.time[click]);
     channels_.push_back(log_.channel[click]);
   }
-  return {times_, channels_};
+  return {times_, channels_, journey};
 }
 
 }  // namespace mal

@@ -7,6 +7,7 @@
 
 #include "train/attribution/click_log.h"
 #include "train/attribution/mechanisms.h"
+#include "train/attribution/touch_rules.h"
 
 namespace mal {
 
@@ -22,38 +23,48 @@ ClickOrder order_clicks(const ClickLog& log);
 struct JourneyRule {
   std::int64_t window = 0;  // as the times of the log: microseconds
   bool restart = false;
+  const TouchRules* touches = nullptr;  // none: every click in the range is in the journey
 };
 
-// Clicks by_group[begin, end) and what came of them.
+// Clicks by_group[begin, end), what came of them, and how many of them are in the journey.
 struct JourneyRange {
   std::uint32_t begin, end;
   std::int64_t conversion_time;  // of a converting journey
+  std::uint32_t clicks;
 };
 
 struct Journeys {
+  JourneyRule rule;
   std::vector<JourneyRange> converting;
   std::uint64_t conversions_without_clicks = 0;
 };
 
 // A conversion's journey: the clicks of its group with conversion − window ≤ time ≤ conversion. A click may be in
 // several journeys, if its group converts more than once; with `restart` in one at most: a journey then begins after
-// the group's earlier conversion. Events at or after `until` are as if they did not exist.
+// the group's earlier conversion. rule.touches says which of these clicks share the credit. Events at or after `until`
+// are as if they did not exist.
 Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until);
 
 // Clicks before `until` that are in no converting journey, as journeys that did not convert: the last such click of a
-// group closes one that reaches back over `window`, the last one before that closes the next.
+// group closes one that reaches back over the window, but not past a click of a converting journey; the last one before
+// that closes the next. A click that rule.touches takes out of a converting journey is in none of these either.
 std::vector<JourneyRange> build_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
-                                               std::int64_t window, std::int64_t until);
+                                               std::int64_t until);
 
 // The clicks of one journey, gathered. The spans live until the next load().
 class JourneyView {
  public:
-  JourneyView(const ClickLog& log, const ClickOrder& order) : log_(log), order_(order) {}
+  JourneyView(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule)
+      : log_(log), order_(order), rule_(rule) {}
   Journey load(const JourneyRange& range);
+  // Indices of the clicks alone, in time order.
+  std::span<const std::uint32_t> clicks(const JourneyRange& range);
 
  private:
   const ClickLog& log_;
   const ClickOrder& order_;
+  JourneyRule rule_;
+  std::vector<std::uint32_t> clicks_;
   std::vector<std::int64_t> times_;
   std::vector<std::uint32_t> channels_;
 };

@@ -14,8 +14,9 @@ enum class Mechanism { last, first, linear, time_decay, position, shapley, marko
 
 // The clicks of one journey in time order, all of them at or before the conversion.
 struct Journey {
-  std::span<const std::int64_t> times;      // microseconds since 1970
-  std::span<const std::uint32_t> channels;  // as long as times; an index into the values of MechanismParameters
+  std::span<const std::int64_t> times;         // microseconds since 1970
+  std::span<const std::uint32_t> channels;     // as long as times; an index into the values of MechanismParameters
+  std::span<const std::uint32_t> clicks = {};  // of the log, where the journey is from one
 };
 
 struct MechanismParameters {

@@ -130,6 +130,7 @@ std::vector<std::string> clipped_by(const AttributeReport& r, const ChannelRepor
 
 // What a value does not say by itself: "  clipped", or by which of several mechanisms.
 std::string mark(const AttributeReport& r, const ChannelReport& channel) {
+  if (channel.excluded) return "  excluded";
   if (!channel.known) return fmt::format("  not in the {}", r.channel_model.empty() ? "fit" : "model");
   const std::vector<std::string> names = clipped_by(r, channel);
   if (names.empty()) return "";
@@ -195,6 +196,7 @@ ordered_json parameters_json(const AttributeOptions& o) {
                        {"seed", o.seed}};
   if (!o.channel_model.empty()) json["channel_model"] = std::filesystem::path(o.channel_model).filename().string();
   if (o.restart) json["restart"] = true;
+  if (!o.exclude_channels.empty()) json["exclude_channels"] = o.exclude_channels;
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
@@ -248,6 +250,7 @@ ordered_json fit_json(const AttributeReport& r) {
                           {"conversions_alone", c.alone.conversions},
                           {"in_fit", c.known},
                           {"clipped", clipped_by(r, c)}};
+    if (c.excluded) entry["excluded"] = true;
     for (std::size_t m = 0; m < c.values.size(); ++m) entry[r.fitted_mechanisms[m] + "_value"] = c.values[m];
     channels.push_back(entry);
   }
