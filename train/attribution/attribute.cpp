@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/attribution/channel_model.h"
+#include "train/attribution/channel_sums.h"
 #include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/describer.h"
@@ -26,6 +27,12 @@ namespace {
 
 constexpr const char* kMarker = "attribution.json";
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
+
+void write_text(const std::string& path, const std::string& text) {
+  OutputFile file(path);
+  file.write(text);
+  file.commit();
+}
 
 ReadProgress reading_progress(bool shown) {
   if (!shown) return [](const TextTable&) {};
@@ -93,6 +100,7 @@ void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeRep
   report.dropped_touches = counts.dropped_touches;
   report.clicks = counts.clicks;
   report.conversions = counts.conversions;
+  report.value = counts.value.value();
   report.first_time = counts.first_time;
   report.last_time = counts.last_time;
 }
@@ -165,9 +173,7 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
                   .exact_channels = options.exact_channels});
   clicks.for_each([&](std::size_t, const ClickLog& log, const ClickOrder& order) { fit.observe(log, order); });
   const ChannelModel model = fit.model();
-  OutputFile json(folder + "/channel_model.json");
-  json.write(channel_model_json(model));
-  json.commit();
+  write_text(folder + "/channel_model.json", channel_model_json(model));
   return model_for_log(model, clicks.all().channels);
 }
 
@@ -216,11 +222,16 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.known_labels = options.train_labels == "known";
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
 
+  ChannelSums sums(clicks.all().channels.size(), mechanisms.size());
+  const VisitShares visit = [&](std::size_t mechanism, const JourneyRange& range, const Journey& journey,
+                                std::span<const double> shares) { sums.add(mechanism, journey, shares, range.value); };
   Describer describer(options, mechanisms, clicks.all(), report);
   SampleWriter writer(options, report, folder.path(), spool);
   clicks.for_each([&](std::size_t part, const ClickLog& log, const ClickOrder& order) {
     const Journeys journeys = build_journeys(log, order, rule, kForever);
-    const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until);
+    const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until, visit);
+    sums.add_clicks(log);
+    sums.add_values(journeys);
     describer.add(log, order, journeys, credits);
     LogLines lines(options, log, order, credits);
     for (std::size_t place = 0; place < log.size(); ++place) {
@@ -235,11 +246,12 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   if (clicks.parts() != nullptr) clicks.parts()->merge([&](const ClickLine& line) { writer.add(line); });
   writer.finish();
   describer.finish(model);
+  report.table_shown = options.report || (options.value && !options.value->empty()) || !options.cost.empty();
+  sums.describe(options, clicks.all(), report);
+  write_text(folder.path() + "/channels.csv", channels_csv(report.table));
 
   spool.remove();
-  OutputFile json(folder.path() + "/" + kMarker);
-  json.write(to_json(options, report));
-  json.commit();
+  write_text(folder.path() + "/" + kMarker, to_json(options, report));
   folder.commit();
   return report;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "train/attribution/channel_totals.h"
 #include "train/attribution/coalitions.h"
 #include "train/data/time_text.h"
 
@@ -26,7 +27,10 @@ struct AttributeOptions {
 
   // Column names; empty: the format's own.
   std::string user, time, key, channel, conversion_id, journey, conversion;
-  std::string event;  // csv: its presence makes the inputs event logs
+  std::optional<std::string> value;  // of conversions; without: `value` of --conversions if there is one; empty: none
+  std::string cost;                  // of clicks; empty: none
+  bool report = false;               // writes report.html, and the table of channels into the summary
+  std::string event;                 // csv: its presence makes the inputs event logs
   std::string click_event = "click", conversion_event = "conversion";
   std::optional<std::string> na;        // names that say "missing", as MissingNames takes them
   std::vector<std::string> columns;     // of inputs without a header line
@@ -103,11 +107,14 @@ struct AttributeReport {
   std::string channel_model;                 // the file of a given model; then its counts stand above
   std::uint64_t unknown_channel_clicks = 0;  // clicks of channels that are not in the fit, or in the given model
   std::vector<ChannelReport> channels;       // by falling value; empty without a fit
+  ChannelTable table;                        // credit by channel, by conversion; channels.csv
+  bool table_shown = false;                  // in the summary
+  double value = 0, credited_value = 0;      // of all conversions, and of those with a click
   std::vector<std::string> columns;          // of the files written
 };
 
-// Writes DIR/train.csv, DIR/test.csv (with a split), DIR/attribution.json and (with a data-driven mechanism)
-// DIR/channel_model.json; all of them or none. Throws Error.
+// Writes DIR/train.csv, DIR/test.csv (with a split), DIR/channels.csv, DIR/attribution.json and (with a data-driven
+// mechanism) DIR/channel_model.json; all of them or none. Throws Error.
 AttributeReport attribute(const AttributeOptions& options);
 
 std::string summary(const AttributeReport& report);  // for people, several lines

@@ -42,6 +42,10 @@ void add_input_options(CLI::App& command, CommandLine& line) {
   command.add_option("--key", o.key, "Column that a click and its conversion share [advertiser; else campaign]");
   command.add_option("--channel", o.channel, "Column of the channel [channel if there is one, else the key]");
   command.add_option("--conversion-id", o.conversion_id, "Column of the conversion's id [conversion_id]");
+  command.add_option_function<std::string>(
+      "--value", [&o](const std::string& column) { o.value = column; },
+      "Column of what a conversion is worth [value, if the first file of --conversions has it; '': none]");
+  command.add_option("--cost", o.cost, "Column of what a click cost, for CPA and ROAS in channels.csv");
   command.add_option("--journey", o.journey, "journeys: column of the journey's name [journey]");
   command.add_option("--conversion", o.conversion, "journeys: column with 1 if the journey converted [conversion]");
   command.add_option("--event", o.event,
@@ -100,6 +104,7 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--gap", line.gap,
                      "Clicks in this time before the test period go to neither file: their labels are not ripe");
   command.add_option("--by", o.by, "Sum credit, and count clicks that got any, by the values of this column, too");
+  command.add_flag("--report", o.report, "Print credited conversions, value and cost by channel, too");
   command.add_option("--truth", o.truth, "Column of true credits: print each mechanism's distance from them");
   command.add_option("--exact-channels", o.exact_channels, "Shapley values are sampled for more channels than this")
       ->check(CLI::Range(1, 24))

@@ -54,6 +54,7 @@ class PairInterner {
 struct Conversion {
   std::int64_t time;
   std::uint32_t group;
+  double value = 0;
 };
 
 // Columns of equal length, one entry a click in input order.
@@ -67,12 +68,14 @@ struct ClickLog {
   std::vector<std::uint64_t> row;                   // of its other columns, in the RowSpool
   std::vector<std::uint32_t> slice;                 // of --by; empty without it
   std::vector<float> truth;                         // of --truth; empty without it
+  std::vector<double> cost;                         // of --cost; empty without it
   std::vector<std::vector<std::uint32_t>> history;  // [history column][click]: ids of the values
   std::vector<Conversion> conversions;
 
   Interner users, keys, channels, slices;
   std::vector<Interner> history_values;
   std::uint32_t groups = 0;
+  bool has_values = false;         // it is known what conversions are worth
   std::uint64_t rows = 0;          // read, of all files
   std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
 

@@ -20,6 +20,7 @@ ClickParts::ClickParts(const AttributeOptions& options, const std::string& folde
     : folder_(folder),
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
+      with_cost_(!options.cost.empty()),
       histories_(options.history.size()),
       mechanisms_(mechanisms) {
   for (std::size_t part = 0; part < kParts; ++part) files_.emplace_back(fmt::format("{}/clicks-{:03}", folder, part));
@@ -35,16 +36,19 @@ void ClickParts::put_click(std::uint8_t kind, const ReadClick& click, std::strin
   file.put(click.row);
   if (with_slices_) file.put(click.slice);
   if (with_truth_) file.put(click.truth);
+  if (with_cost_) file.put(click.cost);
   file.put(user);
   file.put(key);
   for (const std::string_view value : click.history) file.put(value);
   counts_.add_click(click.time);
 }
 
-void ClickParts::put_time(std::uint8_t kind, std::int64_t time, std::string_view user, std::string_view key) {
+void ClickParts::put_time(std::uint8_t kind, std::int64_t time, double value, std::string_view user,
+                          std::string_view key) {
   PartFile& file = files_[part_of(user)];
   file.put(kind);
   file.put(time);
+  file.put(value);
   file.put(user);
   file.put(key);
 }
@@ -62,8 +66,9 @@ void ClickParts::add_click(const ReadClick& click, std::string_view user, std::s
   put_click(kClick, click, user, key);
 }
 
-void ClickParts::add_conversion(std::int64_t time, std::string_view user, std::string_view key) {
-  put_time(kConversion, time, user, key);
+void ClickParts::add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) {
+  put_time(kConversion, time, value, user, key);
+  counts_.value.add(value);
   ++counts_.conversions;
 }
 
@@ -78,14 +83,16 @@ void ClickParts::finish() {
     LogCounts touches;
     const auto put = [this](const NamedOutcome& outcome) {
       const std::string_view key = key_of(outcome.file, outcome.name);
-      if (outcome.kept_from) put_time(kKeptFrom | kNamed, *outcome.kept_from, outcome.user, key);
+      if (outcome.kept_from) put_time(kKeptFrom | kNamed, *outcome.kept_from, 0, outcome.user, key);
       if (!outcome.conversion) return;
-      put_time(kConversion | kNamed, *outcome.conversion, outcome.user, key);
+      put_time(kConversion | kNamed, *outcome.conversion, outcome.value, outcome.user, key);
+      counts_.value.add(outcome.value);
       ++counts_.conversions;
     };
     names_->resolve(put, touches);
     if (names_->layout().truncate > 0) {
       touches.conversions = counts_.conversions;
+      touches.value = counts_.value;
       counts_ = touches;
     }
     names_.reset();
@@ -110,9 +117,10 @@ ClickLog ClickParts::load(std::size_t part) {
   while (file.read(&kind, sizeof kind)) {
     const auto time = file.get<std::int64_t>();
     if ((kind & kClick) == 0) {
+      const auto value = file.get<double>();
       const std::uint32_t its_group = group().second;
       if ((kind & kKeptFrom) == 0) {
-        log.conversions.push_back({time, its_group});
+        log.conversions.push_back({time, its_group, value});
       } else {
         kept_from.resize(log.groups, std::numeric_limits<std::int64_t>::min());
         kept_from[its_group] = time;
@@ -125,6 +133,7 @@ ClickLog ClickParts::load(std::size_t part) {
     log.row.push_back(file.get<std::uint64_t>());
     if (with_slices_) log.slice.push_back(file.get<std::uint32_t>());
     if (with_truth_) log.truth.push_back(file.get<float>());
+    if (with_cost_) log.cost.push_back(file.get<double>());
     const auto [user, pair] = group();
     log.user.push_back(user);
     log.group.push_back(pair);

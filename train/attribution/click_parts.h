@@ -32,7 +32,7 @@ class ClickParts : public ClickTarget {
   ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms);
 
   void add_click(const ReadClick& click, std::string_view user, std::string_view key) override;
-  void add_conversion(std::int64_t time, std::string_view user, std::string_view key) override;
+  void add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) override;
   void add_named(const NamedRow& row, const ReadClick* click) override;
   void finish() override;
 
@@ -48,11 +48,11 @@ class ClickParts : public ClickTarget {
  private:
   struct Run;
   void put_click(std::uint8_t kind, const ReadClick& click, std::string_view user, std::string_view key);
-  void put_time(std::uint8_t kind, std::int64_t time, std::string_view user, std::string_view key);
+  void put_time(std::uint8_t kind, std::int64_t time, double value, std::string_view user, std::string_view key);
   std::string_view key_of(std::uint32_t file, std::string_view name);
 
   std::string folder_;
-  bool with_slices_, with_truth_;
+  bool with_slices_, with_truth_, with_cost_;
   std::size_t histories_, mechanisms_;
   std::optional<NameParts> names_;  // of a layout whose rows name what they belong to
   std::string key_;                 // scratch

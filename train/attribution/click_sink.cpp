@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "train/attribution/amounts.h"
 #include "train/attribution/text.h"
 #include "train/data/sample_values.h"
 
@@ -101,6 +102,7 @@ void ClickSink::open(const TextTable& table) {
   channel_ = table.require(names_.channel, "--channel");
   if (!options_.by.empty()) slice_ = table.require(options_.by);
   if (!options_.truth.empty()) truth_ = table.require(options_.truth);
+  if (!options_.cost.empty()) cost_ = table.require(options_.cost, "--cost");
   history_ = require_all(table, options_.history);
   if (passed_names_.empty()) choose_columns(table);
   passed_.clear();
@@ -150,6 +152,7 @@ const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
   click_.channel = log_.channels.intern(table.field(channel_));
   if (slice_ >= 0) click_.slice = log_.slices.intern(table.field(slice_));
   if (truth_ >= 0) click_.truth = static_cast<float>(table.number(truth_));
+  if (cost_ >= 0) click_.cost = checked_amount(table, cost_, "cost");
   click_.history.clear();
   for (const int column : history_) click_.history.push_back(history_value(table, column, missing_));
   click_.row = spool_row(table);

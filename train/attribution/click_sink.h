@@ -70,7 +70,7 @@ class ClickSink {
   TimeFilter filter_;
   MissingNames missing_;
   std::vector<std::string> passed_names_;
-  int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1;
+  int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1, cost_ = -1;
   std::vector<int> history_;
   std::vector<std::pair<int, int>> passed_;  // the first and last of columns that follow each other
   std::string row_;

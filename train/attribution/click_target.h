@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "train/attribution/exact_sum.h"
+
 namespace mal {
 
 // What of a click is kept, beside its user and what it belongs to.
@@ -16,6 +18,7 @@ struct ReadClick {
   std::uint32_t channel = 0, slice = 0;
   std::uint64_t row = 0;  // in the RowSpool
   float truth = 0;
+  double cost = 0;
   std::vector<std::string_view> history;  // a value a history column
 };
 
@@ -24,12 +27,14 @@ struct NamedRow {
   std::string_view name, user;
   std::int64_t time = 0;  // of the conversion, or of the touch
   bool converted = true;
+  double value = 0;        // of the conversion
   std::uint32_t file = 0;  // of the inputs
   std::uint64_t line = 0;
 };
 
 struct LogCounts {
   std::uint64_t clicks = 0, conversions = 0;
+  ExactSum value;                              // of the conversions
   std::uint64_t dropped_touches = 0;           // cut off by --truncate
   std::int64_t first_time = 0, last_time = 0;  // of the clicks
 
@@ -49,7 +54,7 @@ class ClickTarget {
 
   // What has the same user and key belongs together.
   virtual void add_click(const ReadClick& click, std::string_view user, std::string_view key) = 0;
-  virtual void add_conversion(std::int64_t time, std::string_view user, std::string_view key) = 0;
+  virtual void add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) = 0;
   // What has the same name belongs together. click: null if the row is none that counts.
   virtual void add_named(const NamedRow& row, const ReadClick* click) = 0;
   // After the last row. Throws if rows contradict each other in what they say of a name, unless add_named did.

@@ -13,7 +13,7 @@ constexpr double kRounding = 1e-6;
 
 Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
                         const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters,
-                        std::optional<std::int64_t> known_until) {
+                        std::optional<std::int64_t> known_until, const VisitShares& visit) {
   Credits credits;
   credits.views.assign(mechanisms.size(), std::vector<float>(log.size(), 0.0F));
   credits.cut.resize(mechanisms.size());
@@ -32,6 +32,7 @@ Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Jour
       while (first < clicks && journey.times[first] < *known_until) ++first;
     for (std::size_t m = 0; m < mechanisms.size(); ++m) {
       credit_journey(mechanisms[m].mechanism, journey, parameters, shares);
+      if (visit) visit(m, range, journey, shares);
       std::vector<float>& column = credits.views[m];
       for (std::uint32_t k = first; k < clicks; ++k) {
         float& credit = column[journey.clicks[k]];

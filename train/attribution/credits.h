@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "train/attribution/attribute.h"
@@ -22,11 +23,15 @@ struct Credits {
   std::uint64_t clicks_in_several_journeys = 0;
 };
 
+// Called with the shares of every converting journey, one a click, by mechanism.
+using VisitShares = std::function<void(std::size_t mechanism, const JourneyRange& range, const Journey& journey,
+                                       std::span<const double> shares)>;
+
 // A click that is in several journeys gets min(1, Σ). With `known_until`, clicks before it get nothing from conversions
-// at or after it: what was known then. Shares are those of the whole journey all the same.
+// at or after it: what was known then. Shares are those of the whole journey all the same, and those that visit gets.
 Credits compute_credits(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
                         const std::vector<NamedMechanism>& mechanisms, const MechanismParameters& parameters,
-                        std::optional<std::int64_t> known_until = {});
+                        std::optional<std::int64_t> known_until = {}, const VisitShares& visit = {});
 
 // Calls visit(journey, converted) for the journeys that could be observed at `until`, from clicks and conversions
 // before it alone: first those that convert, then the others.

@@ -58,7 +58,7 @@ Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const Jour
     const std::uint32_t group_end = order.group_begin[conversion.group + 1];
     const std::uint32_t begin = first_at(log, order, group_begin, group_end, conversion.time - rule.window);
     const std::uint32_t end = first_at(log, order, begin, group_end, conversion.time + 1);
-    JourneyRange journey = {begin, end, conversion.time, end - begin};
+    JourneyRange journey = {begin, end, conversion.time, end - begin, conversion.value};
     if (rule.touches != nullptr) journey.clicks = static_cast<std::uint32_t>(view.clicks(journey).size());
     if (journey.clicks == 0)
       ++journeys.conversions_without_clicks;

@@ -31,6 +31,7 @@ struct JourneyRange {
   std::uint32_t begin, end;
   std::int64_t conversion_time;  // of a converting journey
   std::uint32_t clicks;
+  double value = 0;  // of its conversion
 };
 
 struct Journeys {

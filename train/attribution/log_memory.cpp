@@ -20,7 +20,8 @@ constexpr std::uint64_t kBytesAClick = 107;   // of a ClickLog with its users an
 constexpr std::uint64_t kBytesAName = 56;     // of a conversion or a journey that rows name: one a row, at most
 constexpr std::uint64_t kBytesACredit = 4;    // a mechanism
 constexpr std::uint64_t kBytesAHistory = 12;  // its columns apart
-constexpr std::uint64_t kCompression = 8;     // gzip and Parquet: a row on disk is at least this part of its text
+constexpr std::uint64_t kBytesACost = 8;
+constexpr std::uint64_t kCompression = 8;  // gzip and Parquet: a row on disk is at least this part of its text
 
 std::uint64_t half_of_memory() {
   const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);
@@ -65,7 +66,7 @@ bool kept_on_disk(const AttributeOptions& options) {
   for (const std::string& path : options.inputs) rows += rows_of(options, path);
   const std::uint64_t a_click = kBytesAClick + kBytesACredit * (options.mechanisms.size() + options.history.size()) +
                                 (options.history.empty() ? 0 : kBytesAHistory) +
-                                (options.format == "csv" ? 0 : kBytesAName);
+                                (options.cost.empty() ? 0 : kBytesACost) + (options.format == "csv" ? 0 : kBytesAName);
   return rows * a_click > (options.memory != 0 ? options.memory : half_of_memory());
 }
 

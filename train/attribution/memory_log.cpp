@@ -8,6 +8,7 @@ MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
     : log_(log),
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
+      with_cost_(!options.cost.empty()),
       layout_(named_layout(options)) {
   log_.history.resize(options.history.size());
   log_.history_values.resize(options.history.size());
@@ -26,6 +27,7 @@ void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t g
   log_.row.push_back(click.row);
   if (with_slices_) log_.slice.push_back(click.slice);
   if (with_truth_) log_.truth.push_back(click.truth);
+  if (with_cost_) log_.cost.push_back(click.cost);
   for (std::size_t h = 0; h < click.history.size(); ++h)
     log_.history[h].push_back(log_.history_values[h].intern(click.history[h]));
   counts_.add_click(click.time);
@@ -36,8 +38,9 @@ void MemoryLog::add_click(const ReadClick& click, std::string_view user, std::st
   push(click, id, pair(id, key));
 }
 
-void MemoryLog::add_conversion(std::int64_t time, std::string_view user, std::string_view key) {
-  log_.conversions.push_back({time, pair(log_.users.intern(user), key)});
+void MemoryLog::add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) {
+  log_.conversions.push_back({time, pair(log_.users.intern(user), key), value});
+  counts_.value.add(value);
   ++counts_.conversions;
 }
 
@@ -54,8 +57,10 @@ void MemoryLog::finish() {
   if (!named_) return;
   if (layout_->truncate > 0) truncate();
   for (std::uint32_t group = 0; group < named_->size(); ++group)
-    if (const std::optional<std::int64_t> time = named_->conversion(group))
-      log_.conversions.push_back({*time, named_group_[group]});
+    if (const std::optional<std::int64_t> time = named_->conversion(group)) {
+      log_.conversions.push_back({*time, named_group_[group], named_->value(group)});
+      counts_.value.add(named_->value(group));
+    }
   counts_.conversions = log_.conversions.size();
   named_.reset();
   named_group_ = {};

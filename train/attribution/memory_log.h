@@ -17,7 +17,7 @@ class MemoryLog : public ClickTarget {
   MemoryLog(const AttributeOptions& options, ClickLog& log);
 
   void add_click(const ReadClick& click, std::string_view user, std::string_view key) override;
-  void add_conversion(std::int64_t time, std::string_view user, std::string_view key) override;
+  void add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) override;
   void add_named(const NamedRow& row, const ReadClick* click) override;  // throws where rows contradict each other
   void finish() override;
 
@@ -27,7 +27,7 @@ class MemoryLog : public ClickTarget {
   void truncate();
 
   ClickLog& log_;
-  bool with_slices_, with_truth_;
+  bool with_slices_, with_truth_, with_cost_;
   PairInterner pairs_;  // of user and key
   std::optional<NamedLayout> layout_;
   std::optional<NamedGroups> named_;

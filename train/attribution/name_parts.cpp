@@ -27,6 +27,7 @@ void NameParts::add(const NamedRow& row, bool touch) {
   file.put(row.time);
   file.put(row.converted);
   file.put(touch);
+  if (!layout_.value_column.empty()) file.put(row.value);
   file.put(row.user);
   file.put(row.name);
 }
@@ -49,6 +50,7 @@ void NameParts::resolve(PartFile& part, const Visit& visit, LogCounts& touches) 
     row.time = part.get<std::int64_t>();
     row.converted = part.get<bool>();
     const bool touch = part.get<bool>();
+    if (!layout_.value_column.empty()) row.value = part.get<double>();
     const std::uint32_t file = layout_.file_of_name(row);
     if (names && names->file != file) {
       report(*names, visit, touches);
@@ -84,7 +86,7 @@ void NameParts::report(Names& names, const Visit& visit, LogCounts& touches) con
   }
   for (std::uint32_t group = 0; group < groups.size(); ++group)
     visit({groups.name(group), names.users.name(groups.user(group)), names.file, groups.conversion(group),
-           cut ? std::optional(groups.kept_from(group)) : std::nullopt});
+           groups.value(group), cut ? std::optional(groups.kept_from(group)) : std::nullopt});
 }
 
 }  // namespace mal

@@ -19,6 +19,7 @@ struct NamedOutcome {
   std::string_view name, user;
   std::uint32_t file;                      // NamedLayout::file_of_name
   std::optional<std::int64_t> conversion;  // when
+  double value;                            // of the conversion
   std::optional<std::int64_t> kept_from;   // with --truncate: touches before it are cut off
 };
 

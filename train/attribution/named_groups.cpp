@@ -13,6 +13,7 @@ std::optional<NamedLayout> named_layout(const AttributeOptions& options) {
   if (options.format == "csv") return std::nullopt;
   NamedLayout layout;
   layout.files = options.inputs;
+  layout.value_column = options.value.value_or("");
   if (options.format == "criteo") {
     layout.noun = "conversion";
     layout.name_column = name_or(options.conversion_id, "conversion_id");
@@ -35,9 +36,10 @@ NamedGroups::Joined NamedGroups::join(const NamedRow& row, std::uint32_t user, b
     names_ = Interner();
   }
   const std::uint32_t group = first_ + names_.intern(row.name);
-  if (group == groups_.size()) groups_.push_back({row.line, row.time, row.file, user, 0, row.converted});
+  if (group == groups_.size()) groups_.push_back({row.line, row.time, row.file, user, 0, row.converted, row.value});
   Group& known = groups_[group];
-  if (known.user != user || known.converted != row.converted) return {group, contradiction(row, user, known)};
+  if (known.user != user || known.converted != row.converted || known.value != row.value)
+    return {group, contradiction(row, user, known)};
   known.time = std::max(known.time, row.time);
   known.touches += touch ? 1 : 0;
   return {group, {}};
@@ -51,6 +53,10 @@ std::string NamedGroups::contradiction(const NamedRow& row, std::uint32_t user, 
     return fmt::format("{}: {} '{}' belongs to user '{}', but at {} to user '{}'; a {} has one user",
                        where(row.file, row.line, layout_.name_column), layout_.noun, row.name, users_.name(user),
                        where(known.file, known.line, layout_.name_column), users_.name(known.user), layout_.noun);
+  if (known.converted == row.converted)
+    return fmt::format("{}: {} '{}' is worth {}, but at {} {}; all rows of a {} say the same",
+                       where(row.file, row.line, layout_.value_column), layout_.noun, row.name, row.value,
+                       where(known.file, known.line, layout_.value_column), known.value, layout_.noun);
   return fmt::format("{}: {} '{}' has both 0 and 1; all rows of a {} say how it ended",
                      where(row.file, row.line, layout_.outcome_column), layout_.noun, row.name, layout_.noun);
 }

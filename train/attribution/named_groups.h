@@ -18,6 +18,7 @@ namespace mal {
 struct NamedLayout {
   std::string noun;                         // "conversion" or "journey"
   std::string name_column, outcome_column;  // for messages
+  std::string value_column;                 // likewise; empty: values are not known
   std::vector<std::string> files;           // likewise
   bool name_a_file = false;                 // names count within one file: two files may both have a journey 0
   bool needs_touch = false;                 // what has no touch left does not convert
@@ -51,6 +52,7 @@ class NamedGroups {
   std::int64_t kept_from(std::uint32_t group) const;
 
   std::optional<std::int64_t> conversion(std::uint32_t group) const;  // when it converted
+  double value(std::uint32_t group) const { return groups_[group].value; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(groups_.size()); }
   std::uint32_t user(std::uint32_t group) const { return groups_[group].user; }
   // Where names count within a file, of groups of the last file alone.
@@ -63,6 +65,7 @@ class NamedGroups {
     std::uint32_t file, user;
     std::uint32_t touches;  // left
     bool converted;
+    double value;
   };
   std::string contradiction(const NamedRow& row, std::uint32_t user, const Group& known) const;
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "train/attribution/amounts.h"
 #include "train/attribution/click_sink.h"
 #include "train/attribution/read_clicks.h"
 
@@ -22,17 +23,24 @@ ColumnNames criteo_names(const AttributeOptions& options) {
   // click_pos and click_nb count the clicks before the conversion, cpo is set by it.
   names.hidden = {
       "conversion", "conversion_timestamp", "conversion_id", "attribution", "click", "click_pos", "click_nb", "cpo"};
+  if (options.value) names.hidden.push_back(*options.value);
   return names;
 }
 
 class CriteoReader {
  public:
   CriteoReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool)
-      : options_(options), log_(log), target_(target), sink_(options, criteo_names(options), log, spool) {}
+      : options_(options),
+        log_(log),
+        target_(target),
+        sink_(options, criteo_names(options), log, spool),
+        value_(options) {}
 
   void read(std::uint32_t file, const ReadProgress& progress) {
     TextTable table(options_.inputs[file], {.columns = options_.columns, .time = options_.time_format});
     sink_.open(table);
+    value_.open(table);
+    log_.has_values = value_.known();
     const int click = table.require("click");
     const int conversion_time = table.require("conversion_timestamp");
     const int conversion_id = table.require(name_or(options_.conversion_id, "conversion_id"));
@@ -58,6 +66,7 @@ class CriteoReader {
       row.name = {name.data(), name.size()};
       row.user = user;
       row.time = checked_time(table, conversion_time);
+      row.value = value_(table);
       row.file = file;
       row.line = static_cast<std::uint64_t>(table.line());
       target_.add_named(row, touch);
@@ -83,6 +92,7 @@ class CriteoReader {
   ClickLog& log_;
   ClickTarget& target_;
   ClickSink sink_;
+  ValueColumn value_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "train/attribution/amounts.h"
 #include "train/attribution/click_sink.h"
 #include "train/attribution/missing_names.h"
 #include "train/attribution/read_clicks.h"
@@ -26,7 +27,10 @@ ColumnNames csv_names(const AttributeOptions& options) {
   names.time = name_or(options.time, "time");
   names.key = name_or(options.key, "advertiser");
   names.channel = options.channel;
-  if (!options.event.empty()) names.hidden.push_back(options.event);
+  if (!options.event.empty()) {
+    names.hidden.push_back(options.event);
+    if (options.value) names.hidden.push_back(*options.value);
+  }
   // Who clicked what is true for ever, but these two are the answer.
   names.hidden.insert(names.hidden.end(), {"conversion", "conversion_id"});
   return names;
@@ -87,13 +91,16 @@ class ConversionReader {
         target_(target),
         filter_(options),
         missing_(options.na),
-        ids_(options) {}
+        ids_(options),
+        value_(options) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(path, {.time = options_.time_format});
     const int user = table.require(names_.user, "--user"), key = table.require(names_.key, "--key"),
               time_column = table.require(names_.time, "--time");
     ids_.open(table);
+    value_.open(table);
+    log_.has_values = value_.known();
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
       const std::optional<std::int64_t> time = filter_(table, time_column);
@@ -103,7 +110,8 @@ class ConversionReader {
       }
       ids_.check(table);
       const std::string_view name = checked_name(table, user, missing_);
-      target_.add_conversion(*time, name, checked_name(table, key, missing_));
+      const double value = value_(table);
+      target_.add_conversion(*time, value, name, checked_name(table, key, missing_));
     }
   }
 
@@ -115,6 +123,7 @@ class ConversionReader {
   TimeFilter filter_;
   MissingNames missing_;
   ConversionIds ids_;
+  ValueColumn value_;
 };
 
 // How often each event occurs, for the error that says that one of those asked for does not.
@@ -167,7 +176,7 @@ class EventCounts {
 class EventReader {
  public:
   EventReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target)
-      : options_(options), log_(log), target_(target), ids_(options) {}
+      : options_(options), log_(log), target_(target), ids_(options), value_(options) {}
 
   void read(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     if (!options_.event.empty()) return read_events(table, sink, progress);
@@ -199,6 +208,8 @@ class EventReader {
   void read_events(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = table.require(options_.event, "--event");
     ids_.open(table);
+    value_.open(table);
+    log_.has_values = value_.known();
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
       const std::string_view name = table.field(event);
@@ -214,7 +225,7 @@ class EventReader {
         target_.add_click(sink.click(table, *time), user, key);
       } else {
         ids_.check(table);
-        target_.add_conversion(*time, user, key);
+        target_.add_conversion(*time, value_(table), user, key);
       }
     }
   }
@@ -232,6 +243,7 @@ class EventReader {
   ClickTarget& target_;
   EventCounts events_;
   ConversionIds ids_;
+  ValueColumn value_;
 };
 
 }  // namespace

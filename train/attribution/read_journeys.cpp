@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "train/attribution/amounts.h"
 #include "train/attribution/click_sink.h"
 #include "train/attribution/read_clicks.h"
 
@@ -20,17 +21,24 @@ ColumnNames journey_names(const AttributeOptions& options) {
   // The position in the journey and its length are known only when the journey is over.
   names.hidden = {name_or(options.journey, "journey"), name_or(options.conversion, "conversion"), "pos", "n_touch",
                   "cpo"};
+  if (options.value) names.hidden.push_back(*options.value);
   return names;
 }
 
 class JourneyReader {
  public:
   JourneyReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool)
-      : options_(options), log_(log), target_(target), sink_(options, journey_names(options), log, spool) {}
+      : options_(options),
+        log_(log),
+        target_(target),
+        sink_(options, journey_names(options), log, spool),
+        value_(options) {}
 
   void read(std::uint32_t file, const ReadProgress& progress) {
     TextTable table(options_.inputs[file], {.columns = options_.columns, .time = options_.time_format});
     sink_.open(table);
+    value_.open(table);
+    log_.has_values = value_.known();
     const int journey = table.require(name_or(options_.journey, "journey"));
     const int conversion = table.require(name_or(options_.conversion, "conversion"));
     NamedRow row;
@@ -42,6 +50,7 @@ class JourneyReader {
       const std::string_view flag = table.field(conversion);
       if (flag != "0" && flag != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(conversion), flag);
       row.converted = flag == "1";
+      row.value = row.converted ? value_(table) : 0;
       row.name = sink_.name(table, journey);
       row.line = static_cast<std::uint64_t>(table.line());
       const std::optional<std::int64_t> time = sink_.time(table);
@@ -65,6 +74,7 @@ class JourneyReader {
   ClickLog& log_;
   ClickTarget& target_;
   ClickSink sink_;
+  ValueColumn value_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "train/attribution/attribute.h"
+#include "train/attribution/channel_report.h"
 #include "train/attribution/text.h"
 
 namespace mal {
@@ -177,6 +178,13 @@ std::string fit_text(const AttributeReport& r) {
   return text;
 }
 
+// Of what the table of channels is the sum.
+std::string value_text(const AttributeReport& r) {
+  std::string text = fmt::format("sums of a mechanism: {}", plural(r.journeys, "credited conversion"));
+  if (r.table.has_value) text += fmt::format(", worth {:.2f}; all conversions: {:.2f}", r.credited_value, r.value);
+  return text + "\n";
+}
+
 // Without their folders: the same input gives the same bytes wherever it lies.
 std::vector<std::string> file_names(const std::vector<std::string>& paths) {
   std::vector<std::string> names;
@@ -201,6 +209,8 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
   if (o.na) json["na"] = *o.na;
+  if (o.value) json["value"] = *o.value;
+  if (!o.cost.empty()) json["cost"] = o.cost;
   if (!o.from.empty()) json["from"] = o.from;
   if (!o.to.empty()) json["to"] = o.to;
   if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
@@ -241,6 +251,16 @@ ordered_json counts_json(const AttributeReport& r) {
           {"last_positives", r.last_positives}};
 }
 
+ordered_json channel_report_json(const AttributeReport& r) {
+  ordered_json json = {{"credited_conversions", r.journeys}};
+  if (r.table.has_value) {
+    json["value"] = r.value;
+    json["credited_value"] = r.credited_value;
+  }
+  json["channels"] = channel_table_json(r.table);
+  return json;
+}
+
 ordered_json fit_json(const AttributeReport& r) {
   ordered_json channels = ordered_json::array();
   for (const ChannelReport& c : r.channels) {
@@ -271,6 +291,7 @@ std::string summary(const AttributeReport& report) {
   std::string text = counts_text(report) + mechanisms_text(report, with_truth);
   if (!report.slices.empty()) text += slices_text(report);
   if (report.fitted) text += channels_text(report) + fit_text(report);
+  if (report.table_shown) text += channel_table_text(report.table) + value_text(report);
   return text;
 }
 
@@ -296,6 +317,7 @@ std::string to_json(const AttributeOptions& options, const AttributeReport& repo
     json["by"][options.by][slice.value] = entry;
   }
   if (report.fitted) json["fit"] = fit_json(report);
+  json["channel_report"] = channel_report_json(report);
   json["columns"] = report.columns;
   // Names come from the input and may be anything but UTF-8.
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
