@@ -103,6 +103,8 @@ void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeRep
   report.value = counts.value.value();
   report.first_time = counts.first_time;
   report.last_time = counts.last_time;
+  report.first_user = counts.first_user;
+  report.first_key = counts.first_key;
 }
 
 // A given model is read, and refused, before any of the log is.
@@ -202,6 +204,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
 
   AttributeReport report;
   report.columns = sample_columns(options, passed);
+  report.key = matching_name(options);
+  report.from_given = !options.from.empty();
   describe_reading(clicks.all(), clicks.target().counts(), report);
   report.split = !options.test_from.empty() || options.test_days > 0;
   if (report.split) report.test_start = find_test_start(options, report);

@@ -83,6 +83,29 @@ struct ChannelReport {
   std::vector<double> values;  // one a fitted mechanism
 };
 
+// Conversions without a click in their window, by the reason. "The key" is the conversion's own (criteo: its id).
+struct UnmatchedReport {
+  std::uint64_t never_clicked = 0;       // their users have no click at all
+  std::uint64_t other_keys = 0;          // their users have clicks, but none of the key
+  std::uint64_t clicked_later = 0;       // the user clicked the key only after the conversion
+  std::uint64_t before_window = 0;       // the user's last click of the key before it came before the window
+  std::uint64_t used_before = 0;         // with restart: an earlier conversion took the clicks
+  std::uint64_t ruled_out = 0;           // rules about single touches took all clicks in the window out
+  std::uint64_t before_first_click = 0;  // of the first three: the window reaches back beyond the log's first click
+  std::int64_t median_lead = 0;          // seconds, of clicked_later: how long before the first click it came
+  std::int64_t median_gap = 0;           // seconds, of before_window: from that click to it
+  std::string never_clicked_user, other_keys_key;  // of the first in the input, where rows are conversions
+};
+
+// What comes twice, and counts twice.
+struct CopyReport {
+  std::uint64_t conversions = 0;  // with the user, key and time of one before, where no ids tell them apart
+  std::uint64_t clicks = 0;       // with the user, key, time and passed columns of one before
+  std::string first_conversion, copied_conversion;  // file:row of the first such conversion, and of the one before
+  std::string first_click_user;                     // of the first such click
+  std::int64_t first_click_time = 0;
+};
+
 struct AttributeReport {
   std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0,
                 gap_clicks = 0, later_clicks = 0;
@@ -91,6 +114,11 @@ struct AttributeReport {
   std::int64_t last_time_before_test = 0, first_time_after_test = 0;  // of clicks; 0: there are none
   bool split = false;
   std::uint64_t conversions = 0, conversions_without_clicks = 0;
+  std::string key;                    // what clicks and conversions share
+  std::string first_user, first_key;  // of the first click in the input, where clicks name no conversion
+  bool from_given = false;            // --from left out earlier rows
+  UnmatchedReport unmatched;          // why conversions have no click
+  CopyReport copies;
   std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;
   std::uint64_t clicks_in_journeys = 0, clicks_in_several_journeys = 0, last_positives = 0;
   std::uint64_t train_clicks_of_test_conversions = 0;  // clicks of train.csv in a journey that converts after it
@@ -117,7 +145,8 @@ struct AttributeReport {
 // mechanism) DIR/channel_model.json; all of them or none. Throws Error.
 AttributeReport attribute(const AttributeOptions& options);
 
-std::string summary(const AttributeReport& report);  // for people, several lines
+std::string summary(const AttributeReport& report);                // for people, several lines
+std::vector<std::string> warnings(const AttributeReport& report);  // what is probably a mistake in the log
 std::string to_json(const AttributeOptions& options, const AttributeReport& report);
 
 }  // namespace mal

@@ -134,11 +134,7 @@ void add_attribute_command(CLI::App& app) {
     if (!line->time_unit.empty()) set_time_unit(options.time_format, line->time_unit, "--time-unit");
     options.time_format.utc_offset = utc_offset_of(line->utc_offset_hours, "--utc-offset");
     const AttributeReport report = attribute(options);
-    if (report.journeys == 0)
-      fmt::print(
-          stderr,
-          "mal_data: warning: no conversion has a click before it, so every credit is 0; do --user and --key name "
-          "the same things in clicks and conversions?\n");
+    for (const std::string& warning : warnings(report)) fmt::print(stderr, "mal_data: warning: {}\n", warning);
     fmt::print("{}\nwritten to {}\n", summary(report), options.out);
     std::fflush(stdout);
   });

@@ -77,6 +77,7 @@ void ClickLog::keep_from(const std::vector<std::int64_t>& group_times) {
   filter(channel, keep);
   filter(number, keep);
   filter(row, keep);
+  filter(digest, keep);
   filter(slice, keep);
   filter(truth, keep);
   filter(cost, keep);

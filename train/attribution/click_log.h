@@ -53,8 +53,11 @@ class PairInterner {
 
 struct Conversion {
   std::int64_t time;
-  std::uint32_t group;
-  double value = 0;
+  double value;
+  std::uint64_t place;  // place_of_row; kNoPlace: of a conversion that several rows name
+  std::uint32_t group, user;
+  std::uint32_t key;  // in ClickLog::keys, where the group is a (user, key) pair
+  bool has_id;
 };
 
 // Columns of equal length, one entry a click in input order.
@@ -66,6 +69,7 @@ struct ClickLog {
   std::vector<std::uint32_t> channel;
   std::vector<std::uint32_t> number;                // among all clicks; of a part of a log alone
   std::vector<std::uint64_t> row;                   // of its other columns, in the RowSpool
+  std::vector<std::uint32_t> digest;                // of their text
   std::vector<std::uint32_t> slice;                 // of --by; empty without it
   std::vector<float> truth;                         // of --truth; empty without it
   std::vector<double> cost;                         // of --cost; empty without it

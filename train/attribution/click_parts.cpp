@@ -34,6 +34,7 @@ void ClickParts::put_click(std::uint8_t kind, const ReadClick& click, std::strin
   file.put(click.number);
   file.put(click.channel);
   file.put(click.row);
+  file.put(click.digest);
   if (with_slices_) file.put(click.slice);
   if (with_truth_) file.put(click.truth);
   if (with_cost_) file.put(click.cost);
@@ -63,12 +64,16 @@ std::string_view ClickParts::key_of(std::uint32_t file, std::string_view name) {
 }
 
 void ClickParts::add_click(const ReadClick& click, std::string_view user, std::string_view key) {
+  note_first(user, key);
   put_click(kClick, click, user, key);
 }
 
-void ClickParts::add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) {
-  put_time(kConversion, time, value, user, key);
-  counts_.value.add(value);
+void ClickParts::add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) {
+  put_time(kConversion, conversion.time, conversion.value, user, key);
+  PartFile& file = files_[part_of(user)];
+  file.put(conversion.place);
+  file.put(conversion.has_id);
+  counts_.value.add(conversion.value);
   ++counts_.conversions;
 }
 
@@ -109,21 +114,27 @@ ClickLog ClickParts::load(std::size_t part) {
   PartFile& file = files_[part];
   file.open();
   std::uint8_t kind = 0;
-  const auto group = [&] {
+  struct Ids {
+    std::uint32_t user, key, group;
+  };
+  const auto ids = [&] {
     const std::uint32_t user = log.users.intern(file.get_text());
     const std::uint32_t key = log.keys.intern(file.get_text());
-    return std::pair(user, groups.intern((kind & kNamed) != 0 ? kNoUser : user, key, log.groups));
+    return Ids{user, key, groups.intern((kind & kNamed) != 0 ? kNoUser : user, key, log.groups)};
   };
   while (file.read(&kind, sizeof kind)) {
     const auto time = file.get<std::int64_t>();
     if ((kind & kClick) == 0) {
       const auto value = file.get<double>();
-      const std::uint32_t its_group = group().second;
-      if ((kind & kKeptFrom) == 0) {
-        log.conversions.push_back({time, its_group, value});
-      } else {
+      const Ids its = ids();
+      if ((kind & kKeptFrom) != 0) {
         kept_from.resize(log.groups, std::numeric_limits<std::int64_t>::min());
-        kept_from[its_group] = time;
+        kept_from[its.group] = time;
+      } else if ((kind & kNamed) != 0) {
+        log.conversions.push_back({time, value, kNoPlace, its.group, its.user, its.key, true});
+      } else {
+        const auto place = file.get<std::uint64_t>();
+        log.conversions.push_back({time, value, place, its.group, its.user, its.key, file.get<bool>()});
       }
       continue;
     }
@@ -131,12 +142,13 @@ ClickLog ClickParts::load(std::size_t part) {
     log.number.push_back(file.get<std::uint32_t>());
     log.channel.push_back(file.get<std::uint32_t>());
     log.row.push_back(file.get<std::uint64_t>());
+    log.digest.push_back(file.get<std::uint32_t>());
     if (with_slices_) log.slice.push_back(file.get<std::uint32_t>());
     if (with_truth_) log.truth.push_back(file.get<float>());
     if (with_cost_) log.cost.push_back(file.get<double>());
-    const auto [user, pair] = group();
-    log.user.push_back(user);
-    log.group.push_back(pair);
+    const Ids its = ids();
+    log.user.push_back(its.user);
+    log.group.push_back(its.group);
     for (std::size_t h = 0; h < histories_; ++h)
       log.history[h].push_back(log.history_values[h].intern(file.get_text()));
   }

@@ -32,7 +32,7 @@ class ClickParts : public ClickTarget {
   ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms);
 
   void add_click(const ReadClick& click, std::string_view user, std::string_view key) override;
-  void add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) override;
+  void add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) override;
   void add_named(const NamedRow& row, const ReadClick* click) override;
   void finish() override;
 

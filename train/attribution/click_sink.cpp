@@ -1,5 +1,7 @@
 #include "train/attribution/click_sink.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -156,6 +158,7 @@ const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
   click_.history.clear();
   for (const int column : history_) click_.history.push_back(history_value(table, column, missing_));
   click_.row = spool_row(table);
+  click_.digest = static_cast<std::uint32_t>(XXH3_64bits(row_.data(), row_.size()));
   return click_;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,10 +17,31 @@ struct ReadClick {
   std::int64_t time = 0;     // this and all times here: microseconds since 1970
   std::uint32_t number = 0;  // of all clicks, in input order
   std::uint32_t channel = 0, slice = 0;
-  std::uint64_t row = 0;  // in the RowSpool
+  std::uint64_t row = 0;     // in the RowSpool
+  std::uint32_t digest = 0;  // of the row's text there
   float truth = 0;
   double cost = 0;
   std::vector<std::string_view> history;  // a value a history column
+};
+
+// Where a row was read, as a number that compares as input order does: 24 bits of the file's number, 40 of its line.
+constexpr std::uint64_t place_of_row(std::uint64_t file, std::uint64_t line) {
+  return file << 40 | line;
+}
+constexpr std::uint64_t file_of_place(std::uint64_t place) {
+  return place >> 40;
+}
+constexpr std::uint64_t line_of_place(std::uint64_t place) {
+  return place & ((std::uint64_t{1} << 40) - 1);
+}
+
+constexpr std::uint64_t kNoPlace = ~std::uint64_t{0};
+
+struct ReadConversion {
+  std::int64_t time = 0;
+  double value = 0;
+  std::uint64_t place = 0;  // place_of_row
+  bool has_id = false;      // an id of the input tells it from others
 };
 
 // What a row says of the conversion (criteo) or the journey (journeys) that it names.
@@ -37,6 +59,7 @@ struct LogCounts {
   ExactSum value;                              // of the conversions
   std::uint64_t dropped_touches = 0;           // cut off by --truncate
   std::int64_t first_time = 0, last_time = 0;  // of the clicks
+  std::string first_user, first_key;           // of the first click that was read; empty where clicks have a name
 
   void add_click(std::int64_t time) {
     first_time = clicks == 0 ? time : std::min(first_time, time);
@@ -54,7 +77,7 @@ class ClickTarget {
 
   // What has the same user and key belongs together.
   virtual void add_click(const ReadClick& click, std::string_view user, std::string_view key) = 0;
-  virtual void add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) = 0;
+  virtual void add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) = 0;
   // What has the same name belongs together. click: null if the row is none that counts.
   virtual void add_named(const NamedRow& row, const ReadClick* click) = 0;
   // After the last row. Throws if rows contradict each other in what they say of a name, unless add_named did.
@@ -63,6 +86,13 @@ class ClickTarget {
   const LogCounts& counts() const { return counts_; }
 
  protected:
+  // Before the first click of a user and key is counted.
+  void note_first(std::string_view user, std::string_view key) {
+    if (counts_.clicks > 0) return;
+    counts_.first_user = user;
+    counts_.first_key = key;
+  }
+
   LogCounts counts_;
 };
 

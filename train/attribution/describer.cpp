@@ -7,7 +7,11 @@ namespace mal {
 
 Describer::Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
                      const ClickLog& all, AttributeReport& report)
-    : options_(options), report_(report), sums_(mechanisms.size()), channel_clicks_(all.channels.size()) {
+    : options_(options),
+      report_(report),
+      sums_(mechanisms.size()),
+      unmatched_(report.first_time),
+      channel_clicks_(all.channels.size()) {
   for (const NamedMechanism& mechanism : mechanisms) report.mechanisms.emplace_back().name = mechanism.name;
   report.by = options.by;
   report.slices.resize(all.slices.size());
@@ -21,6 +25,8 @@ Describer::Describer(const AttributeOptions& options, const std::vector<NamedMec
 void Describer::add(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, const Credits& credits) {
   add_clicks(log);
   add_journeys(journeys, credits);
+  unmatched_.add(log, order, journeys);
+  copies_.add(log, order);
   if (report_.split) add_early_clicks(log, order, journeys);
   for (std::size_t m = 0; m < sums_.size(); ++m) add_mechanism(log, credits.views[m], report_.mechanisms[m], sums_[m]);
   for (std::size_t m = 0; m < sums_.size(); ++m) sums_[m].cut_credit.add(credits.cut[m]);
@@ -28,6 +34,8 @@ void Describer::add(const ClickLog& log, const ClickOrder& order, const Journeys
 }
 
 void Describer::finish(const ChannelModel& model) {
+  report_.unmatched = unmatched_.report();
+  report_.copies = copies_.report(options_.conversions.empty() ? options_.inputs : options_.conversions);
   for (std::size_t m = 0; m < sums_.size(); ++m) {
     MechanismReport& entry = report_.mechanisms[m];
     entry.credit = sums_[m].credit.value();
@@ -61,7 +69,7 @@ void Describer::add_clicks(const ClickLog& log) {
 }
 
 void Describer::add_journeys(const Journeys& journeys, const Credits& credits) {
-  report_.conversions_without_clicks += journeys.conversions_without_clicks;
+  report_.conversions_without_clicks += journeys.without_clicks.size() + journeys.ruled_out;
   report_.journeys += journeys.converting.size();
   for (const JourneyRange& journey : journeys.converting) {
     const std::uint64_t clicks = journey.clicks;

@@ -7,10 +7,12 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/channel_model.h"
 #include "train/attribution/click_log.h"
+#include "train/attribution/copies.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/exact_sum.h"
 #include "train/attribution/journeys.h"
 #include "train/attribution/mechanisms.h"
+#include "train/attribution/unmatched.h"
 
 namespace mal {
 
@@ -25,6 +27,7 @@ class Describer {
   // all: the log, or what is known of it when it is kept in parts: the names of channels and slices.
   Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms, const ClickLog& all,
             AttributeReport& report);
+  // journeys: all of them, by the options' rule.
   void add(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, const Credits& credits);
   void finish(const ChannelModel& model);  // model: for the channels of the log
 
@@ -39,7 +42,9 @@ class Describer {
 
   const AttributeOptions& options_;
   AttributeReport& report_;
-  std::vector<MechanismSums> sums_;            // one a mechanism
+  std::vector<MechanismSums> sums_;  // one a mechanism
+  UnmatchedCounts unmatched_;
+  CopyCounts copies_;
   std::vector<ExactSum> slice_credit_;         // [slice × mechanisms + mechanism]
   std::vector<std::uint64_t> channel_clicks_;  // one a channel
 };

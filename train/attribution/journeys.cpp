@@ -7,17 +7,6 @@ namespace mal {
 
 namespace {
 
-// Conversions before `until`, those of one group together and in time order.
-std::vector<Conversion> sorted_conversions(const ClickLog& log, std::int64_t until) {
-  std::vector<Conversion> conversions;
-  for (const Conversion& conversion : log.conversions)
-    if (conversion.time < until) conversions.push_back(conversion);
-  std::stable_sort(conversions.begin(), conversions.end(), [](const Conversion& a, const Conversion& b) {
-    return a.group != b.group ? a.group < b.group : a.time < b.time;
-  });
-  return conversions;
-}
-
 // First position in by_group[begin, end) whose click is at or after `time`.
 std::uint32_t first_at(const ClickLog& log, const ClickOrder& order, std::uint32_t begin, std::uint32_t end,
                        std::int64_t time) {
@@ -27,6 +16,16 @@ std::uint32_t first_at(const ClickLog& log, const ClickOrder& order, std::uint32
 }
 
 }  // namespace
+
+std::vector<Conversion> sorted_conversions(const ClickLog& log, std::int64_t until) {
+  std::vector<Conversion> conversions;
+  for (const Conversion& conversion : log.conversions)
+    if (conversion.time < until) conversions.push_back(conversion);
+  std::stable_sort(conversions.begin(), conversions.end(), [](const Conversion& a, const Conversion& b) {
+    return a.group != b.group ? a.group < b.group : a.time < b.time;
+  });
+  return conversions;
+}
 
 ClickOrder order_clicks(const ClickLog& log) {
   ClickOrder order;
@@ -60,8 +59,10 @@ Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const Jour
     const std::uint32_t end = first_at(log, order, begin, group_end, conversion.time + 1);
     JourneyRange journey = {begin, end, conversion.time, end - begin, conversion.value};
     if (rule.touches != nullptr) journey.clicks = static_cast<std::uint32_t>(view.clicks(journey).size());
-    if (journey.clicks == 0)
-      ++journeys.conversions_without_clicks;
+    if (begin == end)
+      journeys.without_clicks.push_back(conversion);
+    else if (journey.clicks == 0)
+      ++journeys.ruled_out;
     else
       journeys.converting.push_back(journey);
     if (rule.restart) used = end;

@@ -37,8 +37,12 @@ struct JourneyRange {
 struct Journeys {
   JourneyRule rule;
   std::vector<JourneyRange> converting;
-  std::uint64_t conversions_without_clicks = 0;
+  std::vector<Conversion> without_clicks;  // no click is in the range
+  std::uint64_t ruled_out = 0;             // conversions whose range has clicks, and rule.touches took all of them out
 };
+
+// Conversions before `until`, those of one group together and in time order (ties: input order).
+std::vector<Conversion> sorted_conversions(const ClickLog& log, std::int64_t until);
 
 // A conversion's journey: the clicks of its group with conversion − window ≤ time ≤ conversion. A click may be in
 // several journeys, if its group converts more than once; with `restart` in one at most: a journey then begins after

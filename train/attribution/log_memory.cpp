@@ -16,7 +16,7 @@ namespace mal {
 namespace {
 
 constexpr int kRowsLookedAt = 1000;
-constexpr std::uint64_t kBytesAClick = 107;   // of a ClickLog with its users and keys, its order and its journeys
+constexpr std::uint64_t kBytesAClick = 111;   // of a ClickLog with its users and keys, its order and its journeys
 constexpr std::uint64_t kBytesAName = 56;     // of a conversion or a journey that rows name: one a row, at most
 constexpr std::uint64_t kBytesACredit = 4;    // a mechanism
 constexpr std::uint64_t kBytesAHistory = 12;  // its columns apart

@@ -15,16 +15,13 @@ MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
   if (layout_) named_.emplace(*layout_, log_.users);
 }
 
-std::uint32_t MemoryLog::pair(std::uint32_t user, std::string_view key) {
-  return pairs_.intern(user, log_.keys.intern(key), log_.groups);
-}
-
 void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t group) {
   log_.time.push_back(click.time);
   log_.user.push_back(user);
   log_.group.push_back(group);
   log_.channel.push_back(click.channel);
   log_.row.push_back(click.row);
+  log_.digest.push_back(click.digest);
   if (with_slices_) log_.slice.push_back(click.slice);
   if (with_truth_) log_.truth.push_back(click.truth);
   if (with_cost_) log_.cost.push_back(click.cost);
@@ -34,13 +31,17 @@ void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t g
 }
 
 void MemoryLog::add_click(const ReadClick& click, std::string_view user, std::string_view key) {
+  note_first(user, key);
   const std::uint32_t id = log_.users.intern(user);
-  push(click, id, pair(id, key));
+  push(click, id, pairs_.intern(id, log_.keys.intern(key), log_.groups));
 }
 
-void MemoryLog::add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) {
-  log_.conversions.push_back({time, pair(log_.users.intern(user), key), value});
-  counts_.value.add(value);
+void MemoryLog::add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) {
+  const std::uint32_t user_id = log_.users.intern(user), key_id = log_.keys.intern(key);
+  const std::uint32_t group = pairs_.intern(user_id, key_id, log_.groups);
+  log_.conversions.push_back(
+      {conversion.time, conversion.value, conversion.place, group, user_id, key_id, conversion.has_id});
+  counts_.value.add(conversion.value);
   ++counts_.conversions;
 }
 
@@ -58,8 +59,9 @@ void MemoryLog::finish() {
   if (layout_->truncate > 0) truncate();
   for (std::uint32_t group = 0; group < named_->size(); ++group)
     if (const std::optional<std::int64_t> time = named_->conversion(group)) {
-      log_.conversions.push_back({*time, named_group_[group], named_->value(group)});
-      counts_.value.add(named_->value(group));
+      const double value = named_->value(group);
+      log_.conversions.push_back({*time, value, kNoPlace, named_group_[group], named_->user(group), 0, true});
+      counts_.value.add(value);
     }
   counts_.conversions = log_.conversions.size();
   named_.reset();

@@ -17,12 +17,11 @@ class MemoryLog : public ClickTarget {
   MemoryLog(const AttributeOptions& options, ClickLog& log);
 
   void add_click(const ReadClick& click, std::string_view user, std::string_view key) override;
-  void add_conversion(std::int64_t time, double value, std::string_view user, std::string_view key) override;
+  void add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) override;
   void add_named(const NamedRow& row, const ReadClick* click) override;  // throws where rows contradict each other
   void finish() override;
 
  private:
-  std::uint32_t pair(std::uint32_t user, std::string_view key);
   void push(const ReadClick& click, std::uint32_t user, std::uint32_t group);
   void truncate();
 

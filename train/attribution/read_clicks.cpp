@@ -14,6 +14,11 @@ std::string name_or(const std::string& given, const char* layout_default) {
   return given.empty() ? layout_default : given;
 }
 
+std::string matching_name(const AttributeOptions& options) {
+  if (options.format == "criteo") return "conversion id";
+  return options.format == "journeys" ? "journey" : name_or(options.key, kCsvKey);
+}
+
 bool time_to_report(std::uint64_t rows) {
   return (rows & 0xFFFF) == 1;
 }

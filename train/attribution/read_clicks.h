@@ -26,6 +26,8 @@ std::vector<std::string> read_clicks(const AttributeOptions& options, ClickLog& 
 // Throws a usage Error for options that do not go together.
 void check_layout_options(const AttributeOptions& options);
 
+inline constexpr const char* kCsvKey = "advertiser";  // the key of --format csv unless told
+
 // The layouts. Each opens every input, adds its clicks and conversions to the target and finishes that.
 std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log, ClickTarget& target, RowSpool& spool,
                                   const ReadProgress& progress);
@@ -34,6 +36,8 @@ std::vector<std::string> read_criteo(const AttributeOptions& options, ClickLog& 
 std::vector<std::string> read_journeys(const AttributeOptions& options, ClickLog& log, ClickTarget& target,
                                        RowSpool& spool, const ReadProgress& progress);
 
+// What a conversion and its clicks share, beside the user: the column of the key, or what the rows name.
+std::string matching_name(const AttributeOptions& options);
 // `given`, or the layout's own name where the user gave none.
 std::string name_or(const std::string& given, const char* layout_default);
 // True on the first row and then every 64 Ki rows.

@@ -25,7 +25,7 @@ ColumnNames csv_names(const AttributeOptions& options) {
   ColumnNames names;
   names.user = name_or(options.user, "user");
   names.time = name_or(options.time, "time");
-  names.key = name_or(options.key, "advertiser");
+  names.key = name_or(options.key, kCsvKey);
   names.channel = options.channel;
   if (!options.event.empty()) {
     names.hidden.push_back(options.event);
@@ -46,8 +46,9 @@ class ConversionIds {
     files_.push_back(table.path());
   }
 
-  void check(const TextTable& table) {
-    if (!column_) return;
+  // False: the file has no ids.
+  bool check(const TextTable& table) {
+    if (!column_) return false;
     if (table.field(*column_).empty())
       fail("{}: the field is empty; a conversion has an id of its own", table.where(*column_));
     if (missing_.has(table.field(*column_)))
@@ -60,7 +61,7 @@ class ConversionIds {
     const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
     const Place here{hash.high64, files_.size() - 1, static_cast<std::uint64_t>(table.line())};
     const auto [entry, is_new] = seen_.try_emplace(hash.low64, here);
-    if (is_new || entry->second.hash != here.hash) return;
+    if (is_new || entry->second.hash != here.hash) return true;
     fail(
         "{}: conversion id '{}' was already at {}:{}:{}; a conversion must come once (remove the copy, or name another "
         "column by --conversion-id)",
@@ -81,6 +82,13 @@ class ConversionIds {
   std::vector<std::string> files_;
 };
 
+// What the current row of a file says of a conversion, beside its user and key.
+ReadConversion conversion_of(std::size_t file, const TextTable& table, std::int64_t time, ConversionIds& ids,
+                             const ValueColumn& value) {
+  const bool has_id = ids.check(table);
+  return {time, value(table), place_of_row(file, static_cast<std::uint64_t>(table.line())), has_id};
+}
+
 // Conversion files: user, key, time and, where there is one, an id.
 class ConversionReader {
  public:
@@ -94,8 +102,8 @@ class ConversionReader {
         ids_(options),
         value_(options) {}
 
-  void read(const std::string& path, const ReadProgress& progress) {
-    TextTable table(path, {.time = options_.time_format});
+  void read(std::size_t file, const ReadProgress& progress) {
+    TextTable table(options_.conversions[file], {.time = options_.time_format});
     const int user = table.require(names_.user, "--user"), key = table.require(names_.key, "--key"),
               time_column = table.require(names_.time, "--time");
     ids_.open(table);
@@ -108,10 +116,9 @@ class ConversionReader {
         ++log_.skipped_rows;
         continue;
       }
-      ids_.check(table);
+      const ReadConversion conversion = conversion_of(file, table, *time, ids_, value_);
       const std::string_view name = checked_name(table, user, missing_);
-      const double value = value_(table);
-      target_.add_conversion(*time, value, name, checked_name(table, key, missing_));
+      target_.add_conversion(conversion, name, checked_name(table, key, missing_));
     }
   }
 
@@ -178,8 +185,10 @@ class EventReader {
   EventReader(const AttributeOptions& options, ClickLog& log, ClickTarget& target)
       : options_(options), log_(log), target_(target), ids_(options), value_(options) {}
 
-  void read(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
-    if (!options_.event.empty()) return read_events(table, sink, progress);
+  void read(std::size_t file, ClickSink& sink, const ReadProgress& progress) {
+    TextTable table(options_.inputs[file], {.columns = options_.columns, .time = options_.time_format});
+    sink.open(table);
+    if (!options_.event.empty()) return read_events(file, table, sink, progress);
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
       const std::optional<std::int64_t> time = sink.time(table);
@@ -205,7 +214,7 @@ class EventReader {
   }
 
  private:
-  void read_events(TextTable& table, ClickSink& sink, const ReadProgress& progress) {
+  void read_events(std::size_t file, TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = table.require(options_.event, "--event");
     ids_.open(table);
     value_.open(table);
@@ -224,8 +233,7 @@ class EventReader {
       if (click) {
         target_.add_click(sink.click(table, *time), user, key);
       } else {
-        ids_.check(table);
-        target_.add_conversion(*time, value_(table), user, key);
+        target_.add_conversion(conversion_of(file, table, *time, ids_, value_), user, key);
       }
     }
   }
@@ -253,14 +261,10 @@ std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log
   const ColumnNames names = csv_names(options);
   ClickSink sink(options, names, log, spool);
   EventReader events(options, log, target);
-  for (const std::string& path : options.inputs) {
-    TextTable table(path, {.columns = options.columns, .time = options.time_format});
-    sink.open(table);
-    events.read(table, sink, progress);
-  }
+  for (std::size_t file = 0; file < options.inputs.size(); ++file) events.read(file, sink, progress);
   events.check();
   ConversionReader conversions(options, names, log, target);
-  for (const std::string& path : options.conversions) conversions.read(path, progress);
+  for (std::size_t file = 0; file < options.conversions.size(); ++file) conversions.read(file, progress);
   target.finish();
   return sink.columns();
 }

@@ -8,6 +8,7 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/channel_report.h"
 #include "train/attribution/text.h"
+#include "train/attribution/unmatched.h"
 
 namespace mal {
 
@@ -37,6 +38,7 @@ std::string counts_text(const AttributeReport& r) {
   if (r.dropped_touches > 0) text += fmt::format("{} touches cut off by --truncate\n", r.dropped_touches);
   text += fmt::format("{}, {} of them without a click in the window\n", plural(r.conversions, "conversion"),
                       r.conversions_without_clicks);
+  text += unmatched_text(r);
   text += fmt::format("{}: {:.2f} clicks on average, {:.1f} % of one click, longest {}; {} in more than one journey\n",
                       plural(r.journeys, "journey"), ratio(r.journey_clicks, r.journeys),
                       100 * ratio(r.single_click_journeys, r.journeys), r.longest_journey,
@@ -226,6 +228,22 @@ ordered_json seconds_json(std::int64_t time) {
   return static_cast<double>(time) / double{kSecond};
 }
 
+// median_…: null where there is none.
+ordered_json unmatched_json(const UnmatchedReport& u) {
+  const auto median = [](std::uint64_t count, std::int64_t seconds) {
+    return count > 0 ? ordered_json(seconds) : ordered_json(nullptr);
+  };
+  return {{"never_clicked", u.never_clicked},
+          {"other_keys", u.other_keys},
+          {"clicked_later", u.clicked_later},
+          {"median_lead_seconds", median(u.clicked_later, u.median_lead)},
+          {"before_window", u.before_window},
+          {"median_gap_seconds", median(u.before_window, u.median_gap)},
+          {"used_before", u.used_before},
+          {"ruled_out", u.ruled_out},
+          {"before_first_click", u.before_first_click}};
+}
+
 ordered_json counts_json(const AttributeReport& r) {
   return {{"rows", r.rows},
           {"skipped_rows", r.skipped_rows},
@@ -241,6 +259,9 @@ ordered_json counts_json(const AttributeReport& r) {
           {"test_start", r.split ? seconds_json(r.test_start) : ordered_json(nullptr)},
           {"conversions", r.conversions},
           {"conversions_without_clicks", r.conversions_without_clicks},
+          {"unmatched", unmatched_json(r.unmatched)},
+          {"copied_conversions", r.copies.conversions},
+          {"copied_clicks", r.copies.clicks},
           {"journeys", r.journeys},
           {"journey_clicks", r.journey_clicks},
           {"single_click_journeys", r.single_click_journeys},
