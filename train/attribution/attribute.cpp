@@ -8,12 +8,14 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/attribution/channel_model.h"
+#include "train/attribution/channel_page.h"
 #include "train/attribution/channel_sums.h"
 #include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/describer.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/memory_log.h"
+#include "train/attribution/path_stats.h"
 #include "train/attribution/read_clicks.h"
 #include "train/attribution/sample_writer.h"
 #include "train/attribution/text.h"
@@ -227,6 +229,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
 
   ChannelSums sums(clicks.all().channels.size(), mechanisms.size());
+  PathStats paths;
   const VisitShares visit = [&](std::size_t mechanism, const JourneyRange& range, const Journey& journey,
                                 std::span<const double> shares) { sums.add(mechanism, journey, shares, range.value); };
   Describer describer(options, mechanisms, clicks.all(), report);
@@ -236,6 +239,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
     const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until, visit);
     sums.add_clicks(log);
     sums.add_values(journeys);
+    if (options.report) paths.add(log, order, journeys);
     describer.add(log, order, journeys, credits);
     LogLines lines(options, log, order, credits);
     for (std::size_t place = 0; place < log.size(); ++place) {
@@ -253,6 +257,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.table_shown = options.report || (options.value && !options.value->empty()) || !options.cost.empty();
   sums.describe(options, clicks.all(), report);
   write_text(folder.path() + "/channels.csv", channels_csv(report.table));
+  if (options.report)
+    write_text(folder.path() + "/report.html", channel_page(report, paths.report(clicks.all().channels)));
 
   spool.remove();
   write_text(folder.path() + "/" + kMarker, to_json(options, report));

@@ -18,7 +18,9 @@ tr:nth-child(even) td { background: #f4f6f8; }
 svg { width: 100%; border: 1px solid #ddd; border-radius: 4px; } svg text { font-size: 12px; fill: #333; }
 svg .title { font-weight: 600; font-size: 13px; } .grid { stroke: #e6e6e6; } .axis { stroke: #444; }
 .interval { stroke: #444; stroke-width: 1.4; } .picture { max-width: 760px; }
-.ideal { stroke: #999; stroke-dasharray: 5 4; }
+.ideal { stroke: #999; stroke-dasharray: 5 4; } svg .light { fill: #fff; pointer-events: none; } svg .dark { pointer-events: none; }
+td.path { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 20em; } .table { overflow-x: auto; }
+td.name { max-width: 24em; overflow: hidden; text-overflow: ellipsis; }
 )";
 
 }  // namespace
