@@ -24,6 +24,13 @@ struct Column {
   SetPooling pooling = SetPooling::sum;  // ids
   bool log1p = false;                    // number: log(1 + x) first
   bool standardize = false;              // number: then (x − mean) / std, fitted on train
+  std::optional<double> default_value;   // number: stands for one that is missing
+  bool indicator = false;                // number: the next column says where it is missing
+  bool of_missing = false;               // number: 1 where the number column before it is missing, else 0
+
+  bool may_be_missing() const { return default_value.has_value() || indicator; }
+  bool filled_by_mean() const { return indicator && !default_value; }
+  bool fitted() const { return standardize || filled_by_mean(); }  // number: its mean on train is needed
 };
 
 // One embedding table: row 0 is "unseen", rows 1.. are the vocabulary, or all rows are hash buckets.

@@ -31,6 +31,7 @@ std::string schema_json(const ExportSource& source) {
     const Column& column = schema.columns[c];
     const bool embedded = !column.table.empty();
     if (!embedded && column.kind != ColumnKind::scores && column.kind != ColumnKind::number) continue;
+    if (column.of_missing) continue;  // a second input of the number before it
     Json item = {{"name", column.name},
                  {"kind", to_string(column.kind)},
                  {"side", kSides[static_cast<std::size_t>(column.side)]}};
@@ -38,10 +39,12 @@ std::string schema_json(const ExportSource& source) {
     if (column.kind != ColumnKind::id && column.kind != ColumnKind::number) item["length"] = column.length;
     if (column.kind == ColumnKind::ids) item["pooling"] = kPoolings[static_cast<std::size_t>(column.pooling)];
     if (column.kind == ColumnKind::number) {
-      const ExportSource::Scale scale = column.standardize ? source.scale(static_cast<int>(c)) : ExportSource::Scale{};
+      const bool scaled = column.standardize || column.may_be_missing();
+      const ExportSource::Scale scale = scaled ? source.scale(static_cast<int>(c)) : ExportSource::Scale{};
       item["log1p"] = column.log1p;
       item["mean"] = scale.mean;
       item["deviation"] = scale.deviation;
+      if (column.may_be_missing()) item.update({{"fill", scale.fill}, {"indicator", column.indicator}});
     }
     json["columns"].push_back(std::move(item));
   }

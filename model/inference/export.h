@@ -22,6 +22,7 @@ struct ExportSource {
   std::function<std::vector<std::string>(const std::string& table)> vocabulary;
   struct Scale {
     double mean = 0, deviation = 1;
+    float fill = 0;  // of a missing number, as the network gets it
   };
   std::function<Scale(int column)> scale;  // of number columns
   FileMetadata metadata;                   // about the run, for people

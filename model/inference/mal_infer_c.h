@@ -65,6 +65,7 @@ MAL_API int mal_features_clear(mal_features features);
 /* As in a sample file: an id, a number, or a list with '|' between its items. */
 MAL_API int mal_features_set_text(mal_features features, int column, const char* text, size_t length);
 MAL_API int mal_features_set_integer(mal_features features, int column, int64_t value);
+/* NaN: the number is missing (an error unless the schema of the training data says what stands for it). */
 MAL_API int mal_features_set_number(mal_features features, int column, double value);
 MAL_API int mal_features_set_integers(mal_features features, int column, const int64_t* values, size_t count);
 MAL_API int mal_features_set_scores(mal_features features, int column, const float* values, size_t count);

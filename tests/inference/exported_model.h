@@ -62,7 +62,7 @@ struct ExportedModel {
       for (std::int32_t r = 1; r < trained.schema.tables[index].rows; ++r) values.push_back(value_of(table, r));
       return values;
     };
-    const auto scale = [](int) { return ExportSource::Scale{}; };
+    const auto scale = [this](int) { return ExportSource::Scale{.fill = fill_of_price}; };
     export_model({trained.schema, trained.parameters, model_json(run), vocabulary, scale, {{"run", "test"}}}, options,
                  path);
   }
@@ -99,6 +99,7 @@ struct ExportedModel {
   TemporaryFolder folder;
   SmallModel trained;
   std::string path;
+  float fill_of_price = 0;  // for a schema whose price may be missing
 };
 
 }  // namespace mal::test

@@ -98,6 +98,40 @@ TEST_CASE("unknown, empty, long and wild values are counted") {
   CHECK(row.counts().unseen + row.counts().empty + row.counts().truncated + row.counts().clamped == 0);
 }
 
+TEST_CASE("a number that may be missing: NaN and the texts of a gap give its fill and its indicator") {
+  // The model's `price` as a schema with `missing: indicator` has it: beside the number an input that says so.
+  ExportedModel exported(test::small_config("base"));
+  const infer::Model strict = infer::Model::load(exported.path);
+  CHECK(strict.features().try_set("price", static_cast<double>(kNan)).message().find("'price'") != std::string::npos);
+  for (Column& column : exported.trained.schema.columns)
+    if (column.name == "price") column.default_value = 0.75;
+  exported.fill_of_price = 0.75F;
+  exported.write(test::small_config("base"), {});
+  const infer::Model model = infer::Model::load(exported.path);
+  infer::Scorer scorer = model.scorer();
+  infer::Features row = model.features();
+  const auto predict = [&](const auto& price) {
+    exported.fill(row, 0, {}, true);
+    row.set("price", price);
+    return scorer.predict(row);
+  };
+  const float expected = predict(0.75);
+  CHECK(row.counts().missing == 0);
+  CHECK(predict(0.5) != expected);
+  CHECK(predict(kNan) == expected);
+  CHECK(row.counts().missing == 1);
+  for (const char* text :
+       {"", "\\N", "NULL", "null", "nan", "NaN", "NAN", "None", "NaT", "<NA>", "N/A", "#N/A", "undefined", "NA"})
+    CHECK(predict(text) == expected);
+  CHECK(row.try_set_scaled(row.find("price"), kNan).ok());
+  CHECK(scorer.predict(row) == expected);
+  for (const char* text : {"x", " ", "na", "inf", "1e999"}) CHECK_FALSE(row.try_set("price", text).ok());
+  CHECK_FALSE(row.try_set("price", static_cast<double>(kInfinity)).ok());
+  CHECK_FALSE(row.try_set("scores", "nan").ok());
+  row.clear();
+  CHECK(row.counts().missing == 0);
+}
+
 TEST_CASE("whatever is unseen is the same row; clamped scores are those of the limits; the newest items stay") {
   CHECK(predict({{"user", "never seen"}}) == predict({{"user", ""}}));
   CHECK(predict({{"user", "never seen"}}) != predict({{"user", "user_2"}}));

@@ -90,7 +90,26 @@ write("none_too.parquet", none)
 expect(prepare("schema.yaml", ["none.parquet", "one.parquet", "none_too.parquet"], "test.parquet"), 0)
 assert column("user").tolist() == [1]
 
+# Null and NaN are missing numbers; the mean is that of the others, and what is exported is null again.
+write("gaps.parquet", {"price": pa.array([2.0, None, float("nan"), 4.0]), "depth": pa.array([None, 1, 2, 3], pa.int64()),
+                       "last": pa.array([1.0, 0.0, 0.0, 1.0])})
+write("later.parquet", {"price": pa.nulls(2), "depth": pa.array([7, 8]), "last": pa.array([0.0, 1.0])})
+with open("gaps.yaml", "w") as file:
+    file.write("name: gaps\ncolumns:\n  - {name: price, kind: number, missing: indicator}\n"
+               "  - {name: depth, kind: number, default: -1}\n  - {name: last, kind: credit}\n")
+expect(prepare("gaps.yaml", "gaps.parquet", "later.parquet", "gaps"), 0)
+assert column("price", folder="gaps").tolist() == [2, 3, 3, 4]
+assert column("price.missing", folder="gaps").tolist() == [0, 1, 1, 0]
+assert column("depth", folder="gaps").tolist() == [-1, 1, 2, 3]
+assert column("price", 1, "test", "gaps").tolist() == [3, 3]
+assert stats("gaps")["train"]["columns"]["price"]["missing"] == 2
+expect(mal_data("export-parquet", "gaps", "--split", "train", "--out", "back.parquet"), 0)
+back = pq.read_table("back.parquet")
+assert back.column_names == ["price", "depth", "last"], back.column_names
+assert back["price"].to_pylist() == [2, None, None, 4] and back["depth"].to_pylist() == [-1, 1, 2, 3]
+
 # What is wrong: file:row:column and the reason.
+refused("train.parquet:2:price", "`default: 0`", "`missing: indicator`", price=pa.array([1.0, None, 2.0]))
 refused("train.parquet:2:price", "null", price=pa.array([1.0, None, 2.0]))
 refused("train.parquet:3:price", "not a finite number", price=pa.array([1.0, 2.0, float("nan")]))
 refused("train.parquet:3:last", "null", last=pa.array([1.0, 0.0, None]))

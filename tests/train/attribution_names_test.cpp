@@ -3,7 +3,7 @@
 
 #include "tests/train/attribution_support.h"
 #include "train/attribution/attribute.h"
-#include "train/attribution/missing_names.h"
+#include "train/data/missing_names.h"
 
 namespace mal {
 namespace {

@@ -11,8 +11,8 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/click_target.h"
-#include "train/attribution/missing_names.h"
 #include "train/attribution/row_spool.h"
+#include "train/data/missing_names.h"
 #include "train/data/text_table.h"
 
 namespace mal {

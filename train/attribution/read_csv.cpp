@@ -13,9 +13,9 @@
 #include "engine/error.h"
 #include "train/attribution/amounts.h"
 #include "train/attribution/click_sink.h"
-#include "train/attribution/missing_names.h"
 #include "train/attribution/read_clicks.h"
 #include "train/config/suggest.h"
+#include "train/data/missing_names.h"
 
 namespace mal {
 

@@ -56,11 +56,18 @@ void start_from(const std::string& base, const Schema& schema, FittedColumns& fi
       fitted.remember(static_cast<int>(t), base_memory(dataset, table, known));
   }
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
-    if (!schema.columns[c].standardize) continue;
-    const std::optional<int> earlier = dataset.schema().find(schema.columns[c].name);
-    if (!earlier || !dataset.schema().columns[static_cast<std::size_t>(*earlier)].standardize)
-      fail_usage("--base {}: it has no standardized column '{}'; the base is a data set of the same schema", base,
-                 schema.columns[c].name);
+    const Column& column = schema.columns[c];
+    if (!column.fitted()) continue;
+    const std::optional<int> earlier = dataset.schema().find(column.name);
+    const Column* known = earlier ? &dataset.schema().columns[static_cast<std::size_t>(*earlier)] : nullptr;
+    if (known == nullptr || known->standardize != column.standardize)
+      fail_usage("--base {}: it has no {}standardized column '{}'; the base is a data set of the same schema", base,
+                 column.standardize ? "" : "not ", column.name);
+    if (column.filled_by_mean() && !known->filled_by_mean())
+      fail_usage(
+          "--base {}: its column '{}' has no `missing: indicator` that gives the mean to missing numbers; the "
+          "base is a data set of the same schema",
+          base, column.name);
     fitted.give_scale(c, dataset.scale(*earlier));
   }
 }

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "train/data/dataset_layout.h"
+#include "train/data/number_field.h"
 #include "train/data/sample_values.h"
 
 namespace mal {
@@ -160,7 +161,7 @@ void ColumnEncoder::encode_numbers(const SourceBlock& block, const SourceColumn&
   float* values = out_.values.data();
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const auto where = [&] { return block.where(r, column_.source); };
-    const double value = number_at(source, r, where);
+    const double value = number_of(column_, source, r, where);
     if (raw) {
       out_.keys[static_cast<std::size_t>(r)] = raw_number(column_, value, where);
       continue;

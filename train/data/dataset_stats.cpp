@@ -26,6 +26,7 @@ Json column_json(const Column& column, const ColumnStats& stats) {
   if (column.kind == ColumnKind::credit) json.update({{"positives", stats.positives}, {"sum", stats.sum}});
   if (column.kind == ColumnKind::number)
     json.update({{"values", stats.values}, {"sum", stats.sum}, {"min", stats.minimum}, {"max", stats.maximum}});
+  if (column.may_be_missing()) json["missing"] = stats.missing;
   return json;
 }
 
@@ -77,10 +78,13 @@ void write_stats(const std::string& path, const Schema& schema, const DatasetSta
                {"train", split_json(schema, stats.train)},
                {"test", split_json(schema, stats.test)},
                {"numbers", Json::object()}};
-  for (std::size_t c = 0; c < schema.columns.size(); ++c)
-    if (schema.columns[c].standardize)
-      json["numbers"][schema.columns[c].name] = {{"mean", stats.numbers[c].mean},
-                                                 {"deviation", stats.numbers[c].deviation}};
+  for (std::size_t c = 0; c < schema.columns.size(); ++c) {
+    const Column& column = schema.columns[c];
+    if (!column.fitted()) continue;
+    Json& scale = json["numbers"][column.name];
+    if (column.standardize) scale = {{"mean", stats.numbers[c].mean}, {"deviation", stats.numbers[c].deviation}};
+    if (column.filled_by_mean()) scale["fill"] = stats.numbers[c].fill;
+  }
   OutputFile file(path);
   file.write(json.dump(1) + "\n");
   file.commit();
@@ -98,9 +102,13 @@ DatasetStats read_stats(const std::string& path, const Schema& schema) {
     stats.test = read_split(schema, json.at("test"));
     for (const Column& column : schema.columns) {
       NumberScale& scale = stats.numbers.emplace_back();
-      if (!column.standardize) continue;
+      if (!column.fitted()) continue;
       const Json& from = json.at("numbers").at(column.name);
-      scale = {from.at("mean").get<double>(), from.at("deviation").get<double>()};
+      if (column.standardize) {
+        scale.mean = from.at("mean").get<double>();
+        scale.deviation = from.at("deviation").get<double>();
+      }
+      if (column.filled_by_mean()) scale.fill = from.at("fill").get<double>();
       if (!(scale.deviation > 0))
         fail("{}: the deviation of '{}' is {}, and never 0 or less; prepare again", path, column.name, scale.deviation);
     }

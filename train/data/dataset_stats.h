@@ -14,7 +14,7 @@ namespace mal {
 struct ColumnStats {
   std::int64_t values = 0;                   // ids, scores or numbers looked at
   std::int64_t unseen = 0;                   // ids: not in the vocabulary, or rarer on train than min_count
-  std::int64_t missing = 0;                  // ids: empty
+  std::int64_t missing = 0;                  // ids: empty; numbers: missing
   std::int64_t clamped = 0;                  // scores outside [−1, 1]
   std::int64_t truncated = 0;                // lists longer than the column's length
   std::int64_t positives = 0;                // credits above 0
@@ -30,6 +30,7 @@ struct SplitStats {
 // stored = (x − mean) / deviation of a column with `standardize`; of the others: (x − 0) / 1.
 struct NumberScale {
   double mean = 0, deviation = 1;
+  double fill = 0;  // x of a missing number where nothing but the mean of train stands for it
 };
 
 struct DatasetStats {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "train/data/sample_values.h"
+#include "train/data/number_field.h"
 
 namespace mal {
 
@@ -25,7 +25,7 @@ FittedColumns::FittedColumns(const Schema& schema)
       moments_(schema.columns.size()) {
   for (const Column& column : columns_) {
     const int table = column.table.empty() ? -1 : schema.table_index(column.table);
-    scaled_.push_back(column.standardize);
+    scaled_.push_back(column.fitted());
     counted_.push_back(table < 0 || schema.tables[static_cast<std::size_t>(table)].hash_buckets != 0 ? -1 : table);
   }
   find_clock();
@@ -42,9 +42,7 @@ void FittedColumns::count(const TextTable& table, const std::vector<int>& fields
   if (clock_ >= 0) last_time = floor_seconds(table.time(fields[static_cast<std::size_t>(clock_)]));
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     const Column& column = columns_[c];
-    if (scaled_[c]) {
-      moments_[c].add(transformed_number(column, table.number(fields[c]), [&] { return table.where(fields[c]); }));
-    }
+    if (scaled_[c]) add_number(c, number_of(column, table, fields[c]), [&] { return table.where(fields[c]); });
     if (counted_[c] < 0) continue;
     Vocabulary& vocabulary = tables[static_cast<std::size_t>(counted_[c])];
     const std::string_view field = table.field(fields[c]);
@@ -115,7 +113,7 @@ void FittedColumns::count_entry(const SourceColumn& values, std::size_t table, s
 void FittedColumns::count_numbers(const SourceBlock& block, const SourceColumn& values, std::size_t column) {
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const auto where = [&] { return block.where(r, columns_[column].source); };
-    moments_[column].add(transformed_number(columns_[column], number_at(values, r, where), where));
+    add_number(column, number_of(columns_[column], values, r, where), where);
   }
 }
 
@@ -171,8 +169,11 @@ void FittedColumns::finish(Schema& schema) {
     if (!std::isfinite(variance))
       fail("column '{}': its values are too large for a variance; set standardize: false in the schema",
            columns_[c].name);
+    numbers[c].fill = moments_[c].mean;
+    if (!columns_[c].standardize) continue;
     // A constant column: every value becomes 0.
-    numbers[c] = {moments_[c].mean, variance > 0 ? std::sqrt(variance) : 1.0};
+    numbers[c].mean = moments_[c].mean;
+    numbers[c].deviation = variance > 0 ? std::sqrt(variance) : 1.0;
   }
 }
 

@@ -1,6 +1,7 @@
 // What is fitted on the training data and used for both splits: vocabularies, means and deviations.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "train/data/dataset_stats.h"
 #include "train/data/id_memory.h"
 #include "train/data/integer_ids.h"
+#include "train/data/sample_values.h"
 #include "train/data/source_block.h"
 #include "train/data/text_table.h"
 #include "train/data/vocabulary.h"
@@ -42,7 +44,14 @@ class FittedColumns {
     return counted_[column] >= 0 || scaled_[column] || static_cast<int>(column) == clock_;
   }
   bool is_given(std::size_t table) const { return given_[table]; }
-  void add_number(std::size_t column, double transformed) { moments_[column].add(transformed); }
+  // A value of a number column, as number_of() gives it.
+  template <typename Where>
+  void add_number(std::size_t column, double value, const Where& where) {
+    const Column& spec = columns_[column];
+    if (std::isnan(value) && spec.filled_by_mean()) return;
+    if (std::isnan(value) && spec.default_value) value = *spec.default_value;
+    moments_[column].add(transformed_number(spec, value, where));
+  }
 
   void finish(Schema& schema);  // numbers the vocabularies, fills tables[].rows, computes the scales
 

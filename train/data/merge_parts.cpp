@@ -157,14 +157,13 @@ class Merger {
   void join_numbers() {
     for (std::size_t c = 0; c < schema_.columns.size(); ++c) {
       const Column& column = schema_.columns[c];
-      if (!column.standardize || !fitted_.counts(c)) continue;
+      if (!column.fitted() || !fitted_.counts(c)) continue;
       for (const PartFolder& part : parts_)
         PartColumn(part, Split::train, column)
             .for_each<std::int64_t>(
                 [&](const std::int64_t* bits, const std::int32_t*, std::int64_t first, std::int64_t rows) {
                   for (std::int64_t r = 0; r < rows; ++r)
-                    fitted_.add_number(
-                        c, transformed_number(column, std::bit_cast<double>(bits[r]), where(part, column, first + r)));
+                    fitted_.add_number(c, std::bit_cast<double>(bits[r]), where(part, column, first + r));
                 });
     }
   }

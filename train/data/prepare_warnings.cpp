@@ -35,11 +35,19 @@ Range range_of(const DatasetStats& stats, std::size_t column) {
   return range;
 }
 
+std::string missing_keys(const Column& column) {
+  return (column.default_value ? fmt::format(", default: {}", *column.default_value) : "") +
+         (column.indicator ? ", missing: indicator" : "");
+}
+
 void add_large_numbers(const Schema& schema, const DatasetStats& stats, std::vector<std::string>& lines) {
   for (const int c : schema.columns_of(ColumnKind::number)) {
     const auto index = static_cast<std::size_t>(c);
     const Column& column = schema.columns[index];
     const Range range = range_of(stats, index);
+    if (range.values == 0 && column.may_be_missing())
+      lines.push_back(
+          fmt::format("column '{}': every number of it is missing; leave it out of the schema", column.name));
     if (range.values == 0) continue;
     const auto input = [&](double value) {  // log(1 + x) rises, so the ends of the range stay its ends
       return (transformed_number(column, value, [&] { return column.name; }) - stats.numbers[index].mean) /
@@ -51,10 +59,11 @@ void add_large_numbers(const Schema& schema, const DatasetStats& stats, std::vec
     const std::string what = column.standardize ? fmt::format("standardized to {:.6g} to {:.6g}", low, high)
                              : column.log1p ? fmt::format("with log1p {:.6g} to {:.6g}, not standardized", low, high)
                                             : std::string("not standardized");
-    const std::string todo = column.standardize && !logarithm
-                                 ? std::string("look for outliers, or for units that differ between rows")
-                                 : fmt::format("write {{name: {}, kind: number, {}standardize: true}} in the schema",
-                                               column.name, column.log1p || logarithm ? "log1p: true, " : "");
+    const std::string todo =
+        column.standardize && !logarithm
+            ? std::string("look for outliers, or for units that differ between rows")
+            : fmt::format("write {{name: {}, kind: number, {}standardize: true{}}} in the schema", column.name,
+                          column.log1p || logarithm ? "log1p: true, " : "", missing_keys(column));
     lines.push_back(
         fmt::format("column '{}': its numbers go from {:.6g} to {:.6g} (mean {:.6g}), {}: inputs of {:.0f} and more "
                     "drown all others; {}",

@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "train/data/dataset_layout.h"
+#include "train/data/number_field.h"
 #include "train/data/parse_number.h"
 #include "train/data/sample_values.h"
 
@@ -123,14 +124,13 @@ void SampleEncoder::encode_scores(std::size_t column, const TextTable& table, in
 }
 
 void SampleEncoder::encode_number(std::size_t column, const TextTable& table, int field) {
+  const double value = number_of(schema_.columns[column], table, field);
   if (fitted_.raw_numbers) {
-    block_.columns[column].keys[row_] =
-        raw_number(schema_.columns[column], table.number(field), [&] { return table.where(field); });
+    block_.columns[column].keys[row_] = raw_number(schema_.columns[column], value, [&] { return table.where(field); });
     return;
   }
-  block_.columns[column].values[row_] =
-      stored_number(schema_.columns[column], fitted_.numbers[column], table.number(field), stats_.columns[column],
-                    [&] { return table.where(field); });
+  block_.columns[column].values[row_] = stored_number(schema_.columns[column], fitted_.numbers[column], value,
+                                                      stats_.columns[column], [&] { return table.where(field); });
 }
 
 void SampleEncoder::encode_credit(std::size_t column, const TextTable& table, int field) {

@@ -71,9 +71,22 @@ double transformed_number(const Column& column, double value, const Where& where
   return std::log1p(value);
 }
 
+// What the network gets of a missing number.
+inline float stored_missing(const Column& column, const NumberScale& scale) {
+  double value = scale.fill;
+  if (column.default_value) value = column.log1p ? std::log1p(*column.default_value) : *column.default_value;
+  return static_cast<float>((value - scale.mean) / scale.deviation);
+}
+
+// A missing number, where the column says what then, is NaN.
 template <typename Where>
 float stored_number(const Column& column, const NumberScale& scale, double value, ColumnStats& stats,
                     const Where& where) {
+  if (std::isnan(value) && column.may_be_missing()) {
+    ++stats.missing;
+    if (!column.default_value) return stored_missing(column, scale);
+    value = *column.default_value;
+  }
   const double transformed = transformed_number(column, value, where);
   stats.minimum = stats.values == 0 ? value : std::min(stats.minimum, value);
   stats.maximum = stats.values == 0 ? value : std::max(stats.maximum, value);
@@ -87,7 +100,7 @@ float stored_number(const Column& column, const NumberScale& scale, double value
 // As a part of a data set stores it; checked all the same.
 template <typename Where>
 std::int64_t raw_number(const Column& column, double value, const Where& where) {
-  static_cast<void>(transformed_number(column, value, where));
+  if (!std::isnan(value) || !column.may_be_missing()) static_cast<void>(transformed_number(column, value, where));
   return std::bit_cast<std::int64_t>(value);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -56,6 +57,18 @@ void check_name(const YamlNode& node, const std::string& name) {
     node.fail_at("name", "a column's name must not end in '.length' or begin with 'slice.'; use `column:`");
 }
 
+// What stands for a number that is missing; without either of these keys it is an error.
+void parse_missing(const YamlNode& node, Column& column) {
+  if (node.has("default")) {
+    column.default_value = node.require<double>("default");
+    if (!std::isfinite(*column.default_value)) node.fail_at("default", "it must be a finite number");
+    if (column.log1p && *column.default_value <= -1)
+      node.fail_at("default", fmt::format("log1p of {} is not defined; give a default above -1, or set log1p: false",
+                                          *column.default_value));
+  }
+  if (node.has("missing")) column.indicator = node.choice("missing", {"indicator"}, "") == "indicator";
+}
+
 Column parse_column(const YamlNode& node) {
   Column column;
   column.name = node.require<std::string>("name");
@@ -72,7 +85,19 @@ Column parse_column(const YamlNode& node) {
   if (column.kind == ColumnKind::number) {
     column.log1p = node.get<bool>("log1p", false);
     column.standardize = node.get<bool>("standardize", false);
+    parse_missing(node, column);
   }
+  return column;
+}
+
+// What `missing: indicator` adds to the network's input.
+Column indicator_of(const Column& number) {
+  Column column;
+  column.name = number.name + ".missing";
+  column.source = number.source;
+  column.kind = ColumnKind::number;
+  column.side = number.side;
+  column.of_missing = true;
   return column;
 }
 
@@ -151,12 +176,19 @@ void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNod
 Schema parse(const YamlNode& root) {
   Schema schema;
   schema.name = root.require<std::string>("name");
-  const std::vector<YamlNode> nodes = root.require_child("columns").children();
-  if (nodes.empty() || static_cast<std::int64_t>(nodes.size()) > kMaxColumns)
+  const std::vector<YamlNode> given = root.require_child("columns").children();
+  if (given.empty() || static_cast<std::int64_t>(given.size()) > kMaxColumns)
     root.fail_at("columns", fmt::format("a schema has 1 to {} columns", kMaxColumns));
-  for (const YamlNode& node : nodes) {
-    schema.columns.push_back(parse_column(node));
-    add_table(schema, node, schema.columns.back());
+  std::vector<YamlNode> nodes;  // of each column of the schema
+  for (const YamlNode& node : given) {
+    Column column = parse_column(node);
+    add_table(schema, node, column);
+    const bool indicator = column.indicator;
+    schema.columns.push_back(std::move(column));
+    nodes.push_back(node);
+    if (!indicator) continue;
+    schema.columns.push_back(indicator_of(schema.columns.back()));
+    nodes.push_back(node);
   }
   root.finish();
   check(schema, root, nodes);
@@ -181,6 +213,8 @@ std::string write_column(const Schema& schema, const Column& column) {
     text += fmt::format(", pooling: {}", poolings()[static_cast<std::size_t>(column.pooling)]);
   if (column.kind == ColumnKind::number)
     text += fmt::format(", log1p: {}, standardize: {}", column.log1p, column.standardize);
+  if (column.default_value) text += fmt::format(", default: {}", *column.default_value);
+  if (column.indicator) text += ", missing: indicator";
   if (has_table(column.kind)) {
     text += fmt::format(", table: {}", quoted(column.table));
     if (column.table == column.name) {
@@ -212,7 +246,8 @@ Schema read_schema(const std::string& name_or_path) {
 
 std::string write_schema(const Schema& schema) {
   std::string text = fmt::format("name: {}\ncolumns:\n", quoted(schema.name));
-  for (const Column& column : schema.columns) text += write_column(schema, column);
+  for (const Column& column : schema.columns)
+    if (!column.of_missing) text += write_column(schema, column);
   return text;
 }
 

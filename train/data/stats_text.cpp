@@ -125,15 +125,20 @@ std::string scores_text(const Dataset& dataset) {
 std::string numbers_text(const Dataset& dataset) {
   const std::vector<int> numbers = dataset.schema().columns_of(ColumnKind::number);
   if (numbers.empty()) return "";
-  AlignedTable table({"number", "split", "mean", "min", "max"});
+  const bool missing = std::ranges::any_of(dataset.schema().columns, &Column::may_be_missing);
+  std::vector<std::string> header = {"number", "split", "mean", "min", "max"};
+  if (missing) header.emplace_back("missing");
+  AlignedTable table(header);
   for (const int column : numbers)
     for (const Split split : {Split::train, Split::test}) {
       const ColumnStats& stats = dataset.stats(split).columns[static_cast<std::size_t>(column)];
-      if (stats.values == 0) continue;
-      table.add({dataset.schema().columns[static_cast<std::size_t>(column)].name,
-                 split == Split::train ? "train" : "test",
-                 fmt::format("{:.6g}", stats.sum / static_cast<double>(stats.values)),
-                 fmt::format("{:.6g}", stats.minimum), fmt::format("{:.6g}", stats.maximum)});
+      if (stats.values == 0 && stats.missing == 0) continue;
+      std::vector<std::string> row = {dataset.schema().columns[static_cast<std::size_t>(column)].name,
+                                      split == Split::train ? "train" : "test"};
+      for (const double value : {stats.sum / static_cast<double>(stats.values), stats.minimum, stats.maximum})
+        row.push_back(stats.values == 0 ? "n/a" : fmt::format("{:.6g}", value));
+      if (missing) row.push_back(with_thousands(stats.missing));
+      table.add(row);
     }
   return "\n" + table.text();
 }
@@ -166,6 +171,7 @@ Json column_json(const Dataset& dataset, std::size_t c) {
       to = {{"values", stats.values}, {"clamped", stats.clamped}, {"truncated", stats.truncated}};
     else
       to = {{"values", stats.values}, {"sum", stats.sum}, {"min", stats.minimum}, {"max", stats.maximum}};
+    if (column.may_be_missing()) to["missing"] = stats.missing;
   }
   return json;
 }

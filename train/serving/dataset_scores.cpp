@@ -1,6 +1,7 @@
 #include "train/serving/dataset_scores.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/error.h"
 #include "train/config/progress.h"
@@ -40,6 +41,8 @@ void RowFeatures::read(const Batch& batch, std::int64_t row, infer::Features& fe
       require(features.try_set_rows(columns_[c], column.ids.data() + at, count));
     else if (list)
       require(features.try_set(columns_[c], column.values.data() + at, count));
+    else if (schema_.columns[c].indicator && batch.columns[c + 1].values[at] != 0)
+      require(features.try_set_scaled(columns_[c], std::numeric_limits<float>::quiet_NaN()));
     else
       require(features.try_set_scaled(columns_[c], column.values[at]));
   }

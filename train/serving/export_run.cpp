@@ -8,6 +8,7 @@
 #include "model/inference/export.h"
 #include "train/config/model_json.h"
 #include "train/data/dataset_layout.h"
+#include "train/data/sample_values.h"
 #include "train/data/vocabulary.h"
 #include "train/metrics/auc.h"
 #include "train/metrics/sample.h"
@@ -81,7 +82,8 @@ void export_run(const ExportRunOptions& options) {
   };
   const auto scale = [&](int column) {
     const NumberScale& fitted = dataset.scale(column);
-    return ExportSource::Scale{fitted.mean, fitted.deviation};
+    const Column& spec = dataset.schema().columns[static_cast<std::size_t>(column)];
+    return ExportSource::Scale{fitted.mean, fitted.deviation, stored_missing(spec, fitted)};
   };
   const FileMetadata about = {{"run", config.name},
                               {"primary", config.model.primary},

@@ -146,7 +146,11 @@ struct ColumnSpec {
   Pooling pooling = Pooling::sum;
   bool log1p = false;              // number
   double mean = 0, deviation = 1;  // number: (x − mean) / deviation
+  bool fillable = false;           // number: it may be missing, and is then
+  float fill = 0;                  // this, as the network gets it
+  bool indicator = false;          // number: beside it a cell that is 1 where it is missing
   std::size_t cells = 0;           // where its ids, or values, begin in a row of features
+  std::size_t width() const { return length + (indicator ? 1 : 0); }
   bool embedded() const { return kind == Kind::id || kind == Kind::ids || kind == Kind::sequence; }
   bool listed() const { return kind == Kind::ids || kind == Kind::sequence || kind == Kind::scores; }
 };
@@ -209,14 +213,19 @@ inline bool Schema::parse_column(ConfigReader reader) {
   if (column.listed()) column.length = static_cast<std::size_t>(reader.integer("length", 1, kMaxLength));
   if (column.kind == Kind::ids) column.pooling = static_cast<Pooling>(reader.choice("pooling", kPoolings));
   if (column.kind == Kind::number) {
-    constexpr double kHuge = 1e300;
+    constexpr double kHuge = 1e300, kLargest = static_cast<double>(std::numeric_limits<float>::max());
     column.log1p = reader.flag("log1p");
     column.mean = reader.number("mean", -kHuge, kHuge);
     column.deviation = reader.number("deviation", 1e-300, kHuge);
+    if (reader.has("fill")) {  // only files with numbers that may be missing have these two
+      column.fillable = true;
+      column.fill = static_cast<float>(reader.number("fill", -kLargest, kLargest));
+      column.indicator = reader.flag("indicator");
+    }
   }
   std::size_t& cells = column.embedded() ? id_cells : value_cells;
   column.cells = cells;
-  cells += column.length;
+  cells += column.width();
   columns.push_back(column);
   return reader.finish();
 }

@@ -18,17 +18,20 @@ struct FeatureCounts {
   std::uint64_t empty = 0;      // ids given as empty text: row 0 too
   std::uint64_t truncated = 0;  // lists longer than the column; the oldest, first items were dropped
   std::uint64_t clamped = 0;    // scores outside [−1, 1]
+  std::uint64_t missing = 0;    // numbers given as NaN, or as text that says so
 };
 
 class Features {
  public:
   // One value as text, as in a sample file: an id, a number, or a list with '|' between its items. Empty text is an
-  // unknown id or an empty list.
+  // unknown id or an empty list, and a missing number where the schema says what stands for it (as NA, NULL, nan …
+  // are).
   Status try_set(std::string_view column, std::string_view text) { return try_set_named(column, text); }
   Status try_set(Column column, std::string_view text);
   // A whole number: the id with that text, or the value of a number column.
   Status try_set(std::string_view column, std::int64_t value) { return try_set_named(column, value); }
   Status try_set(Column column, std::int64_t value);
+  // A number; NaN is a missing one.
   Status try_set(std::string_view column, double value) { return try_set_named(column, value); }
   Status try_set(Column column, double value);
   // Lists: ids as texts or whole numbers, scores as floats; the oldest first.
@@ -37,7 +40,7 @@ class Features {
   Status try_set(Column column, const float* values, std::size_t count);
   // Rows of the column's embedding table, for callers that keep them (row_of).
   Status try_set_rows(Column column, const std::int32_t* rows, std::size_t count);
-  // A number that is transformed and standardised already, as a data set stores it.
+  // A number that is transformed and standardised already, as a data set stores it; NaN is a missing one.
   Status try_set_scaled(Column column, float value);
 
   Column find(std::string_view column) const noexcept { return {state_->find_column(column)}; }
@@ -144,6 +147,8 @@ class Features {
   static std::int32_t hashed(const detail::Table& table, std::string_view value) {
     return static_cast<std::int32_t>(detail::xxh3_64(value) & (table.hash - 1));
   }
+  static bool is_missing(std::string_view text);
+  Status set_number(Column column, float stored);
   void set_id(Column column, std::string_view value);
   void settle_waiting() const;
   void settle() const {
@@ -252,9 +257,29 @@ inline Status Features::try_set(Column column, std::string_view text) {
   }
   if (s.kind != Kind::number) return set_list_text(column, text);
   double value = 0;
-  if (!detail::JsonParser::parse_real(text.data(), text.data() + text.size(), value))
-    return wrong(column, ": this text is no number");
-  return try_set(column, value);
+  if (detail::JsonParser::parse_real(text.data(), text.data() + text.size(), value)) return try_set(column, value);
+  if (!is_missing(text)) return wrong(column, ": this text is no number");
+  return set_number(column, std::numeric_limits<float>::quiet_NaN());
+}
+
+// What mal_data prepare takes for a missing number.
+inline bool Features::is_missing(std::string_view text) {
+  constexpr std::string_view kTexts[] = {"",     "\\N", "NULL", "null", "nan",  "NaN",       "NAN",
+                                         "None", "NaT", "<NA>", "N/A",  "#N/A", "undefined", "NA"};
+  return std::find(std::begin(kTexts), std::end(kTexts), text) != std::end(kTexts);
+}
+
+// As the network gets it; NaN: missing.
+inline Status Features::set_number(Column column, float stored) {
+  const Spec& s = spec(column);
+  const bool missing = std::isnan(stored);
+  if (missing && !s.fillable)
+    return wrong(column, ": the number is missing, and the schema has no `default` or `missing: indicator` for it");
+  values_[s.cells] = missing ? s.fill : stored;
+  if (s.indicator) values_[s.cells + 1] = missing ? 1.0F : 0.0F;
+  counts_.missing += missing ? 1 : 0;
+  done(column, 1);
+  return {};
 }
 
 inline Status Features::try_set(Column column, std::int64_t value) {
@@ -269,13 +294,12 @@ inline Status Features::try_set(Column column, double value) {
   if (!is(column, Kind::number)) return wrong(column, ": a real number is a value of number columns alone");
   forget(column);
   const Spec& s = spec(column);
-  if (!std::isfinite(value)) return wrong(column, ": NaN and infinity are no values");
+  if (std::isnan(value)) return set_number(column, std::numeric_limits<float>::quiet_NaN());
+  if (std::isinf(value)) return wrong(column, ": infinity is no value");
   if (s.log1p && value <= -1) return wrong(column, ": log(1 + x) is not defined at or below -1");
   const auto stored = static_cast<float>(((s.log1p ? std::log1p(value) : value) - s.mean) / s.deviation);
   if (!std::isfinite(stored)) return wrong(column, ": the value is too large");
-  values_[s.cells] = stored;
-  done(column, 1);
-  return {};
+  return set_number(column, stored);
 }
 
 template <typename T>
@@ -331,10 +355,9 @@ inline Status Features::try_set_rows(Column column, const std::int32_t* rows, st
 }
 
 inline Status Features::try_set_scaled(Column column, float value) {
-  if (!is(column, Kind::number) || !std::isfinite(value)) return wrong(column, ": it takes one finite number");
-  values_[spec(column).cells] = value;
-  done(column, 1);
-  return {};
+  if (!is(column, Kind::number) || std::isinf(value)) return wrong(column, ": it takes one finite number");
+  forget(column);
+  return set_number(column, value);
 }
 
 // '|' between items; an empty field is an empty list, an empty item an unknown id.

@@ -174,7 +174,7 @@ inline void Scorer::read_part(std::size_t index, const Features& from, const Fea
       read_simtier(index, from, out);
       break;
     case detail::PartKind::number:
-      *out = from.values_[column.cells];
+      std::copy_n(from.values_.data() + column.cells, part.width, out);
       break;
   }
   if (part.asks) std::copy_n(out, part.width, query_.data() + part.query);

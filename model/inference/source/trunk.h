@@ -145,7 +145,7 @@ inline bool Trunk::lay_out(const Schema& schema, Problem& problem) {
   for (const Part& part : parts) fields.push_back({part.first, part.width});
   const std::size_t numbers = width;
   for (std::size_t c = 0; c < columns.size(); ++c)
-    if (columns[c].kind == Kind::number) add(PartKind::number, c, 1);
+    if (columns[c].kind == Kind::number) add(PartKind::number, c, columns[c].width());
   if (width > numbers) fields.push_back({numbers, width - numbers});
   if (width == 0 || width > kMaxFloats / 4) return problem.fail("schema: the input is empty or absurdly wide");
   return true;

@@ -108,7 +108,9 @@ class ColumnExporter {
     return arrow::field(column_.source, has_lengths(column_.kind) ? arrow::list(value_type()) : value_type());
   }
 
-  std::shared_ptr<arrow::Array> build(const BatchColumn& data, std::int64_t rows) const {
+  // indicator: of a number with `missing: indicator`, where it was null; otherwise null.
+  std::shared_ptr<arrow::Array> build(const BatchColumn& data, const BatchColumn* indicator, std::int64_t rows) {
+    indicator_ = indicator;
     if (value_type()->id() == arrow::Type::STRING) return build_as<arrow::StringBuilder>(data, rows);
     if (value_type()->id() == arrow::Type::INT64) return build_as<arrow::Int64Builder>(data, rows);
     if (value_type()->id() == arrow::Type::DOUBLE) return build_as<arrow::DoubleBuilder>(data, rows);
@@ -169,10 +171,13 @@ class ColumnExporter {
     if (table_.hash_buckets != 0) return check_arrow(column_.name, out.Append(id));
     check_arrow(column_.name, id == 0 ? out.AppendNull() : out.Append(values_.whole[static_cast<std::size_t>(id)]));
   }
+  bool was_null(std::size_t place) const { return indicator_ != nullptr && indicator_->values[place] != 0; }
   void append(arrow::FloatBuilder& out, const BatchColumn& data, std::size_t place) const {
+    if (was_null(place)) return check_arrow(column_.name, out.AppendNull());
     check_arrow(column_.name, out.Append(data.values[place]));
   }
   void append(arrow::DoubleBuilder& out, const BatchColumn& data, std::size_t place) const {
+    if (was_null(place)) return check_arrow(column_.name, out.AppendNull());
     const double value = static_cast<double>(data.values[place]) * scale_.deviation + scale_.mean;
     check_arrow(column_.name, out.Append(column_.log1p ? std::expm1(value) : value));
   }
@@ -182,6 +187,7 @@ class ColumnExporter {
   TableSpec table_;
   TableValues values_;
   const std::vector<std::string>* names_ = nullptr;
+  const BatchColumn* indicator_ = nullptr;
 };
 
 }  // namespace
@@ -207,7 +213,9 @@ std::int64_t export_parquet(const std::string& path, Split split, const std::str
     dataset.read(split, first, std::min(kGroupRows, rows - first), batch);
     std::vector<std::shared_ptr<arrow::Array>> arrays;
     for (std::size_t e = 0; e < exporters.size(); ++e)
-      arrays.push_back(exporters[e].build(batch.columns[columns[e]], batch.rows));
+      arrays.push_back(exporters[e].build(
+          batch.columns[columns[e]],
+          dataset.schema().columns[columns[e]].indicator ? &batch.columns[columns[e] + 1] : nullptr, batch.rows));
     check_arrow(what, writer->WriteTable(*arrow::Table::Make(schema, arrays, batch.rows), batch.rows));
   }
   check_arrow(what, writer->Close());

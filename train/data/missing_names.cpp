@@ -1,4 +1,4 @@
-#include "train/attribution/missing_names.h"
+#include "train/data/missing_names.h"
 
 #include <algorithm>
 
