@@ -17,7 +17,7 @@ struct AttributeOptions {
   std::vector<std::string> inputs;       // clicks, or event logs
   std::vector<std::string> conversions;  // csv without an event column
   std::string out;
-  std::string format = "csv";  // csv, criteo, journeys
+  std::string format = "csv";  // csv, criteo, journeys, paths
   std::vector<std::string> mechanisms = {"last", "first", "linear", "mta"};
   std::string mta = "shapley";
   std::int64_t window = 30 * 86400;    // seconds
@@ -27,6 +27,7 @@ struct AttributeOptions {
 
   // Column names; empty: the format's own.
   std::string user, time, key, channel, conversion_id, journey, conversion;
+  std::string path, nulls;           // paths
   std::optional<std::string> value;  // of conversions; without: `value` of --conversions if there is one; empty: none
   std::string cost;                  // of clicks; empty: none
   bool report = false;               // writes report.html, and the table of channels into the summary
@@ -36,6 +37,7 @@ struct AttributeOptions {
   std::vector<std::string> columns;     // of inputs without a header line
   std::vector<std::string> keep, drop;  // columns passed through; empty keep: all that do not tell the outcome
   std::vector<std::string> history;     // columns that get a <column>_seq of the user's earlier clicks
+  std::string path_separator = " > ";   // paths
   int history_length = 20;
   bool derive_hour = false;  // adds hour (0–23) and weekday (0 = Monday)
   TimeFormat time_format;    // of the input and of the options below; its utc_offset is that of hour and weekday, too
@@ -51,6 +53,9 @@ struct AttributeOptions {
   std::string truth;                   // a column of true credits: each mechanism's distance from it
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
+  std::uint32_t markov_order = 1;  // of markov_total; paths: of markov
+  bool choose_order = false;       // the best of the orders up to max_order, in place of markov_order
+  std::uint32_t max_order = 5;
   std::string channel_model;  // a channel_model.json of an earlier run, in place of a fit
   std::uint64_t memory = 0;  // bytes for the clicks; a log that may need more is kept on disk. 0: half of the machine's
   bool progress = true;
