@@ -148,6 +148,19 @@ refuses 2 "--seed: 18446744073709551616 is not a whole number" mal_data simulate
 refuses 1 "cannot create /dev/null/x.tmp: Not a directory" mal_data simulate --out /dev/null/x --users 3 --days 1
 absent bad
 
+# ---- attribute --format paths
+printf 'path,total_conversions,total_null\na > b,1,2\nb,2,0\n' >paths.csv
+paths() { mal_data attribute --format paths --in paths.csv --out bad "$@"; }
+for option in "--window 3d" "--conversions conversions.csv" "--user u" "--test-days 1" "--memory 1GiB" --restart "--channel-model m.json"; do
+  # shellcheck disable=SC2086
+  refuses 2 "^mal_data: ${option%% *} is not for --format paths, whose rows" paths $option && absent bad
+done
+refuses 2 "--null is for --format paths" attribute bad clicks.csv conversions.csv --null lost && absent bad
+refuses 2 "time_decay: it needs the times of clicks" paths --mechanisms last,time_decay && absent bad
+refuses 2 "--markov-order 11: 1 to 10 are possible" paths --markov-order 11 && absent bad
+refuses 2 "unknown format 'path' .did you mean 'paths'" mal_data attribute --format path --in paths.csv --out bad && absent bad
+refuses 1 "paths.csv:1: there is no column 'sales'.*--conversion" paths --conversion sales && absent bad
+
 # ---- prepare
 # samples PATTERN COLUMN VALUE: row 6 of the training samples with that value in that column
 samples() {

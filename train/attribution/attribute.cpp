@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <optional>
 
 #include "engine/error.h"
@@ -20,7 +19,6 @@
 #include "train/attribution/sample_writer.h"
 #include "train/attribution/text.h"
 #include "train/attribution/touch_rules.h"
-#include "train/config/progress.h"
 #include "train/data/sample_files.h"
 
 namespace mal {
@@ -34,23 +32,6 @@ void write_text(const std::string& path, const std::string& text) {
   OutputFile file(path);
   file.write(text);
   file.commit();
-}
-
-ReadProgress reading_progress(bool shown) {
-  if (!shown) return [](const TextTable&) {};
-  // One line a file: a new one begins where the path changes.
-  struct Line {
-    std::string path;
-    std::unique_ptr<Progress> progress;
-  };
-  return [line = std::make_shared<Line>()](const TextTable& table) {
-    if (line->path != table.path()) {
-      if (line->progress) line->progress->finish();
-      line->path = table.path();
-      line->progress = std::make_unique<Progress>("read " + line->path, table.bytes_total());
-    }
-    line->progress->update(table.bytes_read());
-  };
 }
 
 // The first moment of the test period.

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "engine/error.h"
 #include "train/attribution/attribute.h"
+#include "train/attribution/attribute_paths.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/text.h"
 #include "train/config/duration.h"
@@ -33,7 +36,9 @@ void add_input_options(CLI::App& command, CommandLine& line) {
       ->required();
   command.add_option("--conversions", o.conversions, "Conversions, for --in files that hold clicks only");
   command
-      .add_option("--format", o.format, "csv; criteo: the public Criteo attribution layout; journeys: named journeys")
+      .add_option("--format", o.format,
+                  "csv; criteo: the public Criteo attribution layout; journeys: named journeys; paths: a > b > c with "
+                  "counts, as ChannelAttribution reads them, for channel totals alone")
       ->capture_default_str();
   command.add_option("--user", o.user, "Column of the user [user; criteo: uid]");
   command.add_option("--time", o.time,
@@ -44,10 +49,18 @@ void add_input_options(CLI::App& command, CommandLine& line) {
   command.add_option("--conversion-id", o.conversion_id, "Column of the conversion's id [conversion_id]");
   command.add_option_function<std::string>(
       "--value", [&o](const std::string& column) { o.value = column; },
-      "Column of what a conversion is worth [value, if the first file of --conversions has it; '': none]");
+      "Column of what a conversion is worth [value, if the first file of --conversions has it; paths: "
+      "total_conversion_value; '': none]");
   command.add_option("--cost", o.cost, "Column of what a click cost, for CPA and ROAS in channels.csv");
   command.add_option("--journey", o.journey, "journeys: column of the journey's name [journey]");
-  command.add_option("--conversion", o.conversion, "journeys: column with 1 if the journey converted [conversion]");
+  command.add_option(
+      "--conversion", o.conversion,
+      "journeys: column with 1 if the journey converted [conversion]; paths: of the number of conversions "
+      "[total_conversions]");
+  command.add_option("--path", o.path, "paths: column of the path [path]");
+  command.add_option("--path-separator", o.path_separator, "paths: between channels; blanks around it do not matter")
+      ->capture_default_str();
+  command.add_option("--null", o.nulls, "paths: column of the paths without conversion [total_null if there is one]");
   command.add_option("--event", o.event,
                      "Column that says what happened: the input is a log of clicks and conversions");
   command.add_option("--click-event", o.click_event, "Its value for a click")->capture_default_str();
@@ -71,6 +84,12 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for: shapley, markov, logistic")
+      ->capture_default_str();
+  command.add_option("--markov-order", o.markov_order, "Channels that markov's totals look back on")
+      ->capture_default_str();
+  command.add_flag("--choose-order", o.choose_order, "The order that tells most about journeys held out, by a table");
+  command.add_option("--max-order", o.max_order, "The largest order that --choose-order looks at")
+      ->check(CLI::Range(1, 10))
       ->capture_default_str();
   command.add_option("--channel-model", o.channel_model,
                      "A channel_model.json of an earlier run: its values are used, nothing is fitted");
@@ -117,6 +136,35 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
 }
 
+// Options that mean something for --format paths; the others speak of users, times and clicks.
+bool is_for_paths(const std::string& option) {
+  constexpr std::array kForPaths = {
+      "--help",           "--in",        "--format",       "--conversion",     "--path", "--null",       "--value",
+      "--path-separator", "--na",        "--columns",      "--delimiter",      "--out",  "--mechanisms", "--mta",
+      "--markov-order",   "--max-order", "--choose-order", "--exact-channels", "--seed"};
+  return std::ranges::find(kForPaths, option) != kForPaths.end();
+}
+
+void check_options_of_paths(const CLI::App& command, bool paths) {
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0) continue;
+    if (paths && !is_for_paths(name))
+      fail_usage("{} is not for --format paths, whose rows have channels and counts, but no users, times or clicks",
+                 name);
+    if (!paths && (name == "--path" || name == "--path-separator" || name == "--null"))
+      fail_usage("{} is for --format paths", name);
+  }
+}
+
+void run_on_paths(const CLI::App& command, AttributeOptions& options) {
+  if (command.get_option("--mechanisms")->count() == 0)
+    options.mechanisms = {"last", "first", "linear", "position", "shapley", "markov", "logistic"};
+  const PathsReport report = attribute_paths(options);
+  fmt::print("{}\nwritten to {}\n", summary(report), options.out);
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 void add_attribute_command(CLI::App& app) {
@@ -124,8 +172,10 @@ void add_attribute_command(CLI::App& app) {
   const auto line = std::make_shared<CommandLine>();
   add_input_options(*command, *line);
   add_output_options(*command, *line);
-  command->callback([line] {
+  command->callback([line, command] {
     AttributeOptions& options = line->options;
+    check_options_of_paths(*command, options.format == "paths");
+    if (options.format == "paths") return run_on_paths(*command, options);
     options.window = parse_duration(line->window, "--window");
     options.half_life = parse_duration(line->half_life, "--half-life");
     if (!line->truncate.empty()) options.truncate = parse_duration_or_0(line->truncate, "--truncate");

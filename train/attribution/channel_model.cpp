@@ -75,6 +75,10 @@ void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
   });
 }
 
+void ChannelFit::add(std::span<const std::uint32_t> channels, const CoalitionCount& journeys) {
+  coalitions_.add(numbered(channels), journeys);
+}
+
 // Numbers the fitted channels in the order of their names, and returns those.
 std::vector<std::string> ChannelFit::renumber_by_name() {
   std::vector<std::uint32_t> by_name(channel_of_.size());

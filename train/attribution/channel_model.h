@@ -51,8 +51,9 @@ class ChannelFit {
  public:
   // channels: of the log; must outlive this.
   ChannelFit(const Interner& channels, const std::vector<Mechanism>& wanted, const FitOptions& options);
-  void observe(const ClickLog& log, const ClickOrder& order);  // the log, or a part of it
-  ChannelModel model();                                        // once, when all is observed
+  void observe(const ClickLog& log, const ClickOrder& order);                         // the log, or a part of it
+  void add(std::span<const std::uint32_t> channels, const CoalitionCount& journeys);  // of paths; not for markov
+  ChannelModel model();                                                               // once, when all is observed
 
  private:
   std::span<const std::uint32_t> numbered(std::span<const std::uint32_t> journey_channels);

@@ -9,9 +9,9 @@ namespace {
 
 constexpr std::size_t kFirstSlots = 1024;
 
-void tally(CoalitionCount& count, bool converted) {
-  ++count.journeys;
-  count.conversions += converted ? 1 : 0;
+void tally(CoalitionCount& count, const CoalitionCount& more) {
+  count.journeys += more.journeys;
+  count.conversions += more.conversions;
 }
 
 }  // namespace
@@ -52,14 +52,14 @@ Coalition& CoalitionTable::coalition_of_scratch() {
   return coalitions_[place - 1];
 }
 
-void CoalitionTable::add(std::span<const std::uint32_t> journey_channels, bool converted) {
+void CoalitionTable::add(std::span<const std::uint32_t> journey_channels, const CoalitionCount& journeys) {
   scratch_.assign(journey_channels.begin(), journey_channels.end());
   std::sort(scratch_.begin(), scratch_.end());
   scratch_.erase(std::unique(scratch_.begin(), scratch_.end()), scratch_.end());
   if (!scratch_.empty() && scratch_.back() >= single_.size()) single_.resize(scratch_.back() + 1);
-  tally(coalition_of_scratch().count, converted);
-  tally(total_, converted);
-  if (scratch_.size() == 1) tally(single_[scratch_.front()], converted);
+  tally(coalition_of_scratch().count, journeys);
+  tally(total_, journeys);
+  if (scratch_.size() == 1) tally(single_[scratch_.front()], journeys);
 }
 
 void CoalitionTable::renumber(std::span<const std::uint32_t> number) {

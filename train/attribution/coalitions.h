@@ -23,7 +23,10 @@ class CoalitionTable {
   explicit CoalitionTable(std::uint32_t channels = 0) : single_(channels) {}
 
   // Channels in any order, repeats allowed; one that is not in the table yet makes it larger.
-  void add(std::span<const std::uint32_t> journey_channels, bool converted);
+  void add(std::span<const std::uint32_t> journey_channels, bool converted) {
+    add(journey_channels, {1, converted ? 1U : 0U});
+  }
+  void add(std::span<const std::uint32_t> journey_channels, const CoalitionCount& journeys);  // of the same channels
 
   // Channel c becomes number[c], a permutation. What is computed from the table then depends on the new numbers alone.
   void renumber(std::span<const std::uint32_t> number);

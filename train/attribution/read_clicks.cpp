@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
 
 #include "engine/error.h"
+#include "train/config/progress.h"
 #include "train/config/suggest.h"
 #include "train/data/sample_files.h"
 
@@ -28,8 +30,25 @@ std::string file_list(const std::vector<std::string>& files) {
   return files.size() == 1 ? files.front() : fmt::format("{} and {} more", files.front(), files.size() - 1);
 }
 
+ReadProgress reading_progress(bool shown) {
+  if (!shown) return [](const TextTable&) {};
+  // One line a file: a new one begins where the path changes.
+  struct Line {
+    std::string path;
+    std::unique_ptr<Progress> progress;
+  };
+  return [line = std::make_shared<Line>()](const TextTable& table) {
+    if (line->path != table.path()) {
+      if (line->progress) line->progress->finish();
+      line->path = table.path();
+      line->progress = std::make_unique<Progress>("read " + line->path, table.bytes_total());
+    }
+    line->progress->update(table.bytes_read());
+  };
+}
+
 void check_layout_options(const AttributeOptions& options) {
-  const std::vector<std::string> formats = {"csv", "criteo", "journeys"};
+  const std::vector<std::string> formats = {"csv", "criteo", "journeys", "paths"};
   if (options.inputs.empty()) fail_usage("no input: give --in FILE");
   if (options.out.empty()) fail_usage("no output: give --out DIR");
   check_given_once(options.inputs);
@@ -55,7 +74,7 @@ void check_layout_options(const AttributeOptions& options) {
       fail_usage("--conversions and --event are for --format csv; {} has its conversions in its rows", options.format);
   } else {
     const std::string near = nearest(options.format, formats);
-    fail_usage("unknown format '{}'{}; there are csv, criteo, journeys", options.format,
+    fail_usage("unknown format '{}'{}; there are csv, criteo, journeys, paths", options.format,
                near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
   }
   if (options.truncate != 0 && options.format != "journeys") fail_usage("--truncate is for --format journeys");

@@ -16,6 +16,7 @@ namespace mal {
 
 // Called now and then while a file is read.
 using ReadProgress = std::function<void(const TextTable& table)>;
+ReadProgress reading_progress(bool shown);  // a line a file for people; nothing where it is not shown
 
 // Reads options.inputs (and options.conversions) by options.format. Returns the names of the columns in the spool.
 // Errors name file:line:column; input without any click is one.
