@@ -11,7 +11,7 @@
 #include "engine/error.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/exact_sum.h"
-#include "train/attribution/missing_names.h"
+#include "train/data/missing_names.h"
 
 namespace mal {
 
