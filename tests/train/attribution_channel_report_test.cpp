@@ -172,6 +172,34 @@ TEST_CASE("the column value is read from files of conversions unless told otherw
   CHECK_THAT(attribution_error(o), Catch::Contains("one.csv") && Catch::Contains("value"));
 }
 
+TEST_CASE("a number of resamples that makes no interval is refused", "[attribution]") {
+  AttributionFolder folder;
+  AttributeOptions o = folder.options(kClicks, kConversions);
+  for (const std::uint32_t resamples : {1U, 19U, 10001U}) {
+    o.bootstrap = resamples;
+    CHECK_THAT(attribution_error(o, 2), Catch::Contains("--bootstrap " + std::to_string(resamples) + ": 20 to 10000"));
+  }
+}
+
+TEST_CASE("a given channel model is not fitted anew to resamples", "[attribution]") {
+  AttributionFolder folder;
+  AttributeOptions o = folder.options(kClicks, kConversions);
+  o.mechanisms = {"shapley"};
+  o.channel_model = folder.write("model.json",
+                                 R"({"format": 1, "journeys": 2, "conversions": 1, "channels": [
+        {"channel": "a", "shapley": 3, "journeys_alone": 1, "conversions_alone": 1},
+        {"channel": "b", "shapley": 1, "journeys_alone": 0, "conversions_alone": 0}]})");
+  o.bootstrap = 100;
+  const AttributeReport report = expect_same_on_disk(o, folder);
+  // Of u's two conversions a has 6/7 and b 1/7, however often u is drawn; v's is b's.
+  expect_credit(report, "a", "shapley", {12.0 / 7, 36});
+  const ChannelCredit& a = report.table.channels[0].credits[0];
+  REQUIRE(a.conversions_interval);
+  REQUIRE(a.value_interval);
+  CHECK(a.conversions_interval->low == 0);  // u is missing from a third of the resamples
+  CHECK(a.value_interval->high / a.conversions_interval->high == Approx(21));
+}
+
 TEST_CASE("an amount that is none is refused with its place", "[attribution]") {
   using Catch::Contains;
   CHECK_THAT(value_error("1350,u,k,-3"),

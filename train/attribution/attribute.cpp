@@ -7,14 +7,12 @@
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/attribution/channel_model.h"
-#include "train/attribution/channel_page.h"
-#include "train/attribution/channel_sums.h"
+#include "train/attribution/channel_reporting.h"
 #include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/describer.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/memory_log.h"
-#include "train/attribution/path_stats.h"
 #include "train/attribution/read_clicks.h"
 #include "train/attribution/sample_writer.h"
 #include "train/attribution/text.h"
@@ -141,8 +139,8 @@ class Clicks {
 
 // Fitted on this log, or given; and where fitted, written beside the samples. Empty without a data-driven mechanism.
 ChannelModel channel_model(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
-                           const std::optional<ChannelModel>& given, const JourneyRule& rule, Clicks& clicks,
-                           const std::string& folder, AttributeReport& report) {
+                           const std::optional<ChannelModel>& given, const FitOptions& how, Clicks& clicks,
+                           Bootstrap* bootstrap, const std::string& folder, AttributeReport& report) {
   std::vector<Mechanism> wanted;
   for (const NamedMechanism& named : mechanisms)
     if (needs_fit(named.mechanism)) wanted.push_back(named.mechanism);
@@ -151,12 +149,12 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
     report.channel_model = options.channel_model;
     return model_for_log(*given, clicks.all().channels);
   }
-  ChannelFit fit(clicks.all().channels, wanted,
-                 {.rule = rule,
-                  .until = report.split ? report.test_start : kForever,
-                  .seed = options.seed,
-                  .exact_channels = options.exact_channels});
-  clicks.for_each([&](std::size_t, const ClickLog& log, const ClickOrder& order) { fit.observe(log, order); });
+  ChannelFit fit(clicks.all().channels, wanted, how);
+  clicks.for_each([&](std::size_t, const ClickLog& log, const ClickOrder& order) {
+    fit.observe(log, order);
+    if (bootstrap != nullptr) bootstrap->observe(log, order);
+  });
+  if (bootstrap != nullptr) bootstrap->fit();
   const ChannelModel model = fit.model();
   write_text(folder + "/channel_model.json", channel_model_json(model));
   return model_for_log(model, clicks.all().channels);
@@ -202,25 +200,26 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   const JourneyRule rule = {options.window * kSecond, options.restart, touches ? &*touches : nullptr};
   MechanismParameters parameters;
   parameters.half_life_seconds = static_cast<double>(options.half_life);
-  const ChannelModel model = channel_model(options, mechanisms, given, rule, clicks, folder.path(), report);
+  const FitOptions fit = {.rule = rule,
+                          .until = report.split ? report.test_start : kForever,
+                          .seed = options.seed,
+                          .exact_channels = options.exact_channels};
+  ChannelReporting channels(options, mechanisms, clicks.all(), fit);
+  const ChannelModel model =
+      channel_model(options, mechanisms, given, fit, clicks, channels.bootstrap(), folder.path(), report);
   parameters.channel_values = model.values(Mechanism::shapley);
   parameters.markov_values = model.values(Mechanism::markov);
   parameters.logistic_values = model.values(Mechanism::logistic);
   report.known_labels = options.train_labels == "known";
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
 
-  ChannelSums sums(clicks.all().channels.size(), mechanisms.size());
-  PathStats paths;
-  const VisitShares visit = [&](std::size_t mechanism, const JourneyRange& range, const Journey& journey,
-                                std::span<const double> shares) { sums.add(mechanism, journey, shares, range.value); };
+  const VisitShares visit = channels.visit();
   Describer describer(options, mechanisms, clicks.all(), report);
   SampleWriter writer(options, report, folder.path(), spool);
   clicks.for_each([&](std::size_t part, const ClickLog& log, const ClickOrder& order) {
     const Journeys journeys = build_journeys(log, order, rule, kForever);
     const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until, visit);
-    sums.add_clicks(log);
-    sums.add_values(journeys);
-    if (options.report) paths.add(log, order, journeys);
+    channels.add(log, order, journeys, parameters);
     describer.add(log, order, journeys, credits);
     LogLines lines(options, log, order, credits);
     for (std::size_t place = 0; place < log.size(); ++place) {
@@ -235,11 +234,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   if (clicks.parts() != nullptr) clicks.parts()->merge([&](const ClickLine& line) { writer.add(line); });
   writer.finish();
   describer.finish(model);
-  report.table_shown = options.report || (options.value && !options.value->empty()) || !options.cost.empty();
-  sums.describe(options, clicks.all(), report);
-  write_text(folder.path() + "/channels.csv", channels_csv(report.table));
-  if (options.report)
-    write_text(folder.path() + "/report.html", channel_page(report, paths.report(clicks.all().channels)));
+  channels.write(folder.path(), report);
 
   spool.remove();
   write_text(folder.path() + "/" + kMarker, to_json(options, report));

@@ -30,6 +30,7 @@ struct AttributeOptions {
   std::string path, nulls;           // paths
   std::optional<std::string> value;  // of conversions; without: `value` of --conversions if there is one; empty: none
   std::string cost;                  // of clicks; empty: none
+  std::uint32_t bootstrap = 0;       // resamples of the users, for intervals of the channel report; 0: none
   bool report = false;               // writes report.html, and the table of channels into the summary
   std::string event;                 // csv: its presence makes the inputs event logs
   std::string click_event = "click", conversion_event = "conversion";

@@ -96,33 +96,39 @@ std::vector<std::string> ChannelFit::renumber_by_name() {
   return names;
 }
 
+void fit_mechanisms(const CoalitionTable& coalitions, const MarkovChain* markov, bool shapley, bool logistic,
+                    const FitOptions& options, ChannelModel& model) {
+  const CoalitionCount& total = coalitions.total();
+  if (total.conversions == 0 || total.conversions == total.journeys) {
+    // What a fit would say of it is the noise of its last bits, and credits are shares, however small the values.
+    const std::vector<double> zeros(model.channels.size(), 0.0);
+    if (shapley) model.mechanisms.push_back({Mechanism::shapley, zeros});
+    if (markov != nullptr) model.mechanisms.push_back({Mechanism::markov, zeros});
+    if (logistic) model.mechanisms.push_back({Mechanism::logistic, zeros});
+    return;
+  }
+  if (shapley) {
+    ShapleyOptions how;
+    how.seed = options.seed;
+    how.exact_channels = options.exact_channels;
+    ShapleyFit fit = fit_shapley(coalitions, how);
+    model.exact = fit.exact;
+    model.mechanisms.push_back({Mechanism::shapley, std::move(fit.values)});
+  }
+  if (markov != nullptr) model.mechanisms.push_back({Mechanism::markov, markov->removal_effects()});
+  if (logistic) {
+    const BaggedLogistic bags(coalitions, {.seed = options.seed});
+    model.mechanisms.push_back({Mechanism::logistic, bags.marginal_effects()});
+  }
+}
+
 ChannelModel ChannelFit::model() {
   ChannelModel model;
   model.channels = renumber_by_name();
   model.alone = coalitions_.singles();
   model.total = coalitions_.total();
   model.coalitions = coalitions_.coalitions().size();
-  if (model.total.conversions == 0 || model.total.conversions == model.total.journeys) {
-    // What a fit would say of it is the noise of its last bits, and credits are shares, however small the values.
-    const std::vector<double> zeros(model.channels.size(), 0.0);
-    if (shapley_) model.mechanisms.push_back({Mechanism::shapley, zeros});
-    if (markov_) model.mechanisms.push_back({Mechanism::markov, zeros});
-    if (logistic_) model.mechanisms.push_back({Mechanism::logistic, zeros});
-    return model;
-  }
-  if (shapley_) {
-    ShapleyOptions shapley;
-    shapley.seed = options_.seed;
-    shapley.exact_channels = options_.exact_channels;
-    ShapleyFit fit = fit_shapley(coalitions_, shapley);
-    model.exact = fit.exact;
-    model.mechanisms.push_back({Mechanism::shapley, std::move(fit.values)});
-  }
-  if (markov_) model.mechanisms.push_back({Mechanism::markov, markov_->removal_effects()});
-  if (logistic_) {
-    const BaggedLogistic logistic(coalitions_, {.seed = options_.seed});
-    model.mechanisms.push_back({Mechanism::logistic, logistic.marginal_effects()});
-  }
+  fit_mechanisms(coalitions_, markov_ ? &*markov_ : nullptr, shapley_, logistic_, options_, model);
   return model;
 }
 

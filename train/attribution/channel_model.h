@@ -70,6 +70,10 @@ class ChannelFit {
   std::optional<MarkovChain> markov_;
 };
 
+// Fits shapley, markov (a chain is given) and logistic to journeys whose channels are numbered as model.channels.
+void fit_mechanisms(const CoalitionTable& coalitions, const MarkovChain* markov, bool shapley, bool logistic,
+                    const FitOptions& options, ChannelModel& model);
+
 std::string channel_model_json(const ChannelModel& model);
 // Throws Error for a file that is none, and for one without a mechanism that is wanted.
 ChannelModel read_channel_model(const std::string& path, const std::vector<Mechanism>& wanted);

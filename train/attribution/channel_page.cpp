@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "train/attribution/bootstrap.h"
 #include "train/attribution/text.h"
 #include "train/report/bars.h"
 #include "train/report/page.h"
@@ -182,6 +183,9 @@ std::string steps_chart(const PathReport& paths) {
 std::string channel_page(const AttributeReport& report, const PathReport& paths) {
   std::string html = facts(report) + "<h2>Conversions credited to each channel, by mechanism</h2>\n";
   if (report.journeys == 0) html += note("No conversion has a click before it, so no channel has credit.");
+  if (report.table.resamples > 0)
+    html += note(fmt::format("Lines: {:.0f} % intervals from {} resamples of the users.", 100 * Bootstrap::kInterval,
+                             report.table.resamples));
   html += mechanism_charts(report.table) + number_tables(report.table);
   html += "<h2>Journeys that convert</h2>\n<div class=\"charts\">\n" +
           histogram(paths.lengths, paths.conversions, "clicks of the journey (conversions)") +

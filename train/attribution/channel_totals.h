@@ -32,6 +32,7 @@ struct ChannelTotals {
 
 struct ChannelTable {
   std::vector<std::string> mechanisms;
+  std::uint32_t resamples = 0;                                  // that the intervals are of
   bool has_value = false, has_clicks = true, has_cost = false;  // false: the numbers are not known
   std::vector<ChannelTotals> channels;
 };

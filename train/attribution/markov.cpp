@@ -38,6 +38,13 @@ void MarkovChain::add(std::span<const std::uint32_t> journey_channels, bool conv
   ++steps_[at(from, converted ? kConversion : kNull)];
 }
 
+void MarkovChain::add_steps(std::uint32_t from, std::uint32_t to, double count) {
+  for (const std::uint32_t channel : {from, to})
+    if (channel < kToNull && channel >= channels_) grow(channel + std::size_t{1});
+  const std::size_t place = to == kToConversion ? kConversion : to == kToNull ? kNull : column(to);
+  steps_[at(from == kFromStart ? kStart : row(from), place)] += count;
+}
+
 void MarkovChain::renumber(std::span<const std::uint32_t> number) {
   std::vector<double> steps(steps_.size(), 0.0);
   for (std::size_t from = 0; from <= channels_; ++from) {

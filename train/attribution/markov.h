@@ -25,6 +25,10 @@ class MarkovChain {
   // In the order of time; a channel that is not in the chain yet makes it larger, or throws as the constructor does.
   void add(std::span<const std::uint32_t> journey_channels, bool converted);
 
+  // A step that `count` walks take, from a channel (or the start) to another (or an end).
+  static constexpr std::uint32_t kFromStart = 0xFFFFFFFF, kToConversion = 0xFFFFFFFE, kToNull = 0xFFFFFFFD;
+  void add_steps(std::uint32_t from, std::uint32_t to, double count);
+
   // Channel c becomes number[c], a permutation. Effects then depend, to the last bit, on the new numbers alone.
   void renumber(std::span<const std::uint32_t> number);
 

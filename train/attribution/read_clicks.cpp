@@ -12,6 +12,12 @@
 
 namespace mal {
 
+namespace {
+
+constexpr std::uint32_t kFewestResamples = 20, kMostResamples = 10000;
+
+}  // namespace
+
 std::string name_or(const std::string& given, const char* layout_default) {
   return given.empty() ? layout_default : given;
 }
@@ -88,6 +94,9 @@ void check_layout_options(const AttributeOptions& options) {
   if (!options.test_to.empty() && options.test_from.empty()) fail_usage("--test-to needs --test-from");
   if (options.gap != 0 && options.test_from.empty() && options.test_days == 0)
     fail_usage("--gap is time before a test period: give --test-days or --test-from");
+  if (options.bootstrap != 0 && (options.bootstrap < kFewestResamples || options.bootstrap > kMostResamples))
+    fail_usage("--bootstrap {}: {} to {} resamples are possible; 200 are enough for most", options.bootstrap,
+               kFewestResamples, kMostResamples);
   if (options.history_length < 1 || options.history_length > 1000)
     fail_usage("--history-length {}: 1 to 1000 are possible", options.history_length);
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "train/attribution/attribute.h"
+#include "train/attribution/bootstrap.h"
 #include "train/attribution/channel_report.h"
 #include "train/attribution/text.h"
 #include "train/attribution/unmatched.h"
@@ -184,6 +185,9 @@ std::string fit_text(const AttributeReport& r) {
 std::string value_text(const AttributeReport& r) {
   std::string text = fmt::format("sums of a mechanism: {}", plural(r.journeys, "credited conversion"));
   if (r.table.has_value) text += fmt::format(", worth {:.2f}; all conversions: {:.2f}", r.credited_value, r.value);
+  if (r.table.resamples > 0)
+    text += fmt::format("\n[low high]: {:.0f} % intervals from {} resamples of the users", 100 * Bootstrap::kInterval,
+                        r.table.resamples);
   return text + "\n";
 }
 
@@ -213,6 +217,7 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (o.na) json["na"] = *o.na;
   if (o.value) json["value"] = *o.value;
   if (!o.cost.empty()) json["cost"] = o.cost;
+  if (o.bootstrap > 0) json["bootstrap"] = o.bootstrap;
   if (!o.from.empty()) json["from"] = o.from;
   if (!o.to.empty()) json["to"] = o.to;
   if (o.truncate > 0) json["truncate_seconds"] = o.truncate;
@@ -278,6 +283,7 @@ ordered_json channel_report_json(const AttributeReport& r) {
     json["value"] = r.value;
     json["credited_value"] = r.credited_value;
   }
+  if (r.table.resamples > 0) json["interval"] = Bootstrap::kInterval;
   json["channels"] = channel_table_json(r.table);
   return json;
 }

@@ -59,7 +59,7 @@ double width_of(const std::string& text) {
 double label_width(const std::vector<BarRow>& rows) {
   double width = 0;
   for (const BarRow& row : rows) width = std::max(width, width_of(row.label));
-  return std::clamp(width + 6 + kMargin + 1, 80.0, 250.0);
+  return std::clamp(width + 6 + 2 * kMargin, 80.0, 250.0);
 }
 
 // White to blue. Shares are seen by their root: 5 % must not look like 0.
