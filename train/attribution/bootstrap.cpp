@@ -41,8 +41,10 @@ Bootstrap::Bootstrap(const AttributeOptions& options, const std::vector<NamedMec
   values_.resize(conversions_.size());
 }
 
-bool Bootstrap::refitted(std::size_t mechanism) const {
-  return needs_fit(mechanisms_[mechanism].mechanism) && !given_model_;
+Bootstrap::Way Bootstrap::way_of(std::size_t mechanism) const {
+  const Mechanism kind = mechanisms_[mechanism].mechanism;
+  if (!needs_fit(kind) || given_model_) return Way::fixed;
+  return ReplicateFits::can_fit(kind) ? Way::refitted : Way::none;
 }
 
 void Bootstrap::observe(const ClickLog& log, const ClickOrder& order) {
@@ -112,10 +114,12 @@ void Bootstrap::add(const ClickLog& log, const ClickOrder& order, const Journeys
     const bool one_channel = std::ranges::count(journey.channels, journey.channels.front()) ==
                              static_cast<std::ptrdiff_t>(journey.channels.size());
     for (std::size_t m = 0; m < mechanisms_.size(); ++m) {
+      const Way way = way_of(m);
+      if (way == Way::none) continue;
       if (one_channel) {
         by_channel_ = {{journey.channels.front(), 1.0}};
         add_fixed(m, range.value);
-      } else if (refitted(m)) {
+      } else if (way == Way::refitted) {
         add_refitted(m, journey, range.value, parameters);
       } else {
         credit_journey(mechanisms_[m].mechanism, journey, parameters, shares_);
@@ -140,6 +144,7 @@ void Bootstrap::describe(ChannelTable& table) const {
   table.resamples = static_cast<std::uint32_t>(weights_.size());
   for (ChannelTotals& channel : table.channels)
     for (std::size_t m = 0; m < mechanisms_.size(); ++m) {
+      if (way_of(m) == Way::none) continue;
       const std::size_t place = at(numbers.at(channel.name), m);
       channel.credits[m].conversions_interval = interval(conversions_, place);
       if (table.has_value) channel.credits[m].value_interval = interval(values_, place);

@@ -38,7 +38,9 @@ class Bootstrap {
     double share;
   };
   static Wide units(double amount);
-  bool refitted(std::size_t mechanism) const;
+  // How a mechanism credits resamples. none: it is data-driven, and cannot be fitted to them.
+  enum class Way { fixed, refitted, none };
+  Way way_of(std::size_t mechanism) const;
   void gather(const Journey& journey);
   void add_fixed(std::size_t mechanism, double value);
   void add_refitted(std::size_t mechanism, const Journey& journey, double value, MechanismParameters parameters);

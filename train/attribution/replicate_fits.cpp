@@ -54,6 +54,10 @@ ReplicateFits::ReplicateFits(const Interner& channels, const std::vector<Mechani
       memory_(memory),
       counts_(replicates) {}
 
+bool ReplicateFits::can_fit(Mechanism mechanism) {
+  return mechanism == Mechanism::shapley || mechanism == Mechanism::markov || mechanism == Mechanism::logistic;
+}
+
 void ReplicateFits::add(std::span<const std::uint32_t> channels, bool converted,
                         std::span<const std::uint8_t> weights) {
   add_set(channels, converted, weights);

@@ -34,6 +34,7 @@ class ReplicateFits {
   ReplicateFits(const Interner& channels, const std::vector<Mechanism>& wanted, std::size_t replicates,
                 const FitOptions& options, std::uint64_t memory);
 
+  static bool can_fit(Mechanism mechanism);  // only these can be wanted
   bool wanted() const { return shapley_ || markov_ || logistic_; }
   // A journey of the fit, which its user's weights say how often to count. Throws a usage Error where there are more
   // sets of channels than memory takes.
