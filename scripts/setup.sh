@@ -14,6 +14,8 @@ if [[ ${1:-} == --test ]]; then
   packages+=(clang clang-format clang-tidy libbenchmark-dev)
   # libFuzzer's runtime of Debian 12's clang; without it the fuzz test is skipped.
   if apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then packages+=(libclang-rt-14-dev); fi
+  # The browser that opens the reports' pages; without one their HTML is parsed and no more.
+  if apt-cache show chromium-headless-shell >/dev/null 2>&1; then packages+=(chromium-headless-shell); fi
 fi
 
 if [[ ${1:-} == --bundle ]]; then
