@@ -44,7 +44,9 @@ void add_input_options(CLI::App& command, CommandLine& line) {
   command.add_option("--time", o.time,
                      "Column of the time: Unix seconds, or 2017-12-03T17:05:00 [time; else timestamp]");
   command.add_option("--time-unit", line.time_unit, kTimeUnitHelp);
-  command.add_option("--key", o.key, "Column that a click and its conversion share [advertiser; else campaign]");
+  command.add_option(
+      "--key", o.key,
+      "Column that a click and its conversion share, or several with commas [advertiser; else campaign]");
   command.add_option("--channel", o.channel, "Column of the channel [channel if there is one, else the key]");
   command.add_option("--conversion-id", o.conversion_id, "Column of the conversion's id [conversion_id]");
   command.add_option_function<std::string>(

@@ -83,7 +83,13 @@ std::optional<std::int64_t> TimeFilter::operator()(const TextTable& table, int c
 }
 
 ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLog& log, RowSpool& spool)
-    : options_(options), names_(std::move(names)), log_(log), spool_(spool), filter_(options), missing_(options.na) {}
+    : options_(options),
+      names_(std::move(names)),
+      log_(log),
+      spool_(spool),
+      filter_(options),
+      missing_(options.na),
+      key_(names_.key) {}
 
 void ClickSink::choose_columns(const TextTable& table) {
   if (!options_.keep.empty()) {
@@ -99,9 +105,8 @@ void ClickSink::choose_columns(const TextTable& table) {
 void ClickSink::open(const TextTable& table) {
   user_ = table.require(names_.user, "--user");
   time_ = table.require(names_.time, "--time");
-  key_ = table.require(names_.key, "--key");
-  if (names_.channel.empty()) names_.channel = table.find("channel") ? "channel" : names_.key;
-  channel_ = table.require(names_.channel, "--channel");
+  key_.open(table);
+  choose_channel(table);
   if (!options_.by.empty()) slice_ = table.require(options_.by);
   if (!options_.truth.empty()) truth_ = table.require(options_.truth);
   if (!options_.cost.empty()) cost_ = table.require(options_.cost, "--cost");
@@ -114,6 +119,24 @@ void ClickSink::open(const TextTable& table) {
       passed_.back().second = column;
     else
       passed_.emplace_back(column, column);
+  }
+}
+
+// The first file says what the channel is, for all of them.
+void ClickSink::choose_channel(const TextTable& table) {
+  if (names_.channel.empty() && !key_is_channel_) {
+    if (table.find("channel"))
+      names_.channel = "channel";
+    else
+      key_is_channel_ = true;
+  }
+  if (!key_is_channel_) {
+    channel_ = table.require(names_.channel, "--channel");
+  } else if (key_.columns().size() == 1) {
+    channel_ = key_.columns().front();
+  } else {
+    if (!key_channel_) key_channel_.emplace(names_.key);
+    key_channel_->open(table);
   }
 }
 
@@ -140,7 +163,10 @@ void ClickSink::check_text(const TextTable& table) const {
   for (const auto& [first, last] : passed_)
     for (int column = first; column <= last; ++column) table.check_utf8(column);
   for (const int column : history_) table.check_utf8(column);
-  table.check_utf8(channel_);
+  if (key_channel_)
+    for (const int column : key_channel_->columns()) table.check_utf8(column);
+  else
+    table.check_utf8(channel_);
   if (slice_ >= 0) table.check_utf8(slice_);
 }
 
@@ -151,7 +177,7 @@ const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
   if (!table.row_is_utf8()) check_text(table);
   click_.time = time;
   click_.number = clicks_++;
-  click_.channel = log_.channels.intern(table.field(channel_));
+  click_.channel = log_.channels.intern(key_channel_ ? key_channel_->text(table) : table.field(channel_));
   if (slice_ >= 0) click_.slice = log_.slices.intern(table.field(slice_));
   if (truth_ >= 0) click_.truth = static_cast<float>(table.number(truth_));
   if (cost_ >= 0) click_.cost = checked_amount(table, cost_, "cost");

@@ -11,6 +11,7 @@
 #include "train/attribution/attribute.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/click_target.h"
+#include "train/attribution/key_columns.h"
 #include "train/attribution/row_spool.h"
 #include "train/data/missing_names.h"
 #include "train/data/text_table.h"
@@ -19,7 +20,8 @@ namespace mal {
 
 // A layout's column names, after the options had their say.
 struct ColumnNames {
-  std::string user, time, key;
+  std::string user, time;
+  std::string key;                  // as KeyColumns takes it
   std::string channel;              // empty: the column `channel` if the first file has one, otherwise the key
   std::vector<std::string> hidden;  // tell the outcome: not passed through unless asked for by --keep
 };
@@ -52,13 +54,14 @@ class ClickSink {
   std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
   std::int64_t any_time(const TextTable& table) const { return table.time(time_); }  // outside, too
   std::string_view user(const TextTable& table) const { return name(table, user_); }
-  std::string_view key(const TextTable& table) const { return name(table, key_); }
+  std::string_view key(const TextTable& table) { return key_(table, missing_); }  // until the next
   std::string_view name(const TextTable& table, int column) const { return checked_name(table, column, missing_); }
   const ReadClick& click(const TextTable& table, std::int64_t time);  // valid until the next
 
   const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
 
  private:
+  void choose_channel(const TextTable& table);
   void choose_columns(const TextTable& table);
   void check_text(const TextTable& table) const;
   std::uint64_t spool_row(const TextTable& table);
@@ -70,7 +73,10 @@ class ClickSink {
   TimeFilter filter_;
   MissingNames missing_;
   std::vector<std::string> passed_names_;
-  int user_ = -1, time_ = -1, key_ = -1, channel_ = -1, slice_ = -1, truth_ = -1, cost_ = -1;
+  int user_ = -1, time_ = -1, channel_ = -1, slice_ = -1, truth_ = -1, cost_ = -1;
+  KeyColumns key_;
+  bool key_is_channel_ = false;
+  std::optional<KeyColumns> key_channel_;  // several columns of the key, as the channel
   std::vector<int> history_;
   std::vector<std::pair<int, int>> passed_;  // the first and last of columns that follow each other
   std::string row_;

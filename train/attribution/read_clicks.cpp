@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/error.h"
+#include "train/attribution/text.h"
 #include "train/config/progress.h"
 #include "train/config/suggest.h"
 #include "train/data/sample_files.h"
@@ -24,7 +25,9 @@ std::string name_or(const std::string& given, const char* layout_default) {
 
 std::string matching_name(const AttributeOptions& options) {
   if (options.format == "criteo") return "conversion id";
-  return options.format == "journeys" ? "journey" : name_or(options.key, kCsvKey);
+  return options.format == "journeys"
+             ? "journey"
+             : fmt::format("{}", fmt::join(column_names(name_or(options.key, kCsvKey), "--key"), " and "));
 }
 
 bool time_to_report(std::uint64_t rows) {
@@ -57,6 +60,7 @@ void check_layout_options(const AttributeOptions& options) {
   const std::vector<std::string> formats = {"csv", "criteo", "journeys", "paths"};
   if (options.inputs.empty()) fail_usage("no input: give --in FILE");
   if (options.out.empty()) fail_usage("no output: give --out DIR");
+  if (!options.key.empty()) column_names(options.key, "--key");
   check_given_once(options.inputs);
   check_given_once(options.conversions);
   const FileSet inputs(options.inputs);

@@ -13,6 +13,7 @@
 #include "engine/error.h"
 #include "train/attribution/amounts.h"
 #include "train/attribution/click_sink.h"
+#include "train/attribution/key_columns.h"
 #include "train/attribution/read_clicks.h"
 #include "train/config/suggest.h"
 #include "train/data/missing_names.h"
@@ -99,13 +100,14 @@ class ConversionReader {
         target_(target),
         filter_(options),
         missing_(options.na),
+        key_(names.key),
         ids_(options),
         value_(options) {}
 
   void read(std::size_t file, const ReadProgress& progress) {
     TextTable table(options_.conversions[file], {.time = options_.time_format});
-    const int user = table.require(names_.user, "--user"), key = table.require(names_.key, "--key"),
-              time_column = table.require(names_.time, "--time");
+    const int user = table.require(names_.user, "--user"), time_column = table.require(names_.time, "--time");
+    key_.open(table);
     ids_.open(table);
     value_.open(table);
     log_.has_values = value_.known();
@@ -118,7 +120,7 @@ class ConversionReader {
       }
       const ReadConversion conversion = conversion_of(file, table, *time, ids_, value_);
       const std::string_view name = checked_name(table, user, missing_);
-      target_.add_conversion(conversion, name, checked_name(table, key, missing_));
+      target_.add_conversion(conversion, name, key_(table, missing_));
     }
   }
 
@@ -129,6 +131,7 @@ class ConversionReader {
   ClickTarget& target_;
   TimeFilter filter_;
   MissingNames missing_;
+  KeyColumns key_;
   ConversionIds ids_;
   ValueColumn value_;
 };

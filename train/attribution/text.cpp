@@ -1,8 +1,10 @@
 #include "train/attribution/text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "engine/error.h"
 #include "train/data/text_table.h"
@@ -13,6 +15,26 @@ std::int64_t parse_time(std::string_view text, std::string_view option, const Ti
   const std::optional<std::int64_t> time = time_of_text(text, format);
   if (!time) fail_usage("{} {}: {}", option, text, why_no_time(text, format));
   return *time;
+}
+
+std::vector<std::string> column_names(const std::string& text, std::string_view option) {
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    std::string name;
+    const bool quoted = at < text.size() && text[at] == '"';
+    if (quoted) {
+      for (++at; at < text.size() && (text[at] != '"' || text.substr(at, 2) == "\"\""); ++at) {
+        if (text[at] == '"') ++at;
+        name += text[at];
+      }
+      if (at++ >= text.size()) fail_usage("{} {}: a quote is open; a name with a comma is \"a,b\"", option, text);
+    }
+    while (at < text.size() && text[at] != ',') name += text[at++];
+    if (name.empty()) fail_usage("{} '{}': the name of a column is empty", option, text);
+    if (std::ranges::find(names, name) != names.end()) fail_usage("{} {}: '{}' is named twice", option, text, name);
+    names.push_back(std::move(name));
+  }
+  return names;
 }
 
 void append_field(std::string& row, std::string_view field) {

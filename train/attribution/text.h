@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "train/data/time_text.h"
 
@@ -12,6 +13,10 @@ namespace mal {
 // A time that an option gives, in any form that a file may have, in microseconds since 1970; throws a usage Error that
 // names `option`.
 std::int64_t parse_time(std::string_view text, std::string_view option, const TimeFormat& format = {});
+
+// The names of columns that an option gives: a row of CSV, so that a name with a comma stands in quotes. Throws a usage
+// Error, which names `option`, for an empty name, one that comes twice, and quotes that do not end.
+std::vector<std::string> column_names(const std::string& text, std::string_view option);
 
 // Appends a CSV field, quoted where it has to be.
 void append_field(std::string& row, std::string_view field);
