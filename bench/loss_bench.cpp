@@ -25,7 +25,7 @@ void multi_view_loss(benchmark::State& state) {
   Buffer<double> losses(heads.size());
   auto workspace = workspace_of<double>(kernels.multi_view_loss_workspace(kRows, count));
   const double seconds = timed(state, [&] {
-    kernels.multi_view_loss(logits.data(), columns, credits.data(), views, heads.data(), count,
+    kernels.multi_view_loss(logits.data(), columns, credits.data(), views, nullptr, 1, 1.0, heads.data(), count,
                             mal::kernels::Reduction::mean, dlogits.data(), columns, columns, losses.data(), kRows,
                             workspace.data());
   });

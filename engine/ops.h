@@ -94,10 +94,16 @@ Value simtier_count(Graph& graph, Input scores, std::int64_t length, std::int64_
 Value simtier_embedding(Graph& graph, Parameters& parameters, Input scores, std::int64_t length, std::int64_t tiers,
                         std::int64_t width, const std::string& name);
 
+struct RowWeights {
+  Value value = {};  // [rows, 1]
+  double mean = 1;
+};
+
 // Ends a training graph. losses: one a head, without its scale, filled by every backward(); in the device's memory, and
 // must outlive the graph.
+// weights: of the rows, with their mean over the training data; without a value, all are 1.
 // only: where it is not null and not negative, gradients are of that head's loss alone; it too must outlive the graph.
 void multi_view_loss(Graph& graph, Value logits, Value credits, std::vector<LossHead> heads, Reduction reduction,
-                     double* losses, const std::int32_t* only = nullptr);
+                     double* losses, const std::int32_t* only = nullptr, const RowWeights& weights = {});
 
 }  // namespace mal::ops

@@ -8,7 +8,7 @@ namespace mal {
 
 // Which vectors are filled depends on the column's kind (L = its length, B = rows):
 //   id: ids[B]   ids, sequence: ids[B, L], lengths[B]   scores: values[B, L], lengths[B]
-//   number, credit: values[B]   slice: ids[B]   group: keys[B]   time: values stay empty, keys[B] (seconds)
+//   number, credit, weight: values[B]   slice: ids[B]   group: keys[B]   time: values stay empty, keys[B] (seconds)
 // Positions at or beyond a row's length hold 0. Valid positions come first, the oldest first.
 struct BatchColumn {
   std::vector<std::int32_t> ids;

@@ -79,6 +79,8 @@ Model build_model(Graph& graph, Parameters& parameters, const Schema& schema, co
     for (const int c : schema.columns_of(ColumnKind::credit))
       credits.push_back(model.inputs.columns[static_cast<std::size_t>(c)]);
     model.credits = ops::input_values(graph, credits, "credits");
+    for (const int c : schema.columns_of(ColumnKind::weight))
+      model.weights = ops::input_values(graph, {model.inputs.columns[static_cast<std::size_t>(c)]}, "weights");
   }
   return model;
 }

@@ -38,6 +38,7 @@ struct Model {
   Value z;
   Value logits;             // [rows, Σ head widths]; column 0 is the primary view's logit: the one that is served
   Value credits;            // [rows, views]; only in a training graph
+  Value weights;            // [rows, 1]; likewise, of data with a column of kind weight
   std::vector<Head> heads;  // heads[0] is the primary
   std::vector<ops::LossHead> loss_heads;
 };

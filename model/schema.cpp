@@ -50,6 +50,8 @@ std::string_view to_string(ColumnKind kind) {
       return "slice";
     case ColumnKind::time:
       return "time";
+    case ColumnKind::weight:
+      return "weight";
   }
   return "?";
 }

@@ -10,7 +10,7 @@
 
 namespace mal {
 
-enum class ColumnKind { id, ids, sequence, scores, number, credit, group, slice, time };
+enum class ColumnKind { id, ids, sequence, scores, number, credit, group, slice, time, weight };
 enum class SetPooling { sum, mean, sqrtn };
 enum class Side { user, ad, context };
 

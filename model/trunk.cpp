@@ -133,7 +133,8 @@ ModelInputs add_inputs(Graph& graph, const Schema& schema) {
   ModelInputs inputs;
   for (const Column& column : schema.columns) {
     const bool read = is_embedded(column.kind) || column.kind == ColumnKind::scores ||
-                      column.kind == ColumnKind::number || column.kind == ColumnKind::credit;
+                      column.kind == ColumnKind::number || column.kind == ColumnKind::credit ||
+                      column.kind == ColumnKind::weight;
     inputs.columns.push_back(read ? graph.add_input(column.name) : Input{});
   }
   return inputs;

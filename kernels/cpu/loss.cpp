@@ -26,6 +26,14 @@ Label label_of(float credit) {
   return credit > 0 ? Label{1.0, credit} : Label{0.0, 1.0};
 }
 
+// Of the rows; 1 without weights.
+struct RowWeights {
+  const float* data;
+  std::int64_t stride;
+  double mean;
+  double of(std::int64_t row) const { return data == nullptr ? 1.0 : static_cast<double>(data[row * stride]) / mean; }
+};
+
 double view_row(const LossHead& head, const float* logits, const float* credits, double scale, float* gradient) {
   const double logit = logits[head.column];
   const Label label = label_of(credits[head.views[0]]);
@@ -53,37 +61,43 @@ std::int64_t blocks_of(std::int64_t rows) {
   return (rows + kRowBlock - 1) / kRowBlock;
 }
 
-// 1 / B, 1, or 1 / Σ w of a head. A cartesian head's weights are all 1.
+// B, 1, or Σ w of a head. A cartesian head's weights are those of the rows. Where all are 0, there is nothing to
+// divide.
 double divisor_of(const LossHead& head, Reduction reduction, const float* credits, std::int64_t ldcredits,
-                  std::int64_t rows) {
+                  const RowWeights& weights, std::int64_t rows) {
   if (reduction == Reduction::sum) return 1.0;
-  if (reduction == Reduction::mean || head.kind == HeadKind::cartesian) return static_cast<double>(rows);
+  if (reduction == Reduction::mean) return static_cast<double>(rows);
+  const bool cartesian = head.kind == HeadKind::cartesian;
   double sum = 0;
-  for (std::int64_t r = 0; r < rows; ++r) sum += label_of(credits[r * ldcredits + head.views[0]]).weight;
-  return sum;
+  for (std::int64_t r = 0; r < rows; ++r)
+    sum += weights.of(r) * (cartesian ? 1.0 : label_of(credits[r * ldcredits + head.views[0]]).weight);
+  return sum > 0 ? sum : 1.0;
 }
 
 }  // namespace
 
 void multi_view_loss(const float* logits, std::int64_t ldlogits, const float* credits, std::int64_t ldcredits,
-                     const LossHead* heads, std::int32_t head_count, Reduction reduction, float* dlogits,
-                     std::int64_t lddlogits, std::int64_t columns, double* losses, std::int64_t rows,
-                     double* workspace) {
+                     const float* weights, std::int64_t ldweights, double weight_mean, const LossHead* heads,
+                     std::int32_t head_count, Reduction reduction, float* dlogits, std::int64_t lddlogits,
+                     std::int64_t columns, double* losses, std::int64_t rows, double* workspace) {
   std::fill_n(losses, head_count, 0.0);
   if (rows == 0) return;
+  const RowWeights row_weights{weights, ldweights, weight_mean};
   double* divisors = workspace;
   double* partial = workspace + head_count;
-  for (std::int32_t h = 0; h < head_count; ++h) divisors[h] = divisor_of(heads[h], reduction, credits, ldcredits, rows);
+  for (std::int32_t h = 0; h < head_count; ++h)
+    divisors[h] = divisor_of(heads[h], reduction, credits, ldcredits, row_weights, rows);
   parallel_ranges(rows, kRowBlock, [&](std::int64_t first, std::int64_t last) {
     double* sums = partial + first / kRowBlock * head_count;
     std::fill_n(sums, head_count, 0.0);
     for (std::int64_t r = first; r < last; ++r) {
       float* gradient = dlogits + r * lddlogits;
       std::fill_n(gradient, columns, 0.0F);
+      const double weight = row_weights.of(r);
       for (std::int32_t h = 0; h < head_count; ++h) {
         const auto row = heads[h].kind == HeadKind::view ? view_row : cartesian_row;
-        sums[h] +=
-            row(heads[h], logits + r * ldlogits, credits + r * ldcredits, heads[h].scale / divisors[h], gradient);
+        sums[h] += weight * row(heads[h], logits + r * ldlogits, credits + r * ldcredits,
+                                weight * (heads[h].scale / divisors[h]), gradient);
       }
     }
   });

@@ -18,6 +18,9 @@ struct Batch {
   std::int64_t ldlogits;
   const float* credits;
   std::int64_t ldcredits;
+  const float* weights;  // of the rows; null: all are 1
+  std::int64_t ldweights;
+  double weight_mean;
   float* dlogits;
   std::int64_t lddlogits;
   std::int64_t rows, columns;
@@ -38,19 +41,21 @@ __device__ double sigmoid(double x) {
   return x >= 0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
 }
 
+__device__ double weight_of(const Batch& batch, std::int64_t row) {
+  return batch.weights == nullptr ? 1.0 : static_cast<double>(batch.weights[row * batch.ldweights]) / batch.weight_mean;
+}
+
 // Σ w of a head, which divides weight_mean's gradients: before them, a launch of its own.
 __global__ void __launch_bounds__(1024)
     sum_weights(const __grid_constant__ Chunk<LossHead> heads, Batch batch, double* divisors) {
   const LossHead& head = heads.items[blockIdx.x];
-  if (head.kind == HeadKind::cartesian) {
-    if (threadIdx.x == 0) divisors[blockIdx.x] = static_cast<double>(batch.rows);
-    return;
-  }
+  const bool cartesian = head.kind == HeadKind::cartesian;
   double sum = 0;
   for (std::int64_t r = threadIdx.x; r < batch.rows; r += blockDim.x)
-    sum += label_of(batch.credits[r * batch.ldcredits + head.views[0]]).weight;
+    sum +=
+        weight_of(batch, r) * (cartesian ? 1.0 : label_of(batch.credits[r * batch.ldcredits + head.views[0]]).weight);
   sum = block_sum(sum);
-  if (threadIdx.x == 0) divisors[blockIdx.x] = sum;
+  if (threadIdx.x == 0) divisors[blockIdx.x] = sum > 0 ? sum : 1.0;  // all of them 0: so are the losses
 }
 
 // One lane's part of a row: where it is, and who else works on it.
@@ -101,16 +106,17 @@ __global__ void __launch_bounds__(kThreads)
   if (zero && at.valid)
     for (std::int64_t c = at.lane; c < batch.columns; c += lanes) batch.dlogits[at.row * batch.lddlogits + c] = 0;
   __syncwarp();  // the zeros come before another lane's gradients
+  const double weight = weight_of(batch, at.row);
   for (int h = 0; h < heads.count; ++h) {
     const LossHead& head = heads.items[h];
-    const double scale = static_cast<double>(head.scale) / (divisors == nullptr ? divisor : divisors[h]);
+    const double scale = weight * (static_cast<double>(head.scale) / (divisors == nullptr ? divisor : divisors[h]));
     double loss = 0;
     if (head.kind == HeadKind::cartesian)
       loss = cartesian_loss(head, batch, at, scale);
     else if (h % lanes == at.lane)
       loss = view_loss(head, batch, at, scale);
     const bool mine = at.valid && (head.kind == HeadKind::cartesian ? at.lane == 0 : h % lanes == at.lane);
-    loss = block_sum(mine ? loss : 0.0);
+    loss = block_sum(mine ? weight * loss : 0.0);
     if (threadIdx.x == 0) sums[blockIdx.x * stride + h] = loss;
   }
 }
@@ -146,12 +152,13 @@ bool heads_fill(const LossHead* heads, std::int32_t count, std::int64_t columns)
 }  // namespace
 
 void multi_view_loss(const float* logits, std::int64_t ldlogits, const float* credits, std::int64_t ldcredits,
-                     const LossHead* heads, std::int32_t head_count, Reduction reduction, float* dlogits,
-                     std::int64_t lddlogits, std::int64_t columns, double* losses, std::int64_t rows,
-                     double* workspace) {
+                     const float* weights, std::int64_t ldweights, double weight_mean, const LossHead* heads,
+                     std::int32_t head_count, Reduction reduction, float* dlogits, std::int64_t lddlogits,
+                     std::int64_t columns, double* losses, std::int64_t rows, double* workspace) {
   if (rows == 0) return zero_bytes(losses, head_count * static_cast<std::int64_t>(sizeof(double)));
   if (head_count == 0) return MAL_CUDA_NAMESPACE::fill(dlogits, lddlogits, rows, columns, 0.0F);
-  const Batch batch{logits, ldlogits, credits, ldcredits, dlogits, lddlogits, rows, columns};
+  const Batch batch{logits,      ldlogits, credits,   ldcredits, weights, ldweights,
+                    weight_mean, dlogits,  lddlogits, rows,      columns};
   const int lanes = lanes_of(heads, head_count);
   const std::int64_t blocks = blocks_of(rows, lanes);
   const bool weighted = reduction == Reduction::weight_mean;

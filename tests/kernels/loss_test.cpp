@@ -24,15 +24,19 @@ std::vector<LossHead> heads() {
 using Wide = long double;
 struct Batch {
   std::int64_t rows, columns;
-  std::vector<double> logits, credits;
+  std::vector<double> logits, credits, weights;  // weights: of the rows; empty: all are 1
+  double weight_mean = 1;
 
+  Wide row_weight(std::int64_t r) const {
+    return weights.empty() ? 1 : static_cast<Wide>(weights[static_cast<std::size_t>(r)]) / weight_mean;
+  }
   Wide logit(std::int64_t r, std::int64_t c) const { return logits[static_cast<std::size_t>(r * columns + c)]; }
   double credit(std::int64_t r, std::int32_t view) const {
     return credits[static_cast<std::size_t>(r * kViews + view)];
   }
   Wide weight(const LossHead& head, std::int64_t r) const {
-    if (head.kind == HeadKind::cartesian) return 1;
-    return credit(r, head.views[0]) > 0 ? credit(r, head.views[0]) : 1;
+    if (head.kind == HeadKind::cartesian) return row_weight(r);
+    return row_weight(r) * (credit(r, head.views[0]) > 0 ? credit(r, head.views[0]) : 1);
   }
   std::int64_t label(const LossHead& head, std::int64_t r) const {
     std::int64_t label = 0;
@@ -49,14 +53,14 @@ struct Batch {
     }
     Wide sum = 0;
     for (std::int64_t c = 0; c < classes(head); ++c) sum += std::exp(logit(r, head.column + c));
-    return std::log(sum) - logit(r, head.column + label(head, r));
+    return weight(head, r) * (std::log(sum) - logit(r, head.column + label(head, r)));
   }
   Wide divisor(const LossHead& head, Reduction reduction) const {
     if (reduction == Reduction::sum) return 1;
     if (reduction == Reduction::mean) return static_cast<Wide>(rows);
     Wide sum = 0;
     for (std::int64_t r = 0; r < rows; ++r) sum += weight(head, r);
-    return sum;
+    return sum > 0 ? sum : 1;  // of nothing but weights of 0
   }
   double loss(const LossHead& head, Reduction reduction) const {
     if (rows == 0) return 0;
@@ -81,7 +85,7 @@ struct Batch {
         for (std::int64_t c = 0; c < classes(head); ++c) sum += std::exp(logit(r, head.column + c));
         for (std::int64_t c = 0; c < classes(head); ++c) {
           const Wide p = std::exp(logit(r, head.column + c)) / sum;
-          result[at(c)] = static_cast<double>(factor * (p - (c == label(head, r) ? 1 : 0)));
+          result[at(c)] = static_cast<double>(factor * weight(head, r) * (p - (c == label(head, r) ? 1 : 0)));
         }
       }
     }
@@ -97,6 +101,7 @@ struct Case {
         draw(61),
         logits(draw, rows, columns, gap, -4, 4),
         credits(draw, rows, kViews, gap + 1),
+        weights(draw, rows, 1, gap),
         dlogits(rows, columns, 2 * gap),
         losses(loss_heads.size(), -1) {
     // Half of the credits are 0, the others 1 or a share.
@@ -105,15 +110,26 @@ struct Case {
         const float share = credits.at(r, v);
         credits.at(r, v) = share < 0 ? 0 : share < 0.4F ? 1 : share;
       }
+    // A third of the rows counts for nothing, the others for up to 20.
+    for (std::int64_t r = 0; r < rows; ++r) weights.at(r, 0) = std::max(0.0F, 15 * weights.at(r, 0) + 5);
   }
   void run(const KernelTable& kernels, Reduction reduction) {
     const auto count = static_cast<std::int32_t>(loss_heads.size());
     Vector<double> workspace(static_cast<std::size_t>(kernels.multi_view_loss_workspace(rows, count)));
-    kernels.multi_view_loss(logits.data(), logits.stride(), credits.data(), credits.stride(), loss_heads.data(), count,
-                            reduction, dlogits.data(), dlogits.stride(), columns, losses.data(), rows,
+    kernels.multi_view_loss(logits.data(), logits.stride(), credits.data(), credits.stride(),
+                            weighted ? weights.data() : nullptr, weights.stride(), weight_mean, loss_heads.data(),
+                            count, reduction, dlogits.data(), dlogits.stride(), columns, losses.data(), rows,
                             workspace.data());
   }
-  Batch batch() const { return {rows, columns, logits.wide(), credits.wide()}; }
+  Case& weigh(double mean) {
+    weighted = true;
+    weight_mean = mean;
+    return *this;
+  }
+  Batch batch() const {
+    return {rows,       columns, logits.wide(), credits.wide(), weighted ? weights.wide() : std::vector<double>(),
+            weight_mean};
+  }
   void check(const KernelTable& kernels, Reduction reduction) {
     INFO(rows << " rows, reduction " << static_cast<int>(reduction));
     run(kernels, reduction);
@@ -125,8 +141,10 @@ struct Case {
   std::int64_t rows, columns;
   std::vector<LossHead> loss_heads;
   Draw draw;
-  Matrix logits, credits, dlogits;
+  Matrix logits, credits, weights, dlogits;
   Vector<double> losses;
+  bool weighted = false;
+  double weight_mean = 1;
 };
 
 TEST_CASE("multi_view_loss: value and gradient of views and a cartesian head", "[kernels][loss]") {
@@ -134,6 +152,37 @@ TEST_CASE("multi_view_loss: value and gradient of views and a cartesian head", "
     for (const std::int64_t rows : {0, 1, 7, 31, 33, 127, 128, 129, 1025})
       for (const std::int64_t gap : {0, 3})
         for (const Reduction reduction : kReductions) Case(rows, gap).check(kernels, reduction);
+  });
+}
+
+TEST_CASE("multi_view_loss of weighted rows", "[kernels][loss]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const std::int64_t rows : {0, 1, 7, 33, 129, 1025})
+      for (const std::int64_t gap : {0, 3})
+        for (const Reduction reduction : kReductions)
+          for (const double mean : {1.0, 6.75}) Case(rows, gap).weigh(mean).check(kernels, reduction);
+    for (const Reduction reduction : kReductions) {
+      Case twelve(3, 0, {{HeadKind::cartesian, 0, 12, {0, 1, 2, 3, 0, 1, 2, 3, 3, 2, 1, 0}, 1.0F}}, 4096);
+      twelve.weigh(2).check(kernels, reduction);
+    }
+  });
+}
+
+TEST_CASE("multi_view_loss of rows that all weigh nothing, and of rows that all weigh the same", "[kernels][loss]") {
+  for_each_device([](const KernelTable& kernels) {
+    for (const Reduction reduction : kReductions) {
+      Case none(33, 1), plain(33, 1), same(33, 1);
+      none.weights.fill(0);
+      none.weigh(0.5).run(kernels, reduction);
+      CHECK(mismatch(none.dlogits, std::vector<double>(33 * kColumns), 0) == "");
+      for (const double loss : none.losses) CHECK(loss == 0);
+      plain.run(kernels, reduction);
+      same.weights.fill(0.7F);
+      same.weigh(static_cast<double>(0.7F)).run(kernels, reduction);
+      // Bit for bit: w / mean is 1.
+      CHECK(mismatch(same.dlogits, plain.dlogits.wide(), 0) == "");
+      for (std::size_t h = 0; h < plain.losses.size(); ++h) CHECK(same.losses[h] == plain.losses[h]);
+    }
   });
 }
 
@@ -211,7 +260,7 @@ TEST_CASE("multi_view_loss gives the same bits for any number of threads", "[ker
   for (const Reduction reduction : kReductions)
     check_same_bits([&](const KernelTable& kernels) {
       Case c(1025, 1);
-      c.run(kernels, reduction);
+      c.weigh(3).run(kernels, reduction);
       return Bits().add(c.dlogits).add(c.losses);
     });
 }

@@ -41,7 +41,7 @@ struct GoldenModel {
         parameters(config.seed,
                    [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); }),
         network(device, parameters, golden.schema, config.model, golden.rows(), training, config.train.reduction,
-                config.train.multi_task, config.seed) {
+                config.train.multi_task, config.seed, mean_of_weights(golden)) {
     if (run) config.schedule.total_steps = run->total_steps;
   }
 
@@ -130,6 +130,17 @@ struct GoldenModel {
       values.insert(values.end(), matrix.data + r * matrix.stride,
                     matrix.data + r * matrix.stride + network.graph.width(network.model.logits));
     return values;
+  }
+
+  // Of the golden rows, which are all of the training data.
+  static double mean_of_weights(const GoldenFile& golden) {
+    const std::vector<int> columns = golden.schema.columns_of(ColumnKind::weight);
+    if (columns.empty()) return 1;
+    const Batch batch = golden.batch(0, golden.rows());
+    double sum = 0;
+    for (const float weight : batch.columns[static_cast<std::size_t>(columns.front())].values)
+      sum += static_cast<double>(weight);
+    return sum / static_cast<double>(golden.rows());
   }
 
   static Device device_with(const kernels::KernelTable* kernels, int threads) {

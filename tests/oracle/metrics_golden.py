@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install scikit-learn numpy
     venv/bin/python tests/oracle/metrics_golden.py tests/data/metrics
 
-Writes rows.csv (case,logit,credit,group: the input) and expected.csv (case,name,value: what metrics.h must give). Logits and
+Writes rows.csv (case,logit,credit,group and, of some cases, weight: the input) and expected.csv (case,name,value: what metrics.h must give). Logits and
 credits are float32 values printed so that they read back as the same bits. Nothing here shares code with train/metrics.
 """
 
@@ -17,7 +17,7 @@ BINS = 20
 
 
 def cases(rng):
-    """name -> (logits, credits, groups)"""
+    """name -> (logits, credits, groups, weights of the rows)"""
     def labels(logits, bias=0.0):
         return rng.random(len(logits)) < 1 / (1 + np.exp(-(logits + bias)))
 
@@ -53,22 +53,33 @@ def cases(rng):
     n = 100  # every score alike
     yield "constant", np.full(n, -1.25), np.where(rng.random(n) < 0.3, 1.0, 0.0), rng.integers(0, 10, n)
 
+    n = 600  # a third of the rows counts for nothing, the others for up to 50
+    logits = np.round(rng.normal(-1, 1.5, n), 1)
+    credits = np.where(labels(logits), rng.choice([1.0, 0.5, 0.25], n), 0.0)
+    weights = np.where(rng.random(n) < 0.33, 0.0, rng.uniform(0.1, 50, n))
+    yield "weights", logits, credits, rng.integers(0, 60, n), weights
 
-def weighted_rows(credits):
+    n = 400  # negatives of which a tenth was kept
+    logits = rng.normal(-1, 1.2, n)
+    credits = labels(logits).astype(float)
+    yield "downsampled", logits, credits, rng.integers(0, 30, n), np.where(credits > 0, 1.0, 10.0)
+
+
+def weighted_rows(credits, row_weights):
     label = (credits > 0).astype(int)
-    return label, np.where(credits > 0, credits, 1.0)
+    return label, np.where(credits > 0, credits, 1.0) * row_weights
 
 
-def grouped_auc(logits, credits, groups):
-    label, weight = weighted_rows(credits)
+def grouped_auc(logits, credits, groups, row_weights):
+    label, weight = weighted_rows(credits, row_weights)
     aucs, clicks, positives = [], [], []
     for user in np.unique(groups):
         mine = groups == user
-        if len(set(label[mine])) < 2:
+        if len(set(label[mine & (weight > 0)])) < 2:
             continue
         aucs.append(roc_auc_score(label[mine], logits[mine], sample_weight=weight[mine]))
-        clicks.append(mine.sum())
-        positives.append(label[mine].sum())
+        clicks.append(row_weights[mine].sum())
+        positives.append((label * row_weights)[mine].sum())
     return {
         "gauc": np.average(aucs, weights=clicks),
         "gauc_mean": np.mean(aucs),
@@ -78,8 +89,8 @@ def grouped_auc(logits, credits, groups):
     }
 
 
-def calibration(logits, credits):
-    label, weight = weighted_rows(credits)
+def calibration(logits, credits, row_weights):
+    label, weight = weighted_rows(credits, row_weights)
     p = np.exp(-np.logaddexp(0, -logits))
     scores, tie = np.unique(logits, return_inverse=True)
     mass = np.bincount(tie, weights=weight)
@@ -99,12 +110,12 @@ def calibration(logits, credits):
     values["bins"] = len(used)
     values["ece"] = ece
     values["pcoc"] = (weight * p).sum() / (weight * label).sum()
-    values["pcoc_credit"] = p.sum() / credits.sum()
+    values["pcoc_credit"] = (row_weights * p).sum() / (row_weights * credits).sum()
     return values
 
 
-def expected(name, logits, credits, groups):
-    label, weight = weighted_rows(credits)
+def expected(name, logits, credits, groups, row_weights):
+    label, weight = weighted_rows(credits, row_weights)
     p = 1 / (1 + np.exp(-logits))
     # scikit-learn clips probabilities, which the extreme case is there to catch; that one is summed from logits.
     if name == "extreme":
@@ -116,8 +127,8 @@ def expected(name, logits, credits, groups):
         "positives": label.sum(),
         "auc": roc_auc_score(label, logits, sample_weight=weight),
         "logloss": loss,
-        **grouped_auc(logits, credits, groups),
-        **calibration(logits, credits),
+        **grouped_auc(logits, credits, groups, row_weights),
+        **calibration(logits, credits, row_weights),
     }
 
 
@@ -126,13 +137,15 @@ def main(folder):
     with open(f"{folder}/rows.csv", "w", newline="") as rows, open(f"{folder}/expected.csv", "w", newline="") as values:
         rows_csv = csv.writer(rows, lineterminator="\n")
         values_csv = csv.writer(values, lineterminator="\n")
-        rows_csv.writerow(["case", "logit", "credit", "group"])
+        rows_csv.writerow(["case", "logit", "credit", "group", "weight"])
         values_csv.writerow(["case", "name", "value"])
-        for name, logits, credits, groups in cases(rng):
+        for name, logits, credits, groups, *given in cases(rng):
             logits, credits = logits.astype(np.float32), credits.astype(np.float32)
-            for row in zip(logits, credits, groups):
-                rows_csv.writerow([name, f"{row[0]:.9g}", f"{row[1]:.9g}", int(row[2])])
-            wide = expected(name, logits.astype(np.float64), credits.astype(np.float64), groups)
+            weights = given[0].astype(np.float32) if given else np.ones(len(logits), np.float32)
+            for row in zip(logits, credits, groups, weights):
+                weight = [f"{row[3]:.9g}"] if given else []
+                rows_csv.writerow([name, f"{row[0]:.9g}", f"{row[1]:.9g}", int(row[2]), *weight])
+            wide = expected(name, logits.astype(np.float64), credits.astype(np.float64), groups, weights.astype(np.float64))
             for key, value in wide.items():
                 values_csv.writerow([name, key, repr(float(value))])
 

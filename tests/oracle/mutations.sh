@@ -74,9 +74,14 @@ mutate "the credit is no weight" $kernels/loss.cpp 'Label{1.0, credit}' 'Label{1
 mutate "gradients without lambda" $kernels/loss.cpp 'heads[h].scale / divisors[h]' '1.0 / divisors[h]'
 mutate "gradients without 1/B" $kernels/loss.cpp 'heads[h].scale / divisors[h]' 'heads[h].scale'
 mutate "the loss without 1/B" $kernels/loss.cpp 'losses[h] /= divisors[h];' 'losses[h] /= 1.0;'
-mutate "weight_mean divides by the rows" $kernels/loss.cpp '|| head.kind == HeadKind::cartesian)' \
-  '|| head.kind == HeadKind::cartesian || reduction == Reduction::weight_mean)'
-mutate "weight_mean: CAT is divided by the first view's weights" $kernels/loss.cpp '|| head.kind == HeadKind::cartesian)' ')'
+mutate "weight_mean divides by the rows" $kernels/loss.cpp 'if (reduction == Reduction::mean)' \
+  'if (reduction != Reduction::sum)'
+mutate "weight_mean: CAT is divided by the first view's weights" $kernels/loss.cpp '(cartesian ? 1.0 :' '(false ? 1.0 :'
+mutate "the rows' weights are not in the loss" $kernels/loss.cpp 'sums[h] += weight * row(' 'sums[h] += row('
+mutate "the rows' weights are not in the gradient" $kernels/loss.cpp 'weight * (heads[h].scale / divisors[h])' \
+  '(heads[h].scale / divisors[h])'
+mutate "weight_mean does not see the rows' weights" $kernels/loss.cpp 'sum += weights.of(r) * (' 'sum += ('
+mutate "the rows' weights are not divided by their mean" $kernels/loss.cpp 'data[row * stride]) / mean' 'data[row * stride])'
 
 # ---- optimisers
 mutate "Adam: the second moment's bias correction without its root" $kernels/optimizer.cpp \

@@ -46,6 +46,7 @@ std::map<std::string, Scored> golden_rows() {
     scored.logits.push_back(std::stof(line.at(1)));
     scored.credits.push_back(std::stof(line.at(2)));
     scored.groups.push_back(std::stoll(line.at(3)));
+    if (line.size() > 4) scored.weights.push_back(std::stof(line.at(4)));
   }
   return cases;
 }
@@ -108,6 +109,31 @@ std::string metrics_error(const Scored& scored) {
 }
 
 }  // namespace
+
+TEST_CASE("metrics of weighted rows, by hand") {
+  // A row of weight 3 is three rows; one of weight 0 is none, also of a user's classes and of a slice.
+  const Scored weighted{{2, 1, 0, 1, -1}, {1, 0, 0.5F, 0, 1}, {7, 7, 7, 8, 8}, {}, {1, 3, 2, 1, 0}};
+  const Scored repeated{{2, 1, 1, 1, 0, 0, 1}, {1, 0, 0, 0, 0.5F, 0.5F, 0}, {7, 7, 7, 7, 7, 7, 8}, {}, {}};
+  const Metrics a = evaluate(weighted), b = evaluate(repeated);
+  for (const auto metric : {&Metrics::auc, &Metrics::gauc, &Metrics::gauc_mean, &Metrics::gauc_positive,
+                            &Metrics::logloss, &Metrics::pcoc, &Metrics::pcoc_credit, &Metrics::ece})
+    CHECK((a.*metric).value() == Approx((b.*metric).value()).epsilon(1e-14));
+  CHECK(a.users == 1);
+  CHECK(a.auc.value() == Approx(0.5));  // the positives of 1 and 2 · 0.5 win and lose against the four of weight 4
+  CHECK(a.weight.value() == 7);
+  CHECK_FALSE(b.weight);
+  Scored none = weighted;
+  none.weights.assign(5, 0.0F);
+  const Metrics nothing = evaluate(none);
+  CHECK_FALSE((nothing.auc || nothing.gauc || nothing.logloss || nothing.pcoc || nothing.ece));
+  CHECK(nothing.reliability.empty());
+  none.weights = {1, 1, -1, 1, 1};
+  CHECK(metrics_error(none).find("the weight of row 2 is -1") != std::string::npos);
+  none.weights = {1};
+  CHECK(metrics_error(none).find("1 weights do not belong") != std::string::npos);
+  const std::vector<std::int32_t> codes = {0, 1, 0, 1, 0};
+  CHECK(evaluate_slices(weighted, codes)[0].metrics.weight.value() == 3);
+}
 
 TEST_CASE("metrics agree with scikit-learn") {
   const std::map<std::string, Scored> cases = golden_rows();

@@ -62,6 +62,7 @@ const BatchColumn& ColumnEncoder::encode(const SourceBlock& block) {
       break;
     case ColumnKind::number:
     case ColumnKind::credit:
+    case ColumnKind::weight:
       encode_numbers(block, source);
       break;
     case ColumnKind::group:
@@ -166,8 +167,9 @@ void ColumnEncoder::encode_numbers(const SourceBlock& block, const SourceColumn&
       out_.keys[static_cast<std::size_t>(r)] = raw_number(column_, value, where);
       continue;
     }
-    values[r] = column_.kind == ColumnKind::credit
-                    ? stored_credit(value, stats_, where)
+    values[r] = column_.kind == ColumnKind::credit ? stored_credit(value, stats_, where)
+                : column_.kind == ColumnKind::weight
+                    ? stored_weight(value, stats_, where)
                     : stored_number(column_, fitted_.numbers[index_], value, stats_, where);
   }
 }

@@ -179,8 +179,11 @@ void Dataset::State::check(const Batch& batch, const Shard& shard, std::size_t c
   if (shard.lengths[column])
     check_cells(*shard.lengths[column], data.lengths.data() + at, 1, "length", 0, static_cast<std::int32_t>(width));
   constexpr float kLargest = std::numeric_limits<float>::max();
-  const float low = spec.kind == ColumnKind::credit ? 0.0F : spec.kind == ColumnKind::scores ? -1.0F : -kLargest;
-  const float high = spec.kind == ColumnKind::number ? kLargest : 1.0F;
+  const bool weight = spec.kind == ColumnKind::weight;
+  const float low = spec.kind == ColumnKind::credit || weight ? 0.0F
+                    : spec.kind == ColumnKind::scores         ? -1.0F
+                                                              : -kLargest;
+  const float high = spec.kind == ColumnKind::number || weight ? kLargest : 1.0F;
   if (stored_type(spec.kind) == ColumnType::float32)
     check_cells(shard.values[column], data.values.data() + at * width, width, to_string(spec.kind), low, high);
 }

@@ -46,6 +46,7 @@ inline ColumnType stored_type(ColumnKind kind) {
     case ColumnKind::scores:
     case ColumnKind::number:
     case ColumnKind::credit:
+    case ColumnKind::weight:
       return ColumnType::float32;
     case ColumnKind::group:
     case ColumnKind::time:

@@ -26,6 +26,12 @@ Json column_json(const Column& column, const ColumnStats& stats) {
   if (column.kind == ColumnKind::credit) json.update({{"positives", stats.positives}, {"sum", stats.sum}});
   if (column.kind == ColumnKind::number)
     json.update({{"values", stats.values}, {"sum", stats.sum}, {"min", stats.minimum}, {"max", stats.maximum}});
+  if (column.kind == ColumnKind::weight)
+    json.update({{"values", stats.values},
+                 {"positives", stats.positives},
+                 {"sum", stats.sum},
+                 {"min", stats.minimum},
+                 {"max", stats.maximum}});
   if (column.may_be_missing()) json["missing"] = stats.missing;
   return json;
 }

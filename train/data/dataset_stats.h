@@ -17,8 +17,8 @@ struct ColumnStats {
   std::int64_t missing = 0;                  // ids: empty; numbers: missing
   std::int64_t clamped = 0;                  // scores outside [−1, 1]
   std::int64_t truncated = 0;                // lists longer than the column's length
-  std::int64_t positives = 0;                // credits above 0
-  double sum = 0, minimum = 0, maximum = 0;  // credits and numbers, as they stand in the file
+  std::int64_t positives = 0;                // credits or weights above 0
+  double sum = 0, minimum = 0, maximum = 0;  // credits, weights and numbers, as they stand in the file
 };
 
 struct SplitStats {

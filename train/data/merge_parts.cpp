@@ -224,7 +224,7 @@ class Merger {
     sums.missing += counted.missing;
     sums.clamped += counted.clamped;
     sums.truncated += counted.truncated;
-    if (column.kind != ColumnKind::number) sums.values += counted.values;
+    if (column.kind != ColumnKind::number && column.kind != ColumnKind::weight) sums.values += counted.values;
     if (part.is_given(column.table)) sums.unseen += counted.unseen;
     BatchColumn out;
     const auto lengths_to = [&](const std::int32_t* lengths, std::int64_t rows) {
@@ -243,12 +243,15 @@ class Merger {
             });
       case ColumnKind::scores:
       case ColumnKind::credit:
+      case ColumnKind::weight:
         return values.for_each<float>(
             [&](const auto* data, const auto* lengths, std::int64_t first, std::int64_t rows) {
               lengths_to(lengths, rows);
               out.values.assign(data, data + rows * static_cast<std::int64_t>(stored_width(column)));
               for (std::int64_t r = 0; r < rows && column.kind == ColumnKind::credit; ++r)
                 stored_credit(static_cast<double>(data[r]), sums, where(part, column, first + r));
+              for (std::int64_t r = 0; r < rows && column.kind == ColumnKind::weight; ++r)
+                stored_weight(static_cast<double>(data[r]), sums, where(part, column, first + r));
               shards.append(out, rows);
             });
       case ColumnKind::number:

@@ -97,12 +97,24 @@ void add_views(const Schema& schema, const DatasetStats& stats, std::vector<std:
   }
 }
 
+void add_weights(const Schema& schema, const DatasetStats& stats, std::vector<std::string>& lines) {
+  for (const int c : schema.columns_of(ColumnKind::weight))
+    for (const SplitStats* split : {&stats.train, &stats.test}) {
+      const auto index = static_cast<std::size_t>(c);
+      if (split->rows == 0 || split->columns[index].positives > 0) continue;
+      lines.push_back(fmt::format("weight '{}': all {} {} rows have the weight 0, so {}; check the column",
+                                  schema.columns[index].name, split->rows, split == &stats.train ? "training" : "test",
+                                  split == &stats.train ? "nothing can be learned" : "no metric is defined"));
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> data_warnings(const Schema& schema, const DatasetStats& stats) {
   std::vector<std::string> lines;
   add_large_numbers(schema, stats, lines);
   add_views(schema, stats, lines);
+  add_weights(schema, stats, lines);
   if (stats.test.rows == 0) lines.emplace_back("there are no test rows, so nothing can be evaluated");
   return lines;
 }

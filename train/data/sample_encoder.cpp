@@ -55,6 +55,9 @@ void SampleEncoder::encode(const TextTable& table, const std::vector<int>& field
       case ColumnKind::credit:
         encode_credit(c, table, field);
         break;
+      case ColumnKind::weight:
+        out.values[row_] = stored_weight(table.number(field), stats_.columns[c], [&] { return table.where(field); });
+        break;
       case ColumnKind::group:
         if (table.field(field).empty())
           fail("{}: the group is empty; rows of unknown users would count as one user, leave them out",

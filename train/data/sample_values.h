@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -120,6 +121,22 @@ float stored_credit(double credit, ColumnStats& stats, const Where& where) {
   const auto stored = static_cast<float>(credit);
   stats.positives += stored > 0 ? 1 : 0;
   stats.sum += static_cast<double>(stored);
+  return stored;
+}
+
+template <typename Where>
+float stored_weight(double weight, ColumnStats& stats, const Where& where) {
+  // Rounded to the next of the 32-bit numbers; the largest of them is finite.
+  const auto stored = static_cast<float>(weight);
+  if (!(weight >= 0) || !std::isfinite(stored))
+    fail("{}: weight {} is not in [0, {:.4g}]; it says how many rows this one stands for, 0 for none", where(), weight,
+         std::numeric_limits<float>::max());
+  const auto value = static_cast<double>(stored);
+  stats.minimum = stats.values == 0 ? value : std::min(stats.minimum, value);
+  stats.maximum = stats.values == 0 ? value : std::max(stats.maximum, value);
+  stats.positives += stored > 0 ? 1 : 0;
+  stats.sum += value;
+  ++stats.values;
   return stored;
 }
 

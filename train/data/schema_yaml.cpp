@@ -23,7 +23,7 @@ constexpr std::int64_t kMaxRows = std::numeric_limits<std::int32_t>::max();
 // In the order of the enumerations of model/schema.h.
 const std::vector<std::string>& kinds() {
   static const std::vector<std::string> kNames = {"id",     "ids",   "sequence", "scores", "number",
-                                                  "credit", "group", "slice",    "time"};
+                                                  "credit", "group", "slice",    "time",   "weight"};
   return kNames;
 }
 const std::vector<std::string>& sides() {
@@ -167,7 +167,7 @@ void check(const Schema& schema, const YamlNode& root, const std::vector<YamlNod
                        "give a number of data sets, such as 30");
   }
   if (schema.views().empty()) root.fail_at("columns", "a schema needs at least one column of kind credit");
-  for (const ColumnKind single : {ColumnKind::group, ColumnKind::time})
+  for (const ColumnKind single : {ColumnKind::group, ColumnKind::time, ColumnKind::weight})
     if (const auto found = schema.columns_of(single); found.size() > 1)
       nodes[static_cast<std::size_t>(found[1])].fail_at(
           "kind", fmt::format("a schema can have one column of kind {}", to_string(single)));

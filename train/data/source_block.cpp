@@ -40,6 +40,7 @@ Accepted accepted(ColumnKind kind, SourceType type) {
     case ColumnKind::scores:
     case ColumnKind::number:
     case ColumnKind::credit:
+    case ColumnKind::weight:
       return {whole || type == SourceType::real, "numbers"};
   }
   return {false, ""};

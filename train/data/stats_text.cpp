@@ -123,7 +123,9 @@ std::string scores_text(const Dataset& dataset) {
 }
 
 std::string numbers_text(const Dataset& dataset) {
-  const std::vector<int> numbers = dataset.schema().columns_of(ColumnKind::number);
+  std::vector<int> numbers = dataset.schema().columns_of(ColumnKind::number);
+  const std::vector<int> weights = dataset.schema().columns_of(ColumnKind::weight);
+  numbers.insert(numbers.end(), weights.begin(), weights.end());
   if (numbers.empty()) return "";
   const bool missing = std::ranges::any_of(dataset.schema().columns, &Column::may_be_missing);
   std::vector<std::string> header = {"number", "split", "mean", "min", "max"};
@@ -206,7 +208,8 @@ std::string stats_json(const Dataset& dataset, const DatasetCounts& counts) {
   }
   for (std::size_t c = 0; c < schema.columns.size(); ++c) {
     const ColumnKind kind = schema.columns[c].kind;
-    if (!schema.columns[c].table.empty() || kind == ColumnKind::scores || kind == ColumnKind::number)
+    if (!schema.columns[c].table.empty() || kind == ColumnKind::scores || kind == ColumnKind::number ||
+        kind == ColumnKind::weight)
       json["columns"][schema.columns[c].name] = column_json(dataset, c);
   }
   return json.dump(1) + "\n";

@@ -27,13 +27,16 @@ struct UserAuc {
 
 std::vector<UserAuc> user_aucs(std::span<const float> logits, std::span<const float> credits,
                                std::span<const std::uint32_t> users, std::span<const std::uint32_t> order,
-                               std::size_t all_users) {
+                               std::size_t all_users, const RowWeights& weights) {
   std::vector<std::vector<std::uint32_t>> rows(all_users);
   for (const std::uint32_t row : order) rows[users[row]].push_back(row);
   std::vector<UserAuc> result;
   for (std::size_t u = 0; u < all_users; ++u)
-    if (const std::optional<double> auc = weighted_auc(logits, credits, rows[u]))
-      result.push_back({static_cast<std::uint32_t>(u), static_cast<double>(rows[u].size()), *auc});
+    if (const std::optional<double> auc = weighted_auc(logits, credits, rows[u], weights)) {
+      double clicks = 0;
+      for (const std::uint32_t row : rows[u]) clicks += weights.of(row);
+      result.push_back({static_cast<std::uint32_t>(u), clicks, *auc});
+    }
   return result;
 }
 
@@ -54,17 +57,18 @@ void add_gauc(const std::vector<UserAuc>& users, const UserResamples& resamples,
 // Rows by ascending score, as the pass over them wants them.
 struct SortedRow {
   std::uint32_t user;
-  float credit;
-  bool last_of_tie;
+  bool positive, last_of_tie;
+  double weight;
 };
 
 std::vector<SortedRow> sorted_rows(std::span<const float> logits, std::span<const float> credits,
-                                   std::span<const std::uint32_t> users, std::span<const std::uint32_t> order) {
+                                   std::span<const std::uint32_t> users, std::span<const std::uint32_t> order,
+                                   const RowWeights& weights) {
   std::vector<SortedRow> rows(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
     const std::uint32_t row = order[i];
     const bool last = i + 1 == order.size() || logits[order[i + 1]] != logits[row];
-    rows[i] = {users[row], credits[row], last};
+    rows[i] = {users[row], is_positive(credits[row]), last, sample_weight(credits[row]) * weights.of(row)};
   }
   return rows;
 }
@@ -74,8 +78,8 @@ void add_auc(const std::vector<SortedRow>& rows, const UserResamples& resamples,
   Lanes won{}, positives{}, negatives{}, tied_positives{}, tied_negatives{};
   for (const SortedRow& row : rows) {
     const std::uint8_t* counts = resamples.counts(block, row.user);
-    const double weight = sample_weight(row.credit);
-    Lanes& tied = is_positive(row.credit) ? tied_positives : tied_negatives;
+    const double weight = row.weight;
+    Lanes& tied = row.positive ? tied_positives : tied_negatives;
     for (std::size_t lane = 0; lane < kLanes; ++lane) tied[lane] += weight * counts[lane];
     if (!row.last_of_tie) continue;
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
@@ -113,10 +117,11 @@ UserResamples::UserResamples(std::span<const std::int64_t> groups, std::int64_t 
 }
 
 ResampledMetrics resample_metrics(std::span<const float> logits, std::span<const float> credits,
-                                  std::span<const std::uint32_t> users, const UserResamples& resamples) {
+                                  std::span<const std::uint32_t> users, const UserResamples& resamples,
+                                  const RowWeights& weights) {
   const std::vector<std::uint32_t> order = order_by_logit(logits);
-  const std::vector<UserAuc> aucs = user_aucs(logits, credits, users, order, resamples.users());
-  const std::vector<SortedRow> rows = sorted_rows(logits, credits, users, order);
+  const std::vector<UserAuc> aucs = user_aucs(logits, credits, users, order, resamples.users(), weights);
+  const std::vector<SortedRow> rows = sorted_rows(logits, credits, users, order, weights);
   ResampledMetrics result;
   for (std::size_t block = 0; block < resamples.blocks(); ++block) {
     Lanes gauc, auc;

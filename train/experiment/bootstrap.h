@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "train/metrics/sample.h"
+
 namespace mal {
 
 // Draws of as many users as there are. One object serves every model, seed and slice of a test set.
@@ -41,6 +43,7 @@ struct ResampledMetrics {
 // Of some rows of the test set: their logits, credits and users (of user_of_row). O(rows · resamples), rows · 16 at a
 // time.
 ResampledMetrics resample_metrics(std::span<const float> logits, std::span<const float> credits,
-                                  std::span<const std::uint32_t> users, const UserResamples& resamples);
+                                  std::span<const std::uint32_t> users, const UserResamples& resamples,
+                                  const RowWeights& weights = {});
 
 }  // namespace mal

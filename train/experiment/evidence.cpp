@@ -56,7 +56,8 @@ RunResult Evidence::evaluate_rows(const std::string& key, const std::string& pri
   if (static_cast<std::int64_t>(logits.size()) != test_.rows())
     fail("{}{} holds {} scores, the data set has {} test rows; remove the folder and run again", folder, kScoresFile,
          logits.size(), test_.rows());
-  const Scored scored = {picked(logits, rows), picked(test_.credits_of(primary), rows), picked(test_.users, rows), {}};
+  Scored scored = {picked(logits, rows), picked(test_.credits_of(primary), rows), picked(test_.users, rows), {}, {}};
+  if (!test_.weights.empty()) scored.weights = picked(test_.weights, rows);
   const Metrics metrics = evaluate(scored);
   RunResult result;
   result.gauc = value_of(metrics.gauc);
@@ -65,8 +66,8 @@ RunResult Evidence::evaluate_rows(const std::string& key, const std::string& pri
   result.pcoc = value_of(metrics.pcoc);
   result.positives = static_cast<double>(metrics.positives);
   result.users = static_cast<double>(metrics.users);
-  result.resampled =
-      resample_metrics(scored.logits, scored.credits, picked(resamples_.user_of_row(), rows), resamples_);
+  result.resampled = resample_metrics(scored.logits, scored.credits, picked(resamples_.user_of_row(), rows), resamples_,
+                                      {scored.weights});
   return result;
 }
 

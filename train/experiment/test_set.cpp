@@ -54,6 +54,8 @@ TestSet read_test_set(const Dataset& dataset) {
   while (const Batch* batch = reader.next()) {
     const auto column = [&](int c) -> const BatchColumn& { return batch->columns[static_cast<std::size_t>(c)]; };
     for (std::size_t v = 0; v < credits.size(); ++v) append(test.credits[v], column(credits[v]).values, batch->rows);
+    for (const int weight : schema.columns_of(ColumnKind::weight))
+      append(test.weights, column(weight).values, batch->rows);
     append(test.users, column(groups.front()).keys, batch->rows);
     for (std::size_t s = 0; s < slices.size(); ++s) append(test.values[s], column(slices[s]).ids, batch->rows);
   }

@@ -12,6 +12,7 @@ namespace mal {
 struct TestSet {
   std::vector<std::string> views;
   std::vector<std::vector<float>> credits;        // one a view
+  std::vector<float> weights;                     // of the rows; empty where the data set has none
   std::vector<std::int64_t> users;                // the group key of each row
   std::vector<std::string> slices;                // names of the slice columns
   std::vector<std::vector<std::int32_t>> values;  // one a slice column: the code of each row

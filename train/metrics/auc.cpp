@@ -29,24 +29,23 @@ std::vector<std::uint32_t> order_by_logit(std::span<const float> logits) {
 }
 
 std::optional<double> weighted_auc(std::span<const float> logits, std::span<const float> credits,
-                                   std::span<const std::uint32_t> order) {
-  Sum won, positives;
-  double negatives = 0;  // below the current score; every weight is 1, so the sum is exact
+                                   std::span<const std::uint32_t> order, const RowWeights& weights) {
+  Sum won, positives, negatives;  // negatives: below the current score
   for (std::size_t begin = 0; begin < order.size();) {
     const float score = logits[order[begin]];
     double tied_positives = 0, tied_negatives = 0;
     std::size_t end = begin;
     for (; end < order.size() && logits[order[end]] == score; ++end) {
       const float credit = credits[order[end]];
-      (is_positive(credit) ? tied_positives : tied_negatives) += sample_weight(credit);
+      (is_positive(credit) ? tied_positives : tied_negatives) += sample_weight(credit) * weights.of(order[end]);
     }
-    won.add(tied_positives * (negatives + 0.5 * tied_negatives));
+    won.add(tied_positives * (negatives.value() + 0.5 * tied_negatives));
     positives.add(tied_positives);
-    negatives += tied_negatives;
+    negatives.add(tied_negatives);
     begin = end;
   }
-  if (positives.value() <= 0 || negatives <= 0) return std::nullopt;
-  return won.value() / (positives.value() * negatives);
+  if (positives.value() <= 0 || negatives.value() <= 0) return std::nullopt;
+  return won.value() / (positives.value() * negatives.value());
 }
 
 }  // namespace mal

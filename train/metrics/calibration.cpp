@@ -15,8 +15,7 @@ struct Bin {
   Sum weight, predicted, observed;
   double lowest = 0, highest = 0;
 
-  void add(double p, float credit) {
-    const double w = sample_weight(credit);
+  void add(double p, float credit, double w) {
     if (rows == 0) lowest = p;
     highest = p;
     ++rows;
@@ -34,52 +33,56 @@ struct Bin {
 };
 
 std::vector<ReliabilityBin> equal_mass_bins(std::span<const float> logits, std::span<const float> credits,
-                                            std::span<const std::uint32_t> order, double total_weight, int bins) {
+                                            std::span<const std::uint32_t> order, double total_weight, int bins,
+                                            const RowWeights& weights) {
   std::vector<Bin> filled(static_cast<std::size_t>(bins));
   Sum below;
   for (std::size_t begin = 0; begin < order.size();) {
     const float logit = logits[order[begin]];
     Sum tied;
     std::size_t end = begin;
-    for (; end < order.size() && logits[order[end]] == logit; ++end) tied.add(sample_weight(credits[order[end]]));
+    for (; end < order.size() && logits[order[end]] == logit; ++end)
+      tied.add(sample_weight(credits[order[end]]) * weights.of(order[end]));
     const double middle = below.value() + 0.5 * tied.value();
     // Multiplied first: a middle that lies exactly on a boundary then divides exactly.
     const double bin = std::floor(bins * middle / total_weight);
     const auto index = static_cast<std::size_t>(std::clamp(bin, 0.0, bins - 1.0));
     const double p = sigmoid(static_cast<double>(logit));
-    for (std::size_t i = begin; i < end; ++i) filled[index].add(p, credits[order[i]]);
+    for (std::size_t i = begin; i < end; ++i)
+      filled[index].add(p, credits[order[i]], sample_weight(credits[order[i]]) * weights.of(order[i]));
     below.add(tied.value());
     begin = end;
   }
   std::vector<ReliabilityBin> result;
   for (const Bin& bin : filled)
-    if (bin.rows > 0) result.push_back(bin.finish());
+    if (bin.weight.value() > 0) result.push_back(bin.finish());
   return result;
 }
 
 }  // namespace
 
 Calibration calibration(std::span<const float> logits, std::span<const float> credits,
-                        std::span<const std::uint32_t> order, int bins) {
+                        std::span<const std::uint32_t> order, int bins, const RowWeights& weights) {
   Calibration result;
   if (order.empty()) return result;
   Sum weight, loss, predicted, weighted_predicted, credited;
   for (const std::uint32_t row : order) {
     const auto logit = static_cast<double>(logits[row]);
     const float credit = credits[row];
-    const double w = sample_weight(credit), p = sigmoid(logit);
+    const double s = weights.of(row), w = sample_weight(credit) * s, p = sigmoid(logit);
     weight.add(w);
     loss.add(w * softplus(is_positive(credit) ? -logit : logit));
-    predicted.add(p);
+    predicted.add(s * p);
     weighted_predicted.add(w * p);
     if (is_positive(credit)) credited.add(w);  // w l = c
   }
+  if (!(weight.value() > 0)) return result;  // every row has the weight 0
   result.logloss = loss.value() / weight.value();
   if (credited.value() > 0) {
     result.pcoc = weighted_predicted.value() / credited.value();
     result.pcoc_credit = predicted.value() / credited.value();
   }
-  result.bins = equal_mass_bins(logits, credits, order, weight.value(), bins);
+  result.bins = equal_mass_bins(logits, credits, order, weight.value(), bins, weights);
   Sum error;
   for (const ReliabilityBin& bin : result.bins) error.add(bin.weight * std::abs(bin.predicted - bin.observed));
   result.ece = error.value() / weight.value();

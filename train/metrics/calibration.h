@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "train/metrics/sample.h"
+
 namespace mal {
 
 // One range of predictions. Means are weighted by w (sample.h).
@@ -20,7 +22,7 @@ struct ReliabilityBin {
 struct Calibration {
   std::optional<double> logloss;      // Σ w · BCE(σ(ŷ), l) / Σ w, from logits
   std::optional<double> pcoc;         // Σ w p / Σ w l: what the weighted loss drives to 1
-  std::optional<double> pcoc_credit;  // Σ p / Σ c: predicted against credited conversions
+  std::optional<double> pcoc_credit;  // Σ s p / Σ s c: predicted against credited conversions
   std::optional<double> ece;          // Σ_b weight_b · |predicted_b − observed_b| / Σ_b weight_b
   std::vector<ReliabilityBin> bins;   // by ascending prediction; never empty ones
 };
@@ -28,6 +30,6 @@ struct Calibration {
 // bins: of equal mass Σ w. Rows of equal logits share the bin of the middle of their mass, so the result does not
 // depend on the order of the rows, and there can be fewer bins than asked for.
 Calibration calibration(std::span<const float> logits, std::span<const float> credits,
-                        std::span<const std::uint32_t> order, int bins);
+                        std::span<const std::uint32_t> order, int bins, const RowWeights& weights = {});
 
 }  // namespace mal

@@ -39,7 +39,8 @@ RowsByUser split_by_user(std::span<const std::int64_t> groups, std::span<const s
 }  // namespace
 
 GroupedAuc grouped_auc(std::span<const float> logits, std::span<const float> credits,
-                       std::span<const std::int64_t> groups, std::span<const std::uint32_t> order) {
+                       std::span<const std::int64_t> groups, std::span<const std::uint32_t> order,
+                       const RowWeights& weights) {
   const RowsByUser by_user = split_by_user(groups, order);
   GroupedAuc result;
   result.all_users = static_cast<std::int64_t>(by_user.begin.size()) - 1;
@@ -48,11 +49,13 @@ GroupedAuc grouped_auc(std::span<const float> logits, std::span<const float> cre
   for (std::size_t g = 0; g + 1 < by_user.begin.size(); ++g) {
     const std::span<const std::uint32_t> rows(by_user.rows.data() + by_user.begin[g],
                                               by_user.begin[g + 1] - by_user.begin[g]);
-    const std::optional<double> auc = weighted_auc(logits, credits, rows);
+    const std::optional<double> auc = weighted_auc(logits, credits, rows, weights);
     if (!auc) continue;
-    const auto rows_u = static_cast<double>(rows.size());
-    const auto positives_u =
-        static_cast<double>(std::ranges::count_if(rows, [&](std::uint32_t row) { return is_positive(credits[row]); }));
+    double rows_u = 0, positives_u = 0;
+    for (const std::uint32_t row : rows) {
+      rows_u += weights.of(row);
+      if (is_positive(credits[row])) positives_u += weights.of(row);
+    }
     clicks.add(rows_u * *auc);
     mean.add(*auc);
     positives.add(positives_u * *auc);

@@ -17,9 +17,10 @@ void check_sizes(const Scored& scored) {
   const std::size_t rows = scored.logits.size();
   if (rows > std::numeric_limits<std::uint32_t>::max())
     fail("metrics: {} rows are too many, the limit is 2^32 - 1", rows);
-  if (scored.credits.size() != rows || (!scored.groups.empty() && scored.groups.size() != rows))
-    fail("metrics: {} logits, {} credits and {} groups do not belong together", rows, scored.credits.size(),
-         scored.groups.size());
+  if (scored.credits.size() != rows || (!scored.groups.empty() && scored.groups.size() != rows) ||
+      (!scored.weights.empty() && scored.weights.size() != rows))
+    fail("metrics: {} logits, {} credits, {} groups and {} weights do not belong together", rows, scored.credits.size(),
+         scored.groups.size(), scored.weights.size());
 }
 
 void check_values(const Scored& scored) {
@@ -29,6 +30,9 @@ void check_values(const Scored& scored) {
     const float credit = scored.credits[i];
     if (!(credit >= 0 && credit <= 1)) fail("metrics: the credit of row {} is {}, outside [0, 1]", i, credit);
   }
+  for (std::size_t i = 0; i < scored.weights.size(); ++i)
+    if (!(scored.weights[i] >= 0) || !std::isfinite(scored.weights[i]))
+      fail("metrics: the weight of row {} is {}, not a finite number of 0 or more", i, scored.weights[i]);
 }
 
 void count(const Scored& scored, Metrics& metrics) {
@@ -40,6 +44,10 @@ void count(const Scored& scored, Metrics& metrics) {
     credit.add(static_cast<double>(c));
   }
   metrics.credit = credit.value();
+  if (scored.weights.empty()) return;
+  Sum weight;
+  for (const float w : scored.weights) weight.add(static_cast<double>(w));
+  metrics.weight = weight.value();
 }
 
 Scored rows_of(const Scored& scored, const std::vector<std::uint32_t>& rows) {
@@ -48,6 +56,7 @@ Scored rows_of(const Scored& scored, const std::vector<std::uint32_t>& rows) {
     part.logits.push_back(scored.logits[row]);
     part.credits.push_back(scored.credits[row]);
     if (!scored.groups.empty()) part.groups.push_back(scored.groups[row]);
+    if (!scored.weights.empty()) part.weights.push_back(scored.weights[row]);
   }
   return part;
 }
@@ -60,16 +69,17 @@ Metrics evaluate(const Scored& scored) {
   Metrics metrics;
   count(scored, metrics);
   const std::vector<std::uint32_t> order = order_by_logit(scored.logits);
-  metrics.auc = weighted_auc(scored.logits, scored.credits, order);
+  const RowWeights weights{scored.weights};
+  metrics.auc = weighted_auc(scored.logits, scored.credits, order, weights);
   if (!scored.groups.empty()) {
-    const GroupedAuc grouped = grouped_auc(scored.logits, scored.credits, scored.groups, order);
+    const GroupedAuc grouped = grouped_auc(scored.logits, scored.credits, scored.groups, order, weights);
     metrics.gauc = grouped.by_clicks;
     metrics.gauc_mean = grouped.mean;
     metrics.gauc_positive = grouped.by_positives;
     metrics.users = grouped.users;
     metrics.all_users = grouped.all_users;
   }
-  Calibration calibrated = calibration(scored.logits, scored.credits, order, kCalibrationBins);
+  Calibration calibrated = calibration(scored.logits, scored.credits, order, kCalibrationBins, weights);
   metrics.logloss = calibrated.logloss;
   metrics.pcoc = calibrated.pcoc;
   metrics.pcoc_credit = calibrated.pcoc_credit;

@@ -11,21 +11,24 @@
 
 namespace mal {
 
-// One entry a row. Logits must be finite and credits in [0, 1]; groups and slice may be empty.
+// One entry a row. Logits must be finite, credits in [0, 1], weights finite and not negative; groups, slice and weights
+// may be empty.
 struct Scored {
   std::vector<float> logits;         // of the primary view
   std::vector<float> credits;        // of the primary view: label and weight of MODELS.md §1
   std::vector<std::int64_t> groups;  // users, for GAUC
   std::vector<std::int32_t> slice;   // for evaluate_slices
+  std::vector<float> weights = {};   // of the rows
 };
 
 // What is undefined (a class is missing, no rows, no groups) has no value: "n/a" in text, null in JSON.
 struct Metrics {
   std::int64_t rows = 0, positives = 0;
-  double credit = 0;                    // Σ c
-  std::optional<double> auc;            // weighted, exact
-  std::optional<double> gauc;           // click-weighted, the paper's
-  std::optional<double> gauc_mean;      // plain mean over users
+  double credit = 0;                // Σ c
+  std::optional<double> weight;     // Σ s; nothing where the rows have no weights. The three above count rows alike
+  std::optional<double> auc;        // weighted, exact
+  std::optional<double> gauc;       // click-weighted, the paper's
+  std::optional<double> gauc_mean;  // plain mean over users
   std::optional<double> gauc_positive;  // weighted by positives
   std::int64_t users = 0;               // with both classes: those that GAUC averages over
   std::int64_t all_users = 0;

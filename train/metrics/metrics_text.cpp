@@ -33,8 +33,9 @@ std::string json_number(const std::optional<double>& value) {
 }  // namespace
 
 std::string to_text(const Metrics& metrics) {
-  std::string text = fmt::format("{:<14} {:>10}  positives {}, credit {:.2f}\n", "rows", metrics.rows,
-                                 metrics.positives, metrics.credit);
+  std::string text = fmt::format("{:<14} {:>10}  positives {}, credit {:.2f}", "rows", metrics.rows, metrics.positives,
+                                 metrics.credit);
+  text += metrics.weight ? fmt::format("; weights sum to {:.6g} and count in all below\n", *metrics.weight) : "\n";
   for (const Named& named : named_values(metrics)) {
     const std::string value = named.value ? fmt::format("{:.6f}", *named.value) : "n/a";
     text += fmt::format("{:<14} {:>10}  {}\n", named.name, value, named.definition);
@@ -48,6 +49,7 @@ std::string json_members(const Metrics& metrics, bool with_bins) {
     text += fmt::format("\"{}\": {}, ", named.name, json_number(named.value));
   text += fmt::format("\"rows\": {}, \"positives\": {}, \"credit\": {}, \"users\": {}, \"all_users\": {}", metrics.rows,
                       metrics.positives, metrics.credit, metrics.users, metrics.all_users);
+  if (metrics.weight) text += fmt::format(", \"weight\": {}", *metrics.weight);
   if (!with_bins) return text;
   text += ", \"reliability\": [";
   for (std::size_t b = 0; b < metrics.reliability.size(); ++b) {

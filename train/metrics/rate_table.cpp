@@ -11,8 +11,8 @@ RateTable::RateTable(double prior) : prior_(prior) {
   if (!(prior > 0) || !std::isfinite(prior)) fail("rate table: the prior must be positive, not {}", prior);
 }
 
-void RateTable::add(std::int64_t key, float credit) {
-  const double weight = sample_weight(credit), positive = is_positive(credit) ? weight : 0.0;
+void RateTable::add(std::int64_t key, float credit, double row_weight) {
+  const double weight = sample_weight(credit) * row_weight, positive = is_positive(credit) ? weight : 0.0;
   Counts& counts = counts_[key];
   for (Counts* c : {&counts, &all_}) {
     c->positive += positive;

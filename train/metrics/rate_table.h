@@ -15,7 +15,7 @@ class RateTable {
   static constexpr double kDefaultPrior = 100;  // rows that the global rate counts for
 
   explicit RateTable(double prior = kDefaultPrior);  // > 0
-  void add(std::int64_t key, float credit);
+  void add(std::int64_t key, float credit, double row_weight = 1);
   float predict(std::int64_t key) const;  // logit
   double global_rate() const;
   std::int64_t keys() const { return static_cast<std::int64_t>(counts_.size()); }

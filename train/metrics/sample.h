@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <span>
 
 namespace mal {
 
@@ -13,6 +15,12 @@ inline bool is_positive(float credit) {
 inline double sample_weight(float credit) {
   return credit > 0 ? static_cast<double>(credit) : 1.0;
 }
+
+// Weights s of the rows, where the data have some: every w above is then w · s.
+struct RowWeights {
+  std::span<const float> values = {};  // empty: all are 1
+  double of(std::size_t row) const { return values.empty() ? 1.0 : static_cast<double>(values[row]); }
+};
 
 // Neumaier's compensated sum: the error does not grow with the number of rows.
 class Sum {

@@ -16,16 +16,26 @@ namespace mal {
 namespace {
 
 using Curve = infer::detail::Calibration;
+constexpr std::size_t kKnots = 512;
 
-Curve fit(const std::string& method, std::span<const float> logits, std::span<const float> credits) {
+// Rows of a split, or of a part of it.
+struct Rows {
+  std::span<const float> logits, credits, weights;  // weights: may be empty
+};
+Rows part_of(const Rows& rows, std::size_t first, std::size_t count) {
+  return {rows.logits.subspan(first, count), rows.credits.subspan(first, count),
+          rows.weights.empty() ? rows.weights : rows.weights.subspan(first, count)};
+}
+
+Curve fit(const std::string& method, const Rows& rows) {
   Curve made;
   if (method == "platt") {
-    const PlattLine line = fit_platt(logits, credits);
+    const PlattLine line = fit_platt(rows.logits, rows.credits, {rows.weights});
     made.kind = Curve::Kind::platt;
     made.slope = line.slope;
     made.shift = line.shift;
   } else {
-    IsotonicCurve curve = fit_isotonic(logits, credits);
+    IsotonicCurve curve = fit_isotonic(rows.logits, rows.credits, kKnots, {rows.weights});
     made.kind = Curve::Kind::isotonic;
     made.x = std::move(curve.x);
     made.y = std::move(curve.y);
@@ -37,25 +47,26 @@ std::string shown(const std::optional<double>& value) {
   return value ? fmt::format("{:.5f}", *value) : "n/a";
 }
 
-void print(const char* what, std::span<const float> logits, std::span<const float> credits) {
-  const auto result = calibration(logits, credits, order_by_logit(logits), kCalibrationBins);
+void print(const char* what, const Rows& rows) {
+  const auto result =
+      calibration(rows.logits, rows.credits, order_by_logit(rows.logits), kCalibrationBins, {rows.weights});
   fmt::print("{:<12} logloss {}  pcoc {}  ece {}\n", what, shown(result.logloss), shown(result.pcoc),
              shown(result.ece));
 }
 
 // Fits on the first half and measures on the second, later one: what the curve is worth on rows it was not fitted to.
-void print_held_out(const std::string& method, const HeaderScores& scores) {
-  const std::size_t half = scores.logits.size() / 2;
-  const std::span<const float> logits = scores.logits, credits = scores.credits;
-  const Curve first = fit(method, logits.first(half), credits.first(half));
+void print_held_out(const std::string& method, const Rows& rows) {
+  const std::size_t half = rows.logits.size() / 2;
+  const Rows second = part_of(rows, half, rows.logits.size() - half);
+  const Curve first = fit(method, part_of(rows, 0, half));
   std::vector<float> calibrated;
-  for (const float logit : logits.subspan(half)) {
+  for (const float logit : second.logits) {
     const double p = static_cast<double>(first.probability(logit));
     calibrated.push_back(static_cast<float>(std::log(p) - std::log1p(-p)));
   }
   fmt::print("fitted on the first half of the rows, measured on the second:\n");
-  print("before", logits.subspan(half), credits.subspan(half));
-  print("after", calibrated, credits.subspan(half));
+  print("before", second);
+  print("after", {calibrated, second.credits, second.weights});
 }
 
 FileTensor floats(const std::string& name, std::vector<float> values) {
@@ -78,9 +89,10 @@ void calibrate_model(const CalibrateOptions& options) {
   check_same_data(*model, options.model, options.dataset);
   const HeaderScores scores = score_with_header(*model, dataset, options.split == "test" ? Split::test : Split::train);
   if (scores.logits.size() < 2) fail("{}: the {} split has no rows to fit on", options.dataset, options.split);
-  print_held_out(options.method, scores);
+  const Rows rows{scores.logits, scores.credits, scores.weights};
+  print_held_out(options.method, rows);
 
-  const Curve all = fit(options.method, scores.logits, scores.credits);
+  const Curve all = fit(options.method, rows);
   std::vector<FileTensor> tensors;
   if (all.kind == Curve::Kind::platt) {
     tensors.push_back(floats("calibration/platt", {all.slope, all.shift}));

@@ -23,7 +23,8 @@ struct Step {
   }
 };
 
-std::vector<Step> pool_violators(std::span<const float> logits, std::span<const float> credits) {
+std::vector<Step> pool_violators(std::span<const float> logits, std::span<const float> credits,
+                                 const RowWeights& weights) {
   std::vector<Step> steps;
   const std::vector<std::uint32_t> order = order_by_logit(logits);
   for (std::size_t i = 0; i < order.size();) {
@@ -31,9 +32,10 @@ std::vector<Step> pool_violators(std::span<const float> logits, std::span<const 
     const float x = logits[order[i]];
     for (; i < order.size() && logits[order[i]] == x; ++i) {  // equal logits get one probability
       const float credit = credits[order[i]];
-      const double w = sample_weight(credit);
+      const double w = sample_weight(credit) * weights.of(order[i]);
       step.add({w, is_positive(credit) ? w : 0, w * static_cast<double>(x)});
     }
+    if (step.weight == 0) continue;  // rows that count for nothing
     while (!steps.empty() && steps.back().value() >= step.value()) {
       step.add(steps.back());
       steps.pop_back();
@@ -60,11 +62,12 @@ std::vector<Step> thin(std::vector<Step> steps, std::size_t most) {
 
 }  // namespace
 
-IsotonicCurve fit_isotonic(std::span<const float> logits, std::span<const float> credits, std::size_t max_knots) {
+IsotonicCurve fit_isotonic(std::span<const float> logits, std::span<const float> credits, std::size_t max_knots,
+                           const RowWeights& weights) {
   if (logits.empty()) fail("calibrate: there are no rows to fit on");
   constexpr double kLeast = 1e-6;
   IsotonicCurve curve;
-  for (const Step& step : thin(pool_violators(logits, credits), max_knots)) {
+  for (const Step& step : thin(pool_violators(logits, credits, weights), max_knots)) {
     const auto x = static_cast<float>(step.logit / step.weight);
     const auto y = static_cast<float>(std::clamp(step.value(), kLeast, 1 - kLeast));
     // Steps that lie closer together than floats can tell apart are one.
@@ -75,20 +78,22 @@ IsotonicCurve fit_isotonic(std::span<const float> logits, std::span<const float>
     curve.x.push_back(x);
     curve.y.push_back(y);
   }
+  if (curve.x.empty()) fail("calibrate: every row has the weight 0");
   return curve;
 }
 
-PlattLine fit_platt(std::span<const float> logits, std::span<const float> credits) {
-  const auto positives = std::ranges::count_if(credits, is_positive);
-  if (positives == 0 || positives == static_cast<std::ptrdiff_t>(credits.size()))
-    fail("calibrate: the rows hold one class alone; a slope needs both");
+PlattLine fit_platt(std::span<const float> logits, std::span<const float> credits, const RowWeights& weights) {
+  bool positives = false, negatives = false;
+  for (std::size_t r = 0; r < credits.size(); ++r)
+    if (weights.of(r) > 0) (is_positive(credits[r]) ? positives : negatives) = true;
+  if (!positives || !negatives) fail("calibrate: the rows hold one class alone; a slope needs both");
   constexpr int kMaxSteps = 100;
   constexpr double kEnough = 1e-10, kRidge = 1e-9;
   double slope = 1, shift = 0;
   for (int step = 0; step < kMaxSteps; ++step) {
     double g0 = 0, g1 = 0, h00 = kRidge, h01 = 0, h11 = kRidge;
     for (std::size_t r = 0; r < logits.size(); ++r) {
-      const double x = static_cast<double>(logits[r]), w = sample_weight(credits[r]);
+      const double x = static_cast<double>(logits[r]), w = sample_weight(credits[r]) * weights.of(r);
       const double p = sigmoid(slope * x + shift), away = w * (p - (is_positive(credits[r]) ? 1 : 0));
       const double curvature = w * p * (1 - p);
       g0 += away * x;

@@ -74,6 +74,10 @@ HeaderScores score_with_header(const infer::Model& model, const Dataset& dataset
     out.logit = scores.logits.data() + batch->first_row;
     require(scorer.try_predict(features.data(), static_cast<std::size_t>(batch->rows), out));
     const std::vector<float>& values = batch->columns[static_cast<std::size_t>(*credit)].values;
+    for (const int weight : schema.columns_of(ColumnKind::weight)) {
+      const std::vector<float>& of_rows = batch->columns[static_cast<std::size_t>(weight)].values;
+      scores.weights.insert(scores.weights.end(), of_rows.begin(), of_rows.begin() + batch->rows);
+    }
     scores.credits.insert(scores.credits.end(), values.begin(), values.begin() + batch->rows);
     progress.update(static_cast<std::uint64_t>(batch->first_row + batch->rows));
   }

@@ -5,6 +5,7 @@
 
 #include "model/inference/mal_infer.h"
 #include "train/data/dataset.h"
+#include "train/metrics/sample.h"
 
 namespace mal {
 
@@ -25,6 +26,7 @@ void check_same_data(const infer::Model& model, const std::string& model_path, c
 
 struct HeaderScores {
   std::vector<float> logits, probabilities, credits;  // one a row; credits of the primary view
+  std::vector<float> weights;                         // likewise; empty where the data set has none
 };
 HeaderScores score_with_header(const infer::Model& model, const Dataset& dataset, Split split);
 

@@ -33,8 +33,9 @@ void declare(const Device& device, Parameters& parameters, const Dataset& datase
   const Network declared(device, parameters, dataset.schema(), config.model, 1, false);
 }
 
-std::string auc_of(const std::vector<float>& logits, const std::vector<float>& credits) {
-  const std::optional<double> auc = weighted_auc(logits, credits, order_by_logit(logits));
+std::string auc_of(const std::vector<float>& logits, const std::vector<float>& credits,
+                   const std::vector<float>& weights) {
+  const std::optional<double> auc = weighted_auc(logits, credits, order_by_logit(logits), {weights});
   return auc ? fmt::format("{:.6f}", *auc) : "n/a";
 }
 
@@ -55,8 +56,8 @@ void compare(const infer::Model& model, const ExportRunOptions& options, const S
     largest = std::max(largest, std::abs(sigmoid(static_cast<double>(trained.scored.logits[r])) -
                                          sigmoid(static_cast<double>(served.logits[r]))));
   fmt::print("test rows {}: AUC {} in the trainer, {} from the file; largest difference of a probability {:.2g}\n",
-             served.logits.size(), auc_of(trained.scored.logits, trained.scored.credits),
-             auc_of(served.logits, served.credits), largest);
+             served.logits.size(), auc_of(trained.scored.logits, trained.scored.credits, trained.scored.weights),
+             auc_of(served.logits, served.credits, served.weights), largest);
 }
 
 }  // namespace

@@ -24,8 +24,10 @@ int key_column(const Schema& schema, const std::string& column) {
 
 }  // namespace
 
-RateCounter::RateCounter(const Schema& schema, const std::string& primary, const std::string& column)
-    : key_(key_column(schema, column)), credit_(*schema.find(primary)) {
+RateCounter::RateCounter(const Schema& schema, const std::string& primary, const std::string& column,
+                         double weight_mean)
+    : key_(key_column(schema, column)), credit_(*schema.find(primary)), weight_mean_(weight_mean) {
+  for (const int weight : schema.columns_of(ColumnKind::weight)) weight_ = weight;
   if (active()) name_ = schema.columns[static_cast<std::size_t>(key_)].name;
 }
 
@@ -33,7 +35,12 @@ void RateCounter::count(const Batch& batch) {
   if (!active()) return;
   const BatchColumn& keys = batch.columns[static_cast<std::size_t>(key_)];
   const BatchColumn& credits = batch.columns[static_cast<std::size_t>(credit_)];
-  for (std::size_t r = 0; r < static_cast<std::size_t>(batch.rows); ++r) rates_.add(keys.ids[r], credits.values[r]);
+  for (std::size_t r = 0; r < static_cast<std::size_t>(batch.rows); ++r) {
+    double weight = 1;
+    if (weight_ >= 0)
+      weight = static_cast<double>(batch.columns[static_cast<std::size_t>(weight_)].values[r]) / weight_mean_;
+    rates_.add(keys.ids[r], credits.values[r], weight);
+  }
 }
 
 Metrics RateCounter::evaluate(const Dataset& dataset, const Scored& scored) const {

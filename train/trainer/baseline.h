@@ -14,7 +14,8 @@ namespace mal {
 class RateCounter {
  public:
   // column: an id column; empty: the first id of the ad's side. Without one it counts nothing.
-  RateCounter(const Schema& schema, const std::string& primary, const std::string& column);
+  // weight_mean: as of Network.
+  RateCounter(const Schema& schema, const std::string& primary, const std::string& column, double weight_mean = 1);
 
   bool active() const { return key_ >= 0; }
   const std::string& column() const { return name_; }
@@ -23,7 +24,8 @@ class RateCounter {
   Metrics evaluate(const Dataset& dataset, const Scored& scored) const;
 
  private:
-  int key_ = -1, credit_ = -1;
+  int key_ = -1, credit_ = -1, weight_ = -1;
+  double weight_mean_ = 1;  // the prior is in rows of the average weight
   std::string name_;
   RateTable rates_;
 };

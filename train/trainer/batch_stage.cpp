@@ -34,7 +34,7 @@ void BatchStage::lay_out() {
     return offset;
   };
   static_assert(sizeof(float) == sizeof(std::int32_t));
-  for (const ColumnKind kind : {ColumnKind::number, ColumnKind::credit}) {
+  for (const ColumnKind kind : {ColumnKind::number, ColumnKind::credit, ColumnKind::weight}) {
     const std::vector<int> columns = schema_.columns_of(kind);
     const std::size_t first = place(columns.size());
     for (std::size_t i = 0; i < columns.size(); ++i)
@@ -43,7 +43,9 @@ void BatchStage::lay_out() {
   }
   for (std::size_t c = 0; c < schema_.columns.size(); ++c) {
     const Column& column = schema_.columns[c];
-    if (inputs_.columns[c].id < 0 || column.kind == ColumnKind::number || column.kind == ColumnKind::credit) continue;
+    const bool single =
+        column.kind == ColumnKind::number || column.kind == ColumnKind::credit || column.kind == ColumnKind::weight;
+    if (inputs_.columns[c].id < 0 || single) continue;
     const bool scores = column.kind == ColumnKind::scores;
     const bool ragged = column.kind == ColumnKind::ids || column.kind == ColumnKind::sequence || scores;
     Piece piece{c, ragged ? static_cast<std::size_t>(column.length) : 1};

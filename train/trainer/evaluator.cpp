@@ -25,6 +25,7 @@ class Collector {
       : credit_(*schema.find(primary)) {
     const std::vector<int> groups = schema.columns_of(ColumnKind::group);
     if (!groups.empty()) group_ = groups.front();
+    for (const int weight : schema.columns_of(ColumnKind::weight)) weight_ = weight;
     for (const std::string& slice : slices) slice_columns_.push_back(slice_column(schema, slice));
     result_.slices.resize(slices.size());
     const auto count = static_cast<std::size_t>(rows);
@@ -38,6 +39,7 @@ class Collector {
     for (std::size_t i = 0; i < logits.size(); i += static_cast<std::size_t>(width))
       result_.scored.logits.push_back(logits[i]);
     append(result_.scored.credits, column(batch, credit_).values, batch.rows);
+    if (weight_ >= 0) append(result_.scored.weights, column(batch, weight_).values, batch.rows);
     if (group_ >= 0) append(result_.scored.groups, column(batch, group_).keys, batch.rows);
     for (std::size_t s = 0; s < slice_columns_.size(); ++s)
       append(result_.slices[s], column(batch, slice_columns_[s]).ids, batch.rows);
@@ -54,7 +56,7 @@ class Collector {
     to.insert(to.end(), from.begin(), from.begin() + rows);
   }
 
-  int credit_, group_ = -1;
+  int credit_, group_ = -1, weight_ = -1;
   std::vector<int> slice_columns_;
   ScoredSplit result_;
 };

@@ -2,20 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
+#include "engine/error.h"
 #include "engine/ops.h"
 
 namespace mal {
 
 Network::Network(const Device& device, Parameters& parameters, const Schema& network_schema, const ModelConfig& config,
                  std::int64_t max_rows, bool training, kernels::Reduction reduction, MultiTask multi_task,
-                 std::uint64_t seed)
+                 std::uint64_t seed, double weight_mean)
     : schema(network_schema),
       graph(device, max_rows, training),
       model(build_model(graph, parameters, network_schema, config)),
       report(device.memory, sizeof(kernels::GradientNorm) + model.heads.size() * sizeof(double)),
       stage(graph, model.inputs, schema) {
   if (training)
-    ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, device_losses(), &only_head);
+    ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, reduction, device_losses(), &only_head,
+                         {model.weights, weight_mean});
   graph.plan(!training ? Passes::apart : multi_task == MultiTask::none ? Passes::together : Passes::repeatable);
   if (!training || multi_task == MultiTask::none) return;
   std::vector<Value> logits;
@@ -69,6 +73,18 @@ std::string describe_tables(const Parameters& parameters) {
 }
 
 }  // namespace
+
+double mean_weight(const Dataset& dataset) {
+  const std::vector<int> weights = dataset.schema().columns_of(ColumnKind::weight);
+  const std::int64_t rows = dataset.rows(Split::train);
+  if (weights.empty() || rows == 0) return 1;
+  const auto column = static_cast<std::size_t>(weights.front());
+  const double mean = dataset.stats(Split::train).columns[column].sum / static_cast<double>(rows);
+  if (!(mean > 0) || !std::isfinite(mean))
+    fail("{}: the weights of the training rows ('{}') have the mean {}; there is nothing to learn from", dataset.path(),
+         dataset.schema().columns[column].name, mean);
+  return mean;
+}
 
 std::string describe(const Network& training, const Parameters& parameters, std::int64_t dataset_rows) {
   std::string text = describe_tables(parameters);

@@ -11,15 +11,17 @@
 #include "engine/parameters.h"
 #include "model/registry.h"
 #include "model/schema.h"
+#include "train/data/dataset.h"
 #include "train/trainer/batch_stage.h"
 
 namespace mal {
 
 // One recorded graph of a model. Recording it again over the same Parameters shares the weights.
 struct Network {
+  // weight_mean: of the training rows' weights, where they have some (mean_weight below).
   Network(const Device& device, Parameters& parameters, const Schema& network_schema, const ModelConfig& config,
           std::int64_t max_rows, bool training, kernels::Reduction reduction = kernels::Reduction::mean,
-          MultiTask multi_task = MultiTask::none, std::uint64_t seed = 0);
+          MultiTask multi_task = MultiTask::none, std::uint64_t seed = 0, double weight_mean = 1);
 
   // Runs a batch forward (and backward). The logits are then in graph.
   void forward(const Batch& batch);
@@ -42,6 +44,11 @@ struct Network {
   BatchStage stage;
   std::optional<GradientSurgery> surgery;
 };
+
+// Of the training rows; 1 where they have no weights. With it, the average row has the weight 1 whatever unit the
+// weights have, and a loss and its gradients are of the size that rates are chosen for. Throws Error if all weights are
+// 0.
+double mean_weight(const Dataset& dataset);
 
 // What --dry-run prints: every layer with parameters and flops a row, tables, memory.
 std::string describe(const Network& training, const Parameters& parameters, std::int64_t dataset_rows);

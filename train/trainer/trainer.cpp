@@ -50,7 +50,7 @@ struct Setup {
             run.seed, [this](std::int32_t width) { return sparse_state_width(device, config.sparse, width); },
             device.memory),
         network(device, parameters, dataset.schema(), run.model, run.train.batch_size, true, run.train.reduction,
-                run.train.multi_task, run.seed) {
+                run.train.multi_task, run.seed, mean_weight(dataset)) {
     if (dataset.rows(Split::train) == 0) fail("{}: the data set has no training rows", run.data.path);
     // Not only when all the training is done.
     check_slices(dataset.schema(), config.eval.slices);
@@ -330,7 +330,7 @@ double peak_memory_mib() {
 
 Metrics train(const RunConfig& config, const TrainOptions& options) {
   Setup setup(config, options);
-  RateCounter baseline(setup.dataset.schema(), config.model.primary, config.eval.baseline);
+  RateCounter baseline(setup.dataset.schema(), config.model.primary, config.eval.baseline, mean_weight(setup.dataset));
   if (!has_checkpoint(config, options.existing)) init_from(setup);
   RunDirectory directory(config, options.existing);
   const std::string vocabularies = vocabulary_fingerprint(config.data.path);

@@ -168,3 +168,10 @@ case("shared_bottom_gcs", "shared_bottom", train={"multi_task": "gcs"})
 variant("mmoe_gcs", "mmoe", {"primary": "mta"}, train={"multi_task": "gcs"}, schema=THREE_VIEWS)
 variant("mal_gcs", "mal", train={"multi_task": "gcs"}, schema=TWO_VIEWS)
 variant("mal_pcgrad", "mal", {"mal": {"cat": False, "views": ["mta"]}}, train={"multi_task": "pcgrad"})
+
+# ---- weights of the rows
+for reduction in ("mean", "sum", "weight_mean"):
+    variant(f"mal_row_weights_{reduction}", "mal", train={"reduction": reduction},
+            schema=schemas.weighted(("last", "mta")))
+variant("base_row_weights", "base", schema=schemas.weighted())
+variant("mmoe_row_weights_gcs", "mmoe", train={"multi_task": "gcs"}, schema=schemas.weighted(("last", "mta")))

@@ -37,6 +37,10 @@ def random_batch(schema, rows, seed):
             credit = np.where(kind < 0.5, 0.0, np.where(kind < 0.7, 1.0, rng.uniform(0.05, 1, rows)))
             credit[:4] = (0.0, 1.0, 0.25, 1e-3)
             data["values"] = credit.astype(np.float32)
+        if column.kind == "weight":  # a quarter counts for nothing, and the whole of the third window, one row
+            weight = np.where(rng.random(rows) < 0.25, 0.0, rng.uniform(0.1, 20, rows))
+            weight[11] = 0.0
+            data["values"] = weight.astype(np.float32)
         if column.kind == "group":
             data["keys"] = rng.integers(0, 3, rows)
     return batch

@@ -24,6 +24,7 @@ class Model:
     def __init__(self, schema, config, seed):
         self.schema, self.config = schema, config
         self.p = Parameters(seed)
+        self.weight_mean = 1.0  # of the training data's weights
 
     def heads(self, batch, training):
         for touched in self.p.tables.values():
@@ -35,7 +36,8 @@ class Model:
 
     def losses(self, heads, batch):
         credits = {view: batch[view]["values"] for view in self.schema.views()}
-        return [head_loss(head, credits, self.config.reduction) for head in heads]
+        weights = [batch[c.name]["values"] / self.weight_mean for c in self.schema.of_kind("weight")]
+        return [head_loss(head, credits, self.config.reduction, *weights) for head in heads]
 
     def backward(self, batch):
         """heads, losses without λ, gradients of Σ λ L (or what train.multi_task makes of them), nearest kink."""
@@ -56,6 +58,8 @@ def attempt(case, seed):
     case.adjust_batch(batch)
     whole = data.window(batch, 0, case.rows)
     model = Model(case.schema, case.config, seed)
+    for column in case.schema.of_kind("weight"):
+        model.weight_mean = whole[column.name]["values"].mean()
     model.heads(whole, training=False)  # makes the parameters
     start = model.p.snapshot()
     case.adjust_weights(start)

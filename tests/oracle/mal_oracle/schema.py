@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Column:
     name: str
-    kind: str  # id, ids, sequence, scores, number, credit, group
+    kind: str  # id, ids, sequence, scores, number, credit, group, weight
     table: str = ""
     length: int = 1
     side: str = "context"
@@ -87,6 +87,12 @@ def small(views=FOUR_VIEWS):
         *credits(*views),
         Column("user_key", "group"),
     ], {"user": 6, "item": 8, "tags": 5})
+
+
+def weighted(views=FOUR_VIEWS):
+    """As small, with a weight of each row."""
+    schema = small(views)
+    return Schema("weighted", [*schema.columns, Column("weight", "weight")], schema.rows)
 
 
 def shared():

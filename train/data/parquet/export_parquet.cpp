@@ -128,6 +128,7 @@ class ColumnExporter {
         return values_.integers ? arrow::int64() : arrow::utf8();
       case ColumnKind::scores:
       case ColumnKind::credit:
+      case ColumnKind::weight:
         return arrow::float32();
       case ColumnKind::number:
         return is_transformed() ? arrow::float64() : arrow::float32();
