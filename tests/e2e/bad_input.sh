@@ -52,7 +52,9 @@ flip() {  # flip FILE OFFSET: the lowest bit of one byte; a negative offset coun
 reads() { refuses 1 "$1" attribute bad bad.csv conversions.csv && absent bad; }  # reads PATTERN: of bad.csv as clicks
 clicks() { sed "$2" clicks.csv >bad.csv && reads "$1"; }                          # clicks PATTERN SED-SCRIPT
 clicks "bad.csv:1: there is no column 'advertiser'; did you mean 'advertizer'.*--key" '1s/advertiser/advertizer/'
-clicks "bad.csv:1: there is no column 'user'; the file has: user;time;.*--user" 's/,/;/g'
+clicks "bad.csv:2: the row has 1 fields, the header has 2;.*if ';' separates them, give --delimiter ';'" \
+  's/,/;/g;1s/price/price,EUR/'
+clicks "bad.csv:1: ';' and '|' could both separate the columns; say which by --delimiter" '1s/,/;/;1s/,/|/g'
 clicks "bad.csv:1: column 'user' stands twice" '1s/channel/user/'
 clicks "bad.csv:1: column 4 of the header has no name" '1s/channel//'
 clicks "bad.csv:5:time: 'soon' is not a time" '5s/,[0-9]*/,soon/'
@@ -95,6 +97,9 @@ conversions "bad.csv:9:conversion_id: conversion id '3' was already at bad.csv:4
 conversions "bad.csv:9:conversion_id: the field is empty" '9s/,[0-9]*$/,/'
 conversions "bad.csv:9:time: 'never' is not a time" '9s/,[0-9]*/,never/'
 conversions "bad.csv:1: there is no column 'advertiser'.*--key" '1s/advertiser/shop/'
+refuses 1 "clicks.csv:1: there is no column 'user'; the file has: user,time,advertiser" \
+  attribute bad clicks.csv conversions.csv --delimiter ';'
+refuses 2 "--delimiter 'semi': it must be comma, tab, semicolon" attribute bad clicks.csv conversions.csv --delimiter semi
 # Not refused: clicks and conversions may be in any order, lines may end in CRLF, a byte order mark may stand first.
 { head -n 1 clicks.csv && tail -n +2 clicks.csv | tac; } >unsorted.csv
 { head -n 1 conversions.csv && tail -n +2 conversions.csv | tac; } >unsorted_conversions.csv
@@ -102,9 +107,17 @@ conversions "bad.csv:1: there is no column 'advertiser'.*--key" '1s/advertiser/s
 attribute plain clicks.csv conversions.csv --test-days 1 >/dev/null
 attribute sorted unsorted.csv unsorted_conversions.csv --test-days 1 >/dev/null
 attribute crlf crlf.csv conversions.csv --test-days 1 >/dev/null
+sed 's/,/;/g' clicks.csv >semicolons.csv
+sed 's/,/|/g' conversions.csv >bars.csv
+attribute semicolons semicolons.csv bars.csv --test-days 1 >/dev/null
+sed 's/,/^/g' clicks.csv >carets.csv
+sed 's/,/^/g' conversions.csv >caret_conversions.csv
+attribute carets carets.csv caret_conversions.csv --delimiter '^' --test-days 1 --memory 1 >/dev/null
 for split in train test; do
   cmp plain/$split.csv sorted/$split.csv || die "the order of the input changes the samples"
   cmp plain/$split.csv crlf/$split.csv || die "CRLF or a byte order mark changes the samples"
+  cmp plain/$split.csv semicolons/$split.csv || die "the delimiter changes the samples"
+  cmp plain/$split.csv carets/$split.csv || die "the delimiter that is given changes the samples"
 done
 
 # ---- attribute, simulate: the command
@@ -207,6 +220,15 @@ refuses 2 "samples/train.csv lies in samples, which would be replaced" \
 refuses 2 "folder exists and was not written" prepare folder schema.yaml samples/train.csv samples/test.csv
 refuses 1 "cannot create schema.yaml/x.tmp" prepare schema.yaml/x schema.yaml samples/train.csv samples/test.csv
 absent bad
+# The same data set from any delimiter, recognised or given.
+for split in train test; do sed 's/,/;/g' samples/$split.csv >${split}_semicolons.csv; done
+for split in train test; do sed 's/,/^/g' samples/$split.csv >${split}_carets.csv; done
+prepare semicolon_set schema.yaml train_semicolons.csv test_semicolons.csv >/dev/null 2>&1
+mal_data prepare --schema schema.yaml --train train_carets.csv --test test_carets.csv --delimiter '^' --out caret_set >/dev/null 2>&1
+diff -r dataset semicolon_set || die "semicolons change the data set"
+diff -r dataset caret_set || die "the delimiter that is given changes the data set"
+sed '5s/;[0-9]*/;1/' train_semicolons.csv >bad.csv
+refuses 1 "bad.csv:5:time: .*sort the rows by time .sort -t';' -k2,2n" prepare bad schema.yaml bad.csv samples/test.csv
 [[ $(cat folder/mine) == mine ]] || die "a folder of the user was changed"
 
 schema() { sed "$2" schema.yaml >bad.yaml && refuses 2 "$1" prepare bad bad.yaml samples/train.csv samples/test.csv; }

@@ -6,6 +6,7 @@
 
 #include "tests/train/dataset_support.h"
 #include "train/data/parse_number.h"
+#include "train/data/text_dialect.h"
 
 namespace mal {
 
@@ -51,6 +52,55 @@ TEST_CASE("text tables: lines end in LF, CRLF or nothing, the delimiter is found
   CHECK(rows_of_text("a;b\n1;x\n2;\n;z\n", {.delimiter = ';', .columns = {}}) == expected);
   CHECK(rows_of_text("\xEF\xBB\xBF"
                      "a,b\n1,x\n2,\n,z\n") == expected);
+}
+
+TEST_CASE("text tables: semicolons and bars are found where the first line has no tab and no comma") {
+  const TextRows expected = {{"1", "x,y"}, {"2", ""}};
+  CHECK(rows_of_text("a;b\n1;x,y\n2;\n") == expected);
+  CHECK(rows_of_text("a|b\n1|x,y\n2|\n") == expected);
+  CHECK(rows_of_text("sep=;\r\na;b\r\n1;x,y\r\n2;\r\n") == expected);  // as Excel reads and writes it
+  CHECK(rows_of_text("sep=|\na,c|b\n1|x,y\n2|\n") == expected);
+  CHECK(rows_of_text("a;c,b\n1,2\n") == TextRows{{"1", "2"}});  // a comma, as ever
+  CHECK(rows_of_text("\"a;b\",c\n1,2\n") == TextRows{{"1", "2"}});
+  CHECK(rows_of_text("\"a;b\"\n1;2\n") == TextRows{{"1;2"}});                 // in quotes: one name
+  CHECK(rows_of_text("a,b\n17|2512,x;y\n") == TextRows{{"17|2512", "x;y"}});  // lists stay what they are
+  CHECK(rows_of_text("a\tb\n17|2512\tx;y\n") == TextRows{{"17|2512", "x;y"}});
+  CHECK(rows_of_text("a;b\n1|2;\"x;y\"\n") == TextRows{{"1|2", "x;y"}});
+  CHECK_THAT(text_error("a;b|c\n1;2|3\n"), Catch::Contains("t.csv:1: ';' and '|' could both separate the columns") &&
+                                               Catch::Contains("--delimiter '|'"));
+  CHECK(rows_of_text("a;b|c\n1;2|3\n", {.delimiter = '|', .columns = {}}) == TextRows{{"1;2", "3"}});
+}
+
+TEST_CASE("text tables: without a header the number of names says what the delimiter is") {
+  const TextTableOptions two = {.delimiter = 0, .columns = {"a", "b"}}, one = {.delimiter = 0, .columns = {"a"}};
+  CHECK_THAT(text_error("1|2;3\n", two), Catch::Contains("t.csv:1: ';' and '|' could both"));
+  CHECK(rows_of_text("1|2|3;x\n4;y\n", two) == TextRows{{"1|2|3", "x"}, {"4", "y"}});
+  CHECK(rows_of_text("1,5,9;x\n2;y\n", two) == TextRows{{"1,5,9", "x"}, {"2", "y"}});
+  CHECK(rows_of_text("1|2,x\n", two) == TextRows{{"1|2", "x"}});
+  CHECK(rows_of_text("1|2\n3\n", one) == TextRows{{"1|2"}, {"3"}});  // a column of lists
+}
+
+TEST_CASE("text tables: columns that were not divided are named with the option that divides them") {
+  const test::DataFolder folder;
+  const TextTable table(folder.write("t.csv", "user;time,s\nu1;5,5\n"));
+  CHECK_THAT(test::message_of([&] { table.require("user"); }),
+             Catch::Contains("if ';' separates them, give --delimiter ';'"));
+  CHECK_THAT(text_error("1;2;3\n", {.delimiter = 0, .columns = {"a", "b"}}),
+             Catch::Contains("t.csv:1: the row has 1 fields, --columns names 2") && Catch::Contains("--delimiter ';'"));
+  CHECK_THAT(text_error("a,b\n1\t2\n"), Catch::Contains("t.csv:2:") && Catch::Contains("--delimiter tab"));
+}
+
+TEST_CASE("a delimiter is named or given") {
+  CHECK(parse_delimiter("comma") == ',');
+  CHECK(parse_delimiter("tab") == '\t');
+  CHECK(parse_delimiter("\\t") == '\t');
+  CHECK(parse_delimiter("\t") == '\t');
+  CHECK(parse_delimiter("semicolon") == ';');
+  CHECK(parse_delimiter(";") == ';');
+  CHECK(parse_delimiter("pipe") == '|');
+  CHECK(parse_delimiter("^") == '^');
+  for (const char* bad : {"", ";;", "a", "1", "\"", ".", "-", "\n", "semikolon"})
+    CHECK_THAT(test::message_of([&] { parse_delimiter(bad); }), Catch::Contains("--delimiter '"));
 }
 
 TEST_CASE("text tables: a file without a header line is given names") {

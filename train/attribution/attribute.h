@@ -35,6 +35,7 @@ struct AttributeOptions {
   std::string event;                 // csv: its presence makes the inputs event logs
   std::string click_event = "click", conversion_event = "conversion";
   std::optional<std::string> na;        // names that say "missing", as MissingNames takes them
+  char delimiter = 0;                   // of text files; 0: what their first line has
   std::vector<std::string> columns;     // of inputs without a header line
   std::vector<std::string> keep, drop;  // columns passed through; empty keep: all that do not tell the outcome
   std::vector<std::string> history;     // columns that get a <column>_seq of the user's earlier clicks

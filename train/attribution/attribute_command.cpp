@@ -16,6 +16,7 @@
 #include "train/attribution/text.h"
 #include "train/config/duration.h"
 #include "train/config/program.h"
+#include "train/data/text_dialect.h"
 #include "train/data/time_text.h"
 
 namespace mal {
@@ -24,7 +25,7 @@ namespace {
 
 struct CommandLine {
   AttributeOptions options;
-  std::string window = "30d", half_life = "7d", truncate, derive, gap, memory, time_unit;
+  std::string window = "30d", half_life = "7d", truncate, derive, gap, memory, time_unit, delimiter;
   double utc_offset_hours = 0;
 };
 
@@ -71,6 +72,7 @@ void add_input_options(CLI::App& command, CommandLine& line) {
       "--na", [&o](const std::string& tokens) { o.na = tokens; },
       "More names that say \"missing\", beside \\N NULL null nan NaN NAN None NaT <NA> N/A #N/A undefined "
       "(with an empty one among them: only these; --na '' accepts all but empty fields)");
+  command.add_option("--delimiter", line.delimiter, kDelimiterHelp);
   command.add_option("--columns", o.columns, "Names of the columns, for --in files without a header")->delimiter(',');
   command.add_option("--from", o.from, "Leave out earlier rows: 2017-12-03, or a time as the log writes them");
   command.add_option("--to", o.to, "Leave out rows at this time and later");
@@ -186,6 +188,7 @@ void add_attribute_command(CLI::App& app) {
     if (!line->gap.empty()) options.gap = parse_duration_or_0(line->gap, "--gap");
     if (!line->memory.empty()) options.memory = parse_bytes(line->memory, "--memory");
     options.derive_hour = line->derive == "hour";
+    if (!line->delimiter.empty()) options.delimiter = parse_delimiter(line->delimiter);
     if (!line->time_unit.empty()) set_time_unit(options.time_format, line->time_unit, "--time-unit");
     options.time_format.utc_offset = utc_offset_of(line->utc_offset_hours, "--utc-offset");
     const AttributeReport report = attribute(options);

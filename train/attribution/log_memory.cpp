@@ -30,7 +30,7 @@ std::uint64_t half_of_memory() {
 
 // Of a file, at most: what its first rows are long.
 std::uint64_t rows_of(const AttributeOptions& options, const std::string& path) {
-  TextTable table(path, {.columns = options.columns});
+  TextTable table(path, {.delimiter = options.delimiter, .columns = options.columns});
   std::uint64_t rows = 0, text = 0;
   while (rows < kRowsLookedAt && table.next()) {
     ++rows;

@@ -30,7 +30,7 @@ class PathReader {
   explicit PathReader(const AttributeOptions& options) : options_(options), missing_(options.na) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
-    TextTable table(path, {.columns = options_.columns});
+    TextTable table(path, {.delimiter = options_.delimiter, .columns = options_.columns});
     open(table);
     while (table.next()) {
       if (time_to_report(++result_.rows)) progress(table);

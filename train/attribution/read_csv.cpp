@@ -105,7 +105,7 @@ class ConversionReader {
         value_(options) {}
 
   void read(std::size_t file, const ReadProgress& progress) {
-    TextTable table(options_.conversions[file], {.time = options_.time_format});
+    TextTable table(options_.conversions[file], {.delimiter = options_.delimiter, .time = options_.time_format});
     const int user = table.require(names_.user, "--user"), time_column = table.require(names_.time, "--time");
     key_.open(table);
     ids_.open(table);
@@ -189,7 +189,8 @@ class EventReader {
       : options_(options), log_(log), target_(target), ids_(options), value_(options) {}
 
   void read(std::size_t file, ClickSink& sink, const ReadProgress& progress) {
-    TextTable table(options_.inputs[file], {.columns = options_.columns, .time = options_.time_format});
+    TextTable table(options_.inputs[file],
+                    {.delimiter = options_.delimiter, .columns = options_.columns, .time = options_.time_format});
     sink.open(table);
     if (!options_.event.empty()) return read_events(file, table, sink, progress);
     while (table.next()) {

@@ -28,11 +28,11 @@ namespace fs = std::filesystem;
 
 // Calls row(table, fields) for every row of every text file.
 template <typename Row>
-void for_each_row(const Schema& schema, const std::vector<std::string>& files, const TimeFormat& time,
+void for_each_row(const Schema& schema, const std::vector<std::string>& files, const PrepareOptions& options,
                   ReadingProgress& progress, const Row& row) {
   std::int64_t rows = 0;
   for (const std::string& file : files) {
-    TextTable table(file, {.time = time});
+    TextTable table(file, {.delimiter = options.delimiter, .time = options.time});
     const std::vector<int> fields = find_fields(schema, table);
     while (table.next()) {
       row(table, fields);
@@ -96,7 +96,7 @@ void count(const std::vector<std::string>& files, const PrepareOptions& options,
   if (files.empty() || !fitted.needs_data()) return;
   if (all_parquet(files)) return count_columns({schema, files, options.threads, options.progress}, fitted);
   ReadingProgress progress(files, options.progress, "reading vocabularies");
-  for_each_row(schema, files, options.time, progress,
+  for_each_row(schema, files, options, progress,
                [&](const TextTable& table, const std::vector<int>& fields) { fitted.count(table, fields); });
 }
 
@@ -117,7 +117,7 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
   std::vector<Column> stored = schema.columns;
   if (fitted.raw_numbers) std::ranges::transform(stored, stored.begin(), part_column);
   ShardWriter writer(stored, folder, split, options.shard_rows);
-  for_each_row(schema, files, options.time, progress, [&](const TextTable& table, const std::vector<int>& fields) {
+  for_each_row(schema, files, options, progress, [&](const TextTable& table, const std::vector<int>& fields) {
     encoder.encode(table, fields);
     if (!encoder.full()) return;
     writer.append(encoder.block());

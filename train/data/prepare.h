@@ -17,6 +17,7 @@ struct PrepareOptions {
   std::string base = {};                 // a data set whose ids keep their numbers; new ids get those that follow
   PartNumber part = {};                  // make this part alone, for merge_parts()
   std::string output;
+  char delimiter = 0;    // of text files; 0: what their first line has
   TimeFormat time = {};  // of the time column
   int threads = 0;       // for Parquet; 0: one a core
   std::int64_t shard_rows = std::int64_t{1} << 20;

@@ -14,6 +14,7 @@
 #include "train/data/prepare_warnings.h"
 #include "train/data/schema_yaml.h"
 #include "train/data/stats.h"
+#include "train/data/text_dialect.h"
 
 namespace mal {
 
@@ -21,7 +22,7 @@ void add_prepare_command(CLI::App& app) {
   struct Options {
     PrepareOptions prepare;
     MergeOptions merge;
-    std::string part, time_unit;
+    std::string part, time_unit, delimiter;
     double utc_offset_hours = 0;
   };
   const auto all = std::make_shared<Options>();
@@ -48,6 +49,7 @@ void add_prepare_command(CLI::App& app) {
       ->excludes("--vocabs")
       ->excludes("--partition");
   command->add_option("--out", options.output, "Folder of the data set, or of the part")->required();
+  command->add_option("--delimiter", all->delimiter, kDelimiterHelp);
   command->add_option("--time-unit", all->time_unit, kTimeUnitHelp);
   command->add_option("--utc-offset", all->utc_offset_hours, "Hours east of Greenwich, of dates without an offset")
       ->capture_default_str();
@@ -66,6 +68,7 @@ void add_prepare_command(CLI::App& app) {
     } else {
       if (prepare_options.schema.empty()) fail_usage("prepare needs --schema, --train and --test (or --merge)");
       if (!all->part.empty()) prepare_options.part = parse_part(all->part);
+      if (!all->delimiter.empty()) prepare_options.delimiter = parse_delimiter(all->delimiter);
       if (!all->time_unit.empty()) set_time_unit(prepare_options.time, all->time_unit, "--time-unit");
       prepare_options.time.utc_offset = utc_offset_of(all->utc_offset_hours, "--utc-offset");
       stats = prepare(prepare_options);

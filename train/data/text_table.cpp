@@ -13,6 +13,7 @@
 #include "train/data/parquet/parquet_text.h"
 #include "train/data/parse_number.h"
 #include "train/data/sample_values.h"
+#include "train/data/text_dialect.h"
 
 namespace mal {
 
@@ -54,6 +55,8 @@ struct TextTable::State {
   ByteSource source;
   std::size_t block;  // bytes that are asked for at once: a small file needs no large buffer
   void check_encoding() const;
+  void read_header();
+  std::string delimiter_hint(std::string_view text) const;
   void index_columns();
 
   std::vector<std::string> columns;
@@ -168,31 +171,50 @@ void TextTable::State::index_columns() {
   }
 }
 
+// The first line: names, or with `--columns` a row, which is left for next().
+void TextTable::State::read_header() {
+  if (!read_line()) fail("{}: the file is empty; it needs a header line and rows", path);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (std::string_view(line, length).starts_with(kByteOrderMark)) {
+    line += kByteOrderMark.size();
+    length -= kByteOrderMark.size();
+  }
+  delimiter = source.is_table() ? ',' : options.delimiter;
+  if (const std::optional<char> separator = excel_separator({line, length}); separator && !source.is_table()) {
+    if (delimiter == 0) delimiter = *separator;
+    if (!read_line()) fail("{}: there is no header line after '{}'", path, std::string_view(line, length));
+  }
+  if (options.columns.empty()) check_encoding();
+  if (delimiter == 0)
+    delimiter = find_delimiter({line, length}, options.columns.size(), fmt::format("{}:{}", path, line_number));
+  if (!options.columns.empty()) {
+    columns = options.columns;
+    next_byte = static_cast<std::size_t>(line - buffer.data());
+    --line_number;
+  } else {
+    split();
+    for (const auto& [begin, end] : fields) columns.emplace_back(line + begin, end - begin);
+  }
+  if (source.is_table()) line_number = 0;  // rows are counted, from 1
+}
+
+// For an error that a wrong delimiter may have caused: `text` was not divided where it could be.
+std::string TextTable::State::delimiter_hint(std::string_view text) const {
+  if (source.is_table() || options.delimiter != 0) return "";
+  for (const char other : {'\t', ';', '|'})
+    if (other != delimiter && text.find(other) != std::string_view::npos)
+      return fmt::format("; columns were divided at {}: if {} separates them, give --delimiter {}",
+                         delimiter_name(delimiter), delimiter_name(other),
+                         other == '\t' ? "tab" : delimiter_name(other));
+  return "";
+}
+
 TextTable::TextTable(const std::string& path, TextTableOptions options)
     : state_(std::make_unique<State>(path, std::move(options))) {
   State& s = *state_;
   if (s.source.is_table() && !s.options.columns.empty())
     fail_usage("--columns: {} is Parquet, its columns have names", path);
-  if (!s.read_line()) fail("{}: the file is empty; it needs a header line and rows", path);
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (std::string_view(s.line, s.length).starts_with(kByteOrderMark)) {
-    s.line += kByteOrderMark.size();
-    s.length -= kByteOrderMark.size();
-  }
-  if (s.options.columns.empty()) s.check_encoding();
-  s.delimiter = s.options.delimiter;
-  if (s.source.is_table()) s.delimiter = ',';
-  if (s.delimiter == 0) s.delimiter = std::memchr(s.line, '\t', s.length) != nullptr ? '\t' : ',';
-  if (!s.options.columns.empty()) {
-    s.columns = s.options.columns;
-    // The line is a row: read it again.
-    s.next_byte = static_cast<std::size_t>(s.line - s.buffer.data());
-    --s.line_number;
-  } else {
-    s.split();
-    for (const auto& [begin, end] : s.fields) s.columns.emplace_back(s.line + begin, end - begin);
-  }
-  if (s.source.is_table()) s.line_number = 0;  // rows are counted, from 1
+  s.read_header();
   s.index_columns();
 }
 
@@ -216,9 +238,10 @@ std::optional<int> TextTable::find(std::string_view column) const {
 int TextTable::require(std::string_view column, std::string_view option) const {
   if (const auto index = find(column)) return *index;
   const std::string near = nearest(column, state_->columns);
-  fail("{}:1: there is no column '{}'{}; the file has: {}{}", state_->path, column,
-       near.empty() ? "" : "; did you mean '" + near + "'?", quoted_list(state_->columns),
-       option.empty() ? "" : fmt::format("; name the column by {}", option));
+  const std::string names = quoted_list(state_->columns);
+  fail("{}:1: there is no column '{}'{}; the file has: {}{}{}", state_->path, column,
+       near.empty() ? "" : "; did you mean '" + near + "'?", names,
+       option.empty() ? "" : fmt::format("; name the column by {}", option), state_->delimiter_hint(names));
 }
 
 bool TextTable::next() {
@@ -231,8 +254,9 @@ bool TextTable::next() {
     fail("{}:{}: the file ends within this row, after {} of {} fields; fetch it again, or drop the row (head -n {})",
          s.path, s.line_number, s.fields.size(), s.columns.size(), s.line_number - 1);
   if (s.fields.size() != s.columns.size())
-    fail("{}:{}: the row has {} fields, the header has {}; quote fields that contain the delimiter", s.path,
-         s.line_number, s.fields.size(), s.columns.size());
+    fail("{}:{}: the row has {} fields, {} {}; quote fields that contain the delimiter{}", s.path, s.line_number,
+         s.fields.size(), s.options.columns.empty() ? "the header has" : "--columns names", s.columns.size(),
+         s.fields.size() == 1 ? s.delimiter_hint(field(0)) : "");
   return true;
 }
 
@@ -259,6 +283,10 @@ std::uint64_t TextTable::bytes_read() const {
 }
 std::uint64_t TextTable::bytes_total() const {
   return state_->source.total();
+}
+
+char TextTable::delimiter() const {
+  return state_->delimiter;
 }
 
 bool TextTable::compressed() const {

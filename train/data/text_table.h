@@ -14,7 +14,7 @@
 namespace mal {
 
 struct TextTableOptions {
-  char delimiter = 0;                     // 0: a tab if the first line has one, else a comma
+  char delimiter = 0;                     // 0: find_delimiter()
   std::vector<std::string> columns = {};  // names for a file without a header line; empty: the first line is the header
   TimeFormat time = {};                   // how time() reads a field
 };
@@ -47,6 +47,7 @@ class TextTable {
   std::uint64_t bytes_read() const;  // of the file as it is on disk, for progress
   std::uint64_t bytes_total() const;
   bool compressed() const;
+  char delimiter() const;
 
   std::string where(int column) const;     // "clicks.csv:17:price"
   double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity
