@@ -200,6 +200,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   const JourneyRule rule = {options.window * kSecond, options.restart, touches ? &*touches : nullptr};
   MechanismParameters parameters;
   parameters.half_life_seconds = static_cast<double>(options.half_life);
+  parameters.position = options.position;
   const FitOptions fit = {.rule = rule,
                           .until = report.split ? report.test_start : kForever,
                           .seed = options.seed,

@@ -9,6 +9,7 @@
 
 #include "train/attribution/channel_totals.h"
 #include "train/attribution/coalitions.h"
+#include "train/attribution/mechanisms.h"
 #include "train/data/time_text.h"
 
 namespace mal {
@@ -22,7 +23,8 @@ struct AttributeOptions {
   std::string mta = "shapley";
   std::int64_t window = 30 * 86400;    // seconds
   std::int64_t half_life = 7 * 86400;  // seconds
-  bool restart = false;                // a journey does not reach back past an earlier conversion of its user and key
+  PositionWeights position;
+  bool restart = false;  // a journey does not reach back past an earlier conversion of its user and key
   std::vector<std::string> exclude_channels;  // their clicks are in no journey that has another
 
   // Column names; empty: the format's own.

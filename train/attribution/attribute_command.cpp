@@ -84,7 +84,7 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--out", o.out, "Folder to write train.csv, test.csv and attribution.json to")->required();
   command
       .add_option("--mechanisms", o.mechanisms,
-                  "last, first, linear, time_decay, position, shapley, markov, logistic, mta")
+                  "last, first, linear, time_decay, position, j_shaped, inverse_j, shapley, markov, logistic, mta")
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for: shapley, markov, logistic")
@@ -105,6 +105,9 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       .add_option("--exclude-channel", o.exclude_channels,
                   "Channels whose clicks get no credit where the journey has another click (direct, say)")
       ->delimiter(',');
+  command.add_option_function<std::string>(
+      "--position-weights", [&o](const std::string& weights) { o.position = parse_position_weights(weights); },
+      "Of position: first,middle,last [0.4,0.2,0.4]");
   command.add_option("--half-life", line.half_life, "Of time_decay")->capture_default_str();
   command.add_option("--keep", o.keep, "Columns to pass through [all that do not tell the outcome]")->delimiter(',');
   command.add_option("--drop", o.drop, "Columns not to pass through")->delimiter(',');
@@ -144,10 +147,26 @@ void add_output_options(CLI::App& command, CommandLine& line) {
 
 // Options that mean something for --format paths; the others speak of users, times and clicks.
 bool is_for_paths(const std::string& option) {
-  constexpr std::array kForPaths = {
-      "--help",           "--in",        "--format",       "--conversion",     "--path", "--null",       "--value",
-      "--path-separator", "--na",        "--columns",      "--delimiter",      "--out",  "--mechanisms", "--mta",
-      "--markov-order",   "--max-order", "--choose-order", "--exact-channels", "--seed"};
+  constexpr std::array kForPaths = {"--help",
+                                    "--in",
+                                    "--format",
+                                    "--conversion",
+                                    "--path",
+                                    "--null",
+                                    "--value",
+                                    "--path-separator",
+                                    "--na",
+                                    "--columns",
+                                    "--delimiter",
+                                    "--out",
+                                    "--mechanisms",
+                                    "--mta",
+                                    "--position-weights",
+                                    "--markov-order",
+                                    "--max-order",
+                                    "--choose-order",
+                                    "--exact-channels",
+                                    "--seed"};
   return std::ranges::find(kForPaths, option) != kForPaths.end();
 }
 

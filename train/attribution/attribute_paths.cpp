@@ -132,6 +132,7 @@ PathsReport attribute_paths(const AttributeOptions& given_options) {
     report.model.mechanisms.push_back({Mechanism::markov, report.markov->effects.conversions});
   }
   MechanismParameters parameters;
+  parameters.position = options.position;
   parameters.channel_values = report.model.values(Mechanism::shapley);
   parameters.logistic_values = report.model.values(Mechanism::logistic);
   for (std::size_t m = 0; m < mechanisms.size(); ++m) {

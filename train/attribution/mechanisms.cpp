@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -13,14 +14,16 @@ namespace mal {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mechanism>, 8> kMechanisms = {{{"last", Mechanism::last},
-                                                                                {"first", Mechanism::first},
-                                                                                {"linear", Mechanism::linear},
-                                                                                {"time_decay", Mechanism::time_decay},
-                                                                                {"position", Mechanism::position},
-                                                                                {"shapley", Mechanism::shapley},
-                                                                                {"markov", Mechanism::markov},
-                                                                                {"logistic", Mechanism::logistic}}};
+constexpr std::array<std::pair<std::string_view, Mechanism>, 10> kMechanisms = {{{"last", Mechanism::last},
+                                                                                 {"first", Mechanism::first},
+                                                                                 {"linear", Mechanism::linear},
+                                                                                 {"time_decay", Mechanism::time_decay},
+                                                                                 {"position", Mechanism::position},
+                                                                                 {"j_shaped", Mechanism::j_shaped},
+                                                                                 {"inverse_j", Mechanism::inverse_j},
+                                                                                 {"shapley", Mechanism::shapley},
+                                                                                 {"markov", Mechanism::markov},
+                                                                                 {"logistic", Mechanism::logistic}}};
 
 void divide_by_sum(std::span<double> weights) {
   double sum = 0;
@@ -42,11 +45,13 @@ void credit_time_decay(const Journey& journey, double half_life, std::span<doubl
   divide_by_sum(credits);
 }
 
-void credit_position(std::span<double> credits) {
+void credit_position(const PositionWeights& weights, std::span<double> credits) {
   const std::size_t n = credits.size();
-  if (n <= 2) return credit_linear(credits);
-  std::fill(credits.begin(), credits.end(), 0.2 / static_cast<double>(n - 2));
-  credits.front() = credits.back() = 0.4;
+  const double ends = weights.first + weights.last;
+  if (n == 1 || (n == 2 && ends == 0)) return credit_linear(credits);
+  if (n > 2) std::fill(credits.begin(), credits.end(), weights.middle / static_cast<double>(n - 2));
+  credits.front() = n == 2 ? weights.first / ends : weights.first;
+  credits.back() = n == 2 ? weights.last / ends : weights.last;
 }
 
 void credit_by_channel(const Journey& journey, std::span<const double> values, std::span<double> credits) {
@@ -96,7 +101,11 @@ void credit_journey(Mechanism mechanism, const Journey& journey, const Mechanism
     case Mechanism::time_decay:
       return credit_time_decay(journey, parameters.half_life_seconds, credits);
     case Mechanism::position:
-      return credit_position(credits);
+      return credit_position(parameters.position, credits);
+    case Mechanism::j_shaped:
+      return credit_position({0.2, 0.2, 0.6}, credits);
+    case Mechanism::inverse_j:
+      return credit_position({0.6, 0.2, 0.2}, credits);
     case Mechanism::shapley:
       return credit_by_channel(journey, parameters.channel_values, credits);
     case Mechanism::markov:
@@ -112,6 +121,26 @@ bool needs_fit(Mechanism mechanism) {
 
 std::string_view name_of(Mechanism mechanism) {
   return std::ranges::find(kMechanisms, mechanism, &std::pair<std::string_view, Mechanism>::second)->first;
+}
+
+PositionWeights parse_position_weights(std::string_view text) {
+  std::array<double, 3> weights = {};
+  std::string_view rest = text;
+  bool good = true;
+  for (std::size_t w = 0; w < weights.size() && good; ++w) {
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), weights[w]);
+    good = error == std::errc() && weights[w] >= 0;  // nan is not, infinity has no sum of 1
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    const bool comma = !rest.empty() && rest.front() == ',';
+    good = good && (w + 1 == weights.size() ? rest.empty() : comma);
+    if (comma) rest.remove_prefix(1);
+  }
+  if (!good)
+    fail_usage("--position-weights {}: three numbers of at least 0 are wanted, first,middle,last: 0.4,0.2,0.4", text);
+  const double sum = weights[0] + weights[1] + weights[2];
+  if (!(std::abs(sum - 1) <= 1e-6))
+    fail_usage("--position-weights {}: they sum to {:g}, and credit is shares of 1: write 0.4,0.2,0.4", text, sum);
+  return {weights[0] / sum, weights[1] / sum, weights[2] / sum};
 }
 
 std::vector<NamedMechanism> parse_mechanisms(std::span<const std::string> names, std::string_view mta) {

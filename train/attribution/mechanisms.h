@@ -10,7 +10,7 @@
 
 namespace mal {
 
-enum class Mechanism { last, first, linear, time_decay, position, shapley, markov, logistic };
+enum class Mechanism { last, first, linear, time_decay, position, j_shaped, inverse_j, shapley, markov, logistic };
 
 // The clicks of one journey in time order, all of them at or before the conversion.
 struct Journey {
@@ -19,8 +19,15 @@ struct Journey {
   std::span<const std::uint32_t> clicks = {};  // of the log, where the journey is from one
 };
 
+// Shares of the first click, of those between together, and of the last. They sum to 1.
+struct PositionWeights {
+  double first = 0.4, middle = 0.2, last = 0.4;
+  bool operator==(const PositionWeights&) const = default;
+};
+
 struct MechanismParameters {
   double half_life_seconds = 7 * 86400.0;  // time_decay
+  PositionWeights position = {};
   // A fitted value a channel; negative ones count as 0.
   std::span<const double> channel_values = {};  // shapley
   std::span<const double> markov_values = {};
@@ -31,7 +38,9 @@ struct MechanismParameters {
 //   last, first   1 for the last / first click
 //   linear        1/n
 //   time_decay    ∝ 2^(−Δt/half_life), Δt = time from the click to the conversion
-//   position      2/5 first, 2/5 last, 1/5 shared by those between; n = 1: 1, n = 2: 1/2 each
+//   position      its weights, that of the middle shared by the clicks between; n = 1: 1, n = 2: first and last in
+//                 their proportion (1/2 each if both are 0)
+//   j_shaped      the same with 1/5 first, 1/5 between, 3/5 last; inverse_j: 3/5, 1/5, 1/5. n = 2: 1/4 and 3/4
 //   shapley, markov, logistic   ∝ max(0, value of the click's channel); linear if that is 0 for every click
 void credit_journey(Mechanism mechanism, const Journey& journey, const MechanismParameters& parameters,
                     std::span<double> credits);
@@ -44,6 +53,9 @@ struct NamedMechanism {
   std::string name;
   Mechanism mechanism;
 };
+
+// "0.4,0.2,0.4": first, middle, last. Throws a usage Error unless they are three numbers ≥ 0 that sum to 1.
+PositionWeights parse_position_weights(std::string_view text);
 
 // Throws a usage Error for an unknown name (with the nearest one), a name given twice, and an empty list.
 std::vector<NamedMechanism> parse_mechanisms(std::span<const std::string> names, std::string_view mta);

@@ -77,6 +77,8 @@ std::string to_json(const AttributeOptions& options, const PathsReport& report) 
                          {"rows_without_journey", paths.idle_rows},
                          {"empty_places", paths.empty_places}}},
                        {"channels", channel_table_json(report.table)}};
+  if (options.position != PositionWeights())
+    json["parameters"]["position_weights"] = {options.position.first, options.position.middle, options.position.last};
   if (report.markov) json["markov"] = markov_json(*report.markov);
   if (!nothing_learned(report).empty()) json["nothing_learned"] = nothing_learned(report);
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -209,6 +209,8 @@ ordered_json parameters_json(const AttributeOptions& o) {
                        {"half_life_seconds", o.half_life},
                        {"seed", o.seed}};
   if (!o.channel_model.empty()) json["channel_model"] = std::filesystem::path(o.channel_model).filename().string();
+  if (o.position != PositionWeights())
+    json["position_weights"] = {o.position.first, o.position.middle, o.position.last};
   if (o.restart) json["restart"] = true;
   if (!o.exclude_channels.empty()) json["exclude_channels"] = o.exclude_channels;
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
