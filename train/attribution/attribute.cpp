@@ -78,6 +78,8 @@ void check_test_period(const AttributeOptions& options, const AttributeReport& r
 void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeReport& report) {
   report.rows = log.rows;
   report.skipped_rows = log.skipped_rows;
+  report.anonymous = log.anonymous;
+  report.identity = log.identity;
   report.dropped_touches = counts.dropped_touches;
   report.clicks = counts.clicks;
   report.conversions = counts.conversions;
@@ -161,7 +163,7 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
 }
 
 void check_files(const AttributeOptions& options) {
-  for (const auto* files : {&options.inputs, &options.conversions})
+  for (const auto* files : {&options.inputs, &options.conversions, &options.identity})
     for (const std::string& file : *files) check_not_replaced(file, options.out);
   if (!options.channel_model.empty()) check_not_replaced(options.channel_model, options.out);
 }
@@ -172,6 +174,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   AttributeOptions options = given_options;
   options.inputs = expand_files(options.inputs);
   options.conversions = expand_files(options.conversions);
+  options.identity = expand_files(options.identity);
   check_layout_options(options);
   check_files(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
@@ -186,6 +189,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   AttributeReport report;
   report.columns = sample_columns(options, passed);
   report.key = matching_name(options);
+  report.identity_files = options.identity;
   report.from_given = !options.from.empty();
   describe_reading(clicks.all(), clicks.target().counts(), report);
   report.split = !options.test_from.empty() || options.test_days > 0;

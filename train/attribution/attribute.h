@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/attribution/channel_totals.h"
+#include "train/attribution/click_log.h"
 #include "train/attribution/coalitions.h"
 #include "train/attribution/mechanisms.h"
 #include "train/data/time_text.h"
@@ -36,6 +37,9 @@ struct AttributeOptions {
   bool report = false;               // writes report.html, and the table of channels into the summary
   std::string event;                 // csv: its presence makes the inputs event logs
   std::string click_event = "click", conversion_event = "conversion";
+  bool drop_anonymous = false;        // leave out rows without a user
+  std::vector<std::string> identity;  // files that say which user an id is
+  std::string identity_columns = "anonymous,user";
   std::optional<std::string> na;        // names that say "missing", as MissingNames takes them
   char delimiter = 0;                   // of text files; 0: what their first line has
   std::vector<std::string> columns;     // of inputs without a header line
@@ -125,8 +129,11 @@ struct AttributeReport {
   std::uint64_t conversions = 0, conversions_without_clicks = 0;
   std::string key;                    // what clicks and conversions share
   std::string first_user, first_key;  // of the first click in the input, where clicks name no conversion
-  bool from_given = false;            // --from left out earlier rows
-  UnmatchedReport unmatched;          // why conversions have no click
+  RowCounts anonymous;                // rows without a user, left out
+  std::vector<std::string> identity_files;
+  IdentityCounts identity;
+  bool from_given = false;    // --from left out earlier rows
+  UnmatchedReport unmatched;  // why conversions have no click
   CopyReport copies;
   std::uint64_t journeys = 0, journey_clicks = 0, single_click_journeys = 0, longest_journey = 0;
   std::uint64_t clicks_in_journeys = 0, clicks_in_several_journeys = 0, last_positives = 0;

@@ -68,6 +68,11 @@ void add_input_options(CLI::App& command, CommandLine& line) {
                      "Column that says what happened: the input is a log of clicks and conversions");
   command.add_option("--click-event", o.click_event, "Its value for a click")->capture_default_str();
   command.add_option("--conversion-event", o.conversion_event, "Its value for a conversion")->capture_default_str();
+  command.add_flag("--drop-anonymous", o.drop_anonymous, "Leave out rows without a user, and count them");
+  command.add_option("--identity", o.identity,
+                     "Which user an anonymous id is: files with the columns anonymous and user; users of the log that "
+                     "are such an id become that user");
+  command.add_option("--identity-columns", o.identity_columns, "Their columns, in this order")->capture_default_str();
   command.add_option_function<std::string>(
       "--na", [&o](const std::string& tokens) { o.na = tokens; },
       "More names that say \"missing\", beside \\N NULL null nan NaN NAN None NaT <NA> N/A #N/A undefined "

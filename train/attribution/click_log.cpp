@@ -31,6 +31,16 @@ std::uint32_t Interner::intern(std::string_view text) {
   return size() - 1;
 }
 
+std::optional<std::uint32_t> Interner::find(std::string_view text) const {
+  const auto hash = static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size()));
+  std::size_t at = hash & (slots_.size() - 1);
+  while (slots_[at].id_after != 0) {
+    if (slots_[at].hash == hash && names_[slots_[at].id_after - 1] == text) return slots_[at].id_after - 1;
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  return std::nullopt;
+}
+
 void Interner::grow() {
   const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2));
   for (const Slot& slot : old) {

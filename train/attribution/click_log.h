@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@ class Interner {
  public:
   Interner() : slots_(1024) {}
   std::uint32_t intern(std::string_view text);
+  std::optional<std::uint32_t> find(std::string_view text) const;
   const std::string& name(std::uint32_t id) const { return names_[id]; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(names_.size()); }
 
@@ -51,6 +53,17 @@ class PairInterner {
   std::uint32_t size_ = 0;
 };
 
+struct RowCounts {
+  std::uint64_t clicks = 0, conversions = 0;
+};
+
+struct IdentityCounts {
+  std::uint64_t ids = 0, skipped_rows = 0;  // of the map
+  std::uint64_t ids_in_log = 0;
+  RowCounts rows;  // that got their user from it
+  std::string first_id;
+};
+
 struct Conversion {
   std::int64_t time;
   double value;
@@ -81,6 +94,8 @@ struct ClickLog {
   std::uint32_t groups = 0;
   bool has_values = false;         // it is known what conversions are worth
   std::uint64_t rows = 0;          // read, of all files
+  RowCounts anonymous;             // rows without a user that --drop-anonymous left out
+  IdentityCounts identity;         // of --identity
   std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
 
   std::size_t size() const { return time.size(); }

@@ -56,19 +56,19 @@ std::int64_t checked_time(const TextTable& table, int column) {
   return check_range(table, column, table.time(column));
 }
 
-std::string_view checked_name(const TextTable& table, int column, const MissingNames& missing) {
+std::string_view checked_name(const TextTable& table, int column, const MissingNames& missing, std::string_view how) {
   const std::string_view name = table.field(column);
   if (!missing.has(name)) {
     table.check_utf8(column);
     return table.id(column);
   }
   if (name.empty())
-    fail("{}: the field is empty; rows of unknown users, keys or journeys would count as one, leave them out",
-         table.where(column));
+    fail("{}: the field is empty; rows of unknown users, keys or journeys would count as one, leave them out{}",
+         table.where(column), how);
   fail(
       "{}: '{}' says that there is no value; rows of unknown users, keys or journeys would count as one, leave them "
-      "out (if it is a name: --na lists what is missing, and --na '' says that only empty fields are)",
-      table.where(column), name);
+      "out{} (if it is a name: --na lists what is missing, and --na '' says that only empty fields are)",
+      table.where(column), name, how);
 }
 
 TimeFilter::TimeFilter(const AttributeOptions& options) {
@@ -89,6 +89,7 @@ ClickSink::ClickSink(const AttributeOptions& options, ColumnNames names, ClickLo
       spool_(spool),
       filter_(options),
       missing_(options.na),
+      users_(options, log),
       key_(names_.key) {}
 
 void ClickSink::choose_columns(const TextTable& table) {

@@ -13,6 +13,7 @@
 #include "train/attribution/click_target.h"
 #include "train/attribution/key_columns.h"
 #include "train/attribution/row_spool.h"
+#include "train/attribution/users.h"
 #include "train/data/missing_names.h"
 #include "train/data/text_table.h"
 
@@ -42,7 +43,9 @@ class TimeFilter {
 // The time of a field, in microseconds since 1970; throws on text and on absurd values.
 std::int64_t checked_time(const TextTable& table, int column);
 // A field that says what belongs together; throws where it is empty, or says that there is nothing.
-std::string_view checked_name(const TextTable& table, int column, const MissingNames& missing);
+// how: to leave such rows out, for the message.
+std::string_view checked_name(const TextTable& table, int column, const MissingNames& missing,
+                              std::string_view how = {});
 
 class ClickSink {
  public:
@@ -53,7 +56,9 @@ class ClickSink {
 
   std::optional<std::int64_t> time(const TextTable& table) const { return filter_(table, time_); }
   std::int64_t any_time(const TextTable& table) const { return table.time(time_); }  // outside, too
-  std::string_view user(const TextTable& table) const { return name(table, user_); }
+  std::string_view user(const TextTable& table, RowKind kind = RowKind::click) { return users_(table, user_, kind); }
+  bool anonymous(const TextTable& table) const { return users_.anonymous(table, user_); }
+  Users& users() { return users_; }
   std::string_view key(const TextTable& table) { return key_(table, missing_); }  // until the next
   std::string_view name(const TextTable& table, int column) const { return checked_name(table, column, missing_); }
   const ReadClick& click(const TextTable& table, std::int64_t time);  // valid until the next
@@ -72,6 +77,7 @@ class ClickSink {
   RowSpool& spool_;
   TimeFilter filter_;
   MissingNames missing_;
+  Users users_;
   std::vector<std::string> passed_names_;
   int user_ = -1, time_ = -1, channel_ = -1, slice_ = -1, truth_ = -1, cost_ = -1;
   KeyColumns key_;

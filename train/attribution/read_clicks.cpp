@@ -63,6 +63,9 @@ void check_layout_options(const AttributeOptions& options) {
   if (!options.key.empty()) column_names(options.key, "--key");
   check_given_once(options.inputs);
   check_given_once(options.conversions);
+  check_given_once(options.identity);
+  if (column_names(options.identity_columns, "--identity-columns").size() != 2)
+    fail_usage("--identity-columns {}: two are wanted, of the anonymous id and of its user", options.identity_columns);
   const FileSet inputs(options.inputs);
   for (const std::string& file : options.conversions)
     if (const std::optional<std::string> same = inputs.find(file))
@@ -71,6 +74,9 @@ void check_layout_options(const AttributeOptions& options) {
           "--event "
           "COLUMN)",
           *same, *same == file ? "" : fmt::format("as {} ", file));
+  for (const std::string& file : options.identity)
+    if (const std::optional<std::string> same = inputs.find(file))
+      fail_usage("{} is given as --in and as --identity; the one is a log, the other says which user an id is", *same);
   if (options.format == "csv") {
     if (options.event.empty() && options.conversions.empty())
       fail_usage("no conversions: give --conversions FILE, or --event COLUMN if {} holds clicks and conversions",

@@ -52,9 +52,14 @@ class CriteoReader {
         ++log_.skipped_rows;
         continue;
       }
-      const ReadClick* touch = is_click(table, click) ? &sink_.click(table, *time) : nullptr;
+      const RowKind kind = is_click(table, click) ? RowKind::click : RowKind::other;
+      if (sink_.anonymous(table)) {
+        sink_.users().leave_out(kind);
+        continue;
+      }
+      const ReadClick* touch = kind == RowKind::click ? &sink_.click(table, *time) : nullptr;
       if (touch == nullptr) ++log_.skipped_rows;
-      const std::string_view user = sink_.user(table);
+      const std::string_view user = sink_.user(table, kind);
       const std::int64_t id = table.integer(conversion_id);
       if (id < 0) {
         const std::string_view key = sink_.key(table);

@@ -93,13 +93,15 @@ ReadConversion conversion_of(std::size_t file, const TextTable& table, std::int6
 // Conversion files: user, key, time and, where there is one, an id.
 class ConversionReader {
  public:
-  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickTarget& target)
+  ConversionReader(const AttributeOptions& options, const ColumnNames& names, ClickLog& log, ClickTarget& target,
+                   Users& users)
       : options_(options),
         names_(names),
         log_(log),
         target_(target),
         filter_(options),
         missing_(options.na),
+        users_(users),
         key_(names.key),
         ids_(options),
         value_(options) {}
@@ -118,8 +120,12 @@ class ConversionReader {
         ++log_.skipped_rows;
         continue;
       }
+      if (users_.anonymous(table, user)) {
+        users_.leave_out(RowKind::conversion);
+        continue;
+      }
       const ReadConversion conversion = conversion_of(file, table, *time, ids_, value_);
-      const std::string_view name = checked_name(table, user, missing_);
+      const std::string_view name = users_(table, user, RowKind::conversion);
       target_.add_conversion(conversion, name, key_(table, missing_));
     }
   }
@@ -131,6 +137,7 @@ class ConversionReader {
   ClickTarget& target_;
   TimeFilter filter_;
   MissingNames missing_;
+  Users& users_;
   KeyColumns key_;
   ConversionIds ids_;
   ValueColumn value_;
@@ -200,6 +207,10 @@ class EventReader {
         ++log_.skipped_rows;
         continue;
       }
+      if (sink.anonymous(table)) {
+        sink.users().leave_out(RowKind::click);
+        continue;
+      }
       const std::string_view user = sink.user(table), key = sink.key(table);
       target_.add_click(sink.click(table, *time), user, key);
     }
@@ -213,8 +224,8 @@ class EventReader {
       check_occurs(options_.conversion_event, "conversions", "--conversion-event");
     }
     if (target_.counts().clicks == 0)
-      fail("{}: no click among {} rows (--from and --to leave out {})", file_list(options_.inputs), log_.rows,
-           log_.skipped_rows);
+      fail("{}: no click among {} rows ({} leave out {})", file_list(options_.inputs), log_.rows,
+           options_.drop_anonymous ? "--from, --to and --drop-anonymous" : "--from and --to", log_.skipped_rows);
   }
 
  private:
@@ -233,7 +244,12 @@ class EventReader {
         ++log_.skipped_rows;
         continue;
       }
-      const std::string_view user = sink.user(table), key = sink.key(table);
+      const RowKind kind = click ? RowKind::click : RowKind::conversion;
+      if (sink.anonymous(table)) {
+        sink.users().leave_out(kind);
+        continue;
+      }
+      const std::string_view user = sink.user(table, kind), key = sink.key(table);
       if (click) {
         target_.add_click(sink.click(table, *time), user, key);
       } else {
@@ -267,7 +283,7 @@ std::vector<std::string> read_csv(const AttributeOptions& options, ClickLog& log
   EventReader events(options, log, target);
   for (std::size_t file = 0; file < options.inputs.size(); ++file) events.read(file, sink, progress);
   events.check();
-  ConversionReader conversions(options, names, log, target);
+  ConversionReader conversions(options, names, log, target, sink.users());
   for (std::size_t file = 0; file < options.conversions.size(); ++file) conversions.read(file, progress);
   target.finish();
   return sink.columns();

@@ -46,7 +46,10 @@ class JourneyReader {
     row.file = file;
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
-      row.user = sink_.user(table);
+      if (sink_.anonymous(table)) {
+        sink_.users().leave_out(sink_.time(table) ? RowKind::click : RowKind::other);
+        continue;
+      }
       row.time = sink_.any_time(table);  // touches outside --from … --to count here: they tell when the journey ended
       const std::string_view flag = table.field(conversion);
       if (flag != "0" && flag != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(conversion), flag);
@@ -55,6 +58,7 @@ class JourneyReader {
       row.name = sink_.name(table, journey);
       row.line = static_cast<std::uint64_t>(table.line());
       const std::optional<std::int64_t> time = sink_.time(table);
+      row.user = sink_.user(table, time ? RowKind::click : RowKind::other);
       if (!time) ++log_.skipped_rows;
       target_.add_named(row, time ? &sink_.click(table, *time) : nullptr);
     }

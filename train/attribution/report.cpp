@@ -31,11 +31,27 @@ std::uint64_t test_clicks(const AttributeReport& r) {
   return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks;
 }
 
+std::string identity_text(const AttributeReport& r) {
+  const IdentityCounts& i = r.identity;
+  if (r.identity_files.empty()) return "";
+  std::string text = fmt::format("{} of the {} of --identity {} in the log: {} and {} got their user from it\n",
+                                 i.ids_in_log, plural(i.ids, "id"), i.ids_in_log == 1 ? "is" : "are",
+                                 plural(i.rows.clicks, "click"), plural(i.rows.conversions, "conversion"));
+  if (i.skipped_rows > 0)
+    text += fmt::format("{} of --identity without an id or a user left out by --drop-anonymous\n",
+                        plural(i.skipped_rows, "row"));
+  return text;
+}
+
 std::string counts_text(const AttributeReport& r) {
   std::string text = fmt::format("{} of {}, {} to {}\n", plural(r.clicks, "click"), plural(r.users, "user"),
                                  date_of(r.first_time), date_of(r.last_time));
   if (r.skipped_rows > 0)
     text += fmt::format("{} of {} rows are neither click nor conversion, or left out\n", r.skipped_rows, r.rows);
+  if (r.anonymous.clicks + r.anonymous.conversions > 0)
+    text += fmt::format("{} and {} without a user left out by --drop-anonymous\n", plural(r.anonymous.clicks, "click"),
+                        plural(r.anonymous.conversions, "conversion"));
+  text += identity_text(r);
   if (r.dropped_touches > 0) text += fmt::format("{} touches cut off by --truncate\n", r.dropped_touches);
   text += fmt::format("{}, {} of them without a click in the window\n", plural(r.conversions, "conversion"),
                       r.conversions_without_clicks);
@@ -216,6 +232,8 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
+  if (o.drop_anonymous) json["drop_anonymous"] = true;
+  if (!o.identity.empty()) json["identity"] = file_names(o.identity);
   if (o.na) json["na"] = *o.na;
   if (o.value) json["value"] = *o.value;
   if (!o.cost.empty()) json["cost"] = o.cost;
@@ -251,9 +269,22 @@ ordered_json unmatched_json(const UnmatchedReport& u) {
           {"before_first_click", u.before_first_click}};
 }
 
+ordered_json identity_json(const AttributeReport& r) {
+  if (r.identity_files.empty()) return nullptr;
+  const IdentityCounts& i = r.identity;
+  return {{"ids", i.ids},
+          {"ids_in_log", i.ids_in_log},
+          {"clicks", i.rows.clicks},
+          {"conversions", i.rows.conversions},
+          {"skipped_rows", i.skipped_rows}};
+}
+
 ordered_json counts_json(const AttributeReport& r) {
   return {{"rows", r.rows},
           {"skipped_rows", r.skipped_rows},
+          {"anonymous_clicks", r.anonymous.clicks},
+          {"anonymous_conversions", r.anonymous.conversions},
+          {"identity", identity_json(r)},
           {"dropped_touches", r.dropped_touches},
           {"clicks", r.clicks},
           {"users", r.users},

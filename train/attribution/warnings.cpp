@@ -12,6 +12,10 @@ std::vector<std::string> warnings(const AttributeReport& report) {
     lines.emplace_back(
         "no conversion has a click before it, so every credit is 0; do --user and --key name the same things in clicks "
         "and conversions?");
+  if (!report.identity_files.empty() && report.identity.ids_in_log == 0)
+    lines.push_back(fmt::format(
+        "no user of the log is an id of --identity (its first is '{}'{}), so it changes nothing",
+        report.identity.first_id, report.first_user.empty() ? "" : fmt::format(", the log's '{}'", report.first_user)));
   const CopyReport& copies = report.copies;
   if (copies.conversions > 0)
     lines.push_back(fmt::format(
