@@ -71,12 +71,13 @@ inline std::string mismatch(const Weights& start, const Weights& got, const Weig
 }
 
 struct Training {
-  Training(const Device& on, const ModelConfig& config, std::int64_t most_rows, MultiTask multi_task = MultiTask::none)
+  Training(const Device& on, const ModelConfig& config, std::int64_t most_rows, MultiTask multi_task = MultiTask::none,
+           bool weighted = false, kernels::Reduction reduction = kernels::Reduction::mean)
       : device(on),
-        schema(small_schema()),
+        schema(small_schema(weighted)),
         parameters(
             3, [&](std::int32_t width) { return sparse_state_width(device, {}, width); }, device.memory),
-        network(device, parameters, schema, config, most_rows, true, kernels::Reduction::mean, multi_task, 3),
+        network(device, parameters, schema, config, most_rows, true, reduction, multi_task, 3, weighted ? 1.25 : 1.0),
         optimizer(device, parameters, dense(), sparse(), schedule()),
         pipeline(network, optimizer) {}
 

@@ -68,6 +68,26 @@ TEST_CASE("gradient surgery trains on the emulated device as on the CPU", "[devi
   }
 }
 
+TEST_CASE("rows with weights train on the emulated device as on the CPU", "[device]") {
+  for (const kernels::Reduction reduction :
+       {kernels::Reduction::mean, kernels::Reduction::sum, kernels::Reduction::weight_mean}) {
+    INFO("reduction " << static_cast<int>(reduction));
+    TestDevice gpu;
+    const ModelConfig config = small_config("mal");
+    Training here(cpu_device(), config, 6, MultiTask::none, true, reduction),
+        there(gpu.device, config, 6, MultiTask::none, true, reduction),
+        alike(cpu_device(), config, 6, MultiTask::none, false, reduction);
+    train(here);
+    train(there);
+    train(alike);
+    for (std::size_t i = 0; i < std::size(kRows); ++i)
+      for (std::size_t h = 0; h < here.results[i].losses.size(); ++h)
+        CHECK(there.results[i].losses[h] == Approx(here.results[i].losses[h]).epsilon(1e-4));
+    CHECK(weights_mismatch(there, here) == "");
+    CHECK(here.results[0].losses[0] != Approx(alike.results[0].losses[0]).epsilon(1e-3));
+  }
+}
+
 TEST_CASE("attention of every kind and the counts of SimTier on the emulated device", "[device]") {
   for (const Attention attention : {Attention::din, Attention::mha, Attention::none}) {
     TestDevice gpu;

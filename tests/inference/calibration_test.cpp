@@ -36,6 +36,31 @@ TEST_CASE("platt finds the line that the rows were drawn from") {
   CHECK_THROWS(fit_platt(upside_down.logits, upside_down.credits));
 }
 
+TEST_CASE("curves of weighted rows are those of rows that are there so many times") {
+  const Rows rows = draw(400, 0.7, -1);
+  Rows repeated;
+  std::vector<float> weights;
+  for (std::size_t i = 0; i < rows.logits.size(); ++i) {
+    weights.push_back(static_cast<float>(i * i % 4));
+    repeated.logits.insert(repeated.logits.end(), i * i % 4, rows.logits[i]);
+    repeated.credits.insert(repeated.credits.end(), i * i % 4, rows.credits[i]);
+  }
+  const PlattLine line = fit_platt(rows.logits, rows.credits, {weights});
+  const PlattLine obvious = fit_platt(repeated.logits, repeated.credits);
+  CHECK(line.slope == Approx(obvious.slope).epsilon(1e-6));
+  CHECK(line.shift == Approx(obvious.shift).epsilon(1e-6));
+  const IsotonicCurve curve = fit_isotonic(rows.logits, rows.credits, 512, {weights});
+  const IsotonicCurve steps = fit_isotonic(repeated.logits, repeated.credits);
+  REQUIRE(curve.y.size() == steps.y.size());
+  for (std::size_t k = 0; k < curve.y.size(); ++k) {
+    CHECK(curve.x[k] == Approx(steps.x[k]).epsilon(1e-6));
+    CHECK(curve.y[k] == Approx(steps.y[k]).epsilon(1e-6));
+  }
+  const std::vector<float> none(rows.logits.size(), 0.0F);
+  CHECK_THROWS(fit_platt(rows.logits, rows.credits, {none}));
+  CHECK_THROWS(fit_isotonic(rows.logits, rows.credits, 512, {none}));
+}
+
 // min over rising functions of Σ w (l − f)²: the max-min formula, O(n²) a row.
 double max_min(const Rows& rows, std::size_t row) {
   double best = -1;

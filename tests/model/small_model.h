@@ -1,6 +1,7 @@
 // A small schema with every kind of column, a random batch of it, and a recorded model that can be stepped by hand.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@
 
 namespace mal::test {
 
-inline Schema small_schema() {
+// weighted: the rows have weights, in a last column.
+inline Schema small_schema(bool weighted = false) {
   Schema schema;
   schema.name = "small";
   const auto add = [&](const std::string& name, ColumnKind kind, const std::string& table = "", int length = 1) {
@@ -33,6 +35,7 @@ inline Schema small_schema() {
   add("price", ColumnKind::number);
   for (const char* view : {"last", "first", "linear", "mta"}) add(view, ColumnKind::credit);
   add("user_key", ColumnKind::group);
+  if (weighted) add("weight", ColumnKind::weight);
   for (const char* name : {"item", "tags"})
     schema.columns[static_cast<std::size_t>(*schema.find(name))].side = Side::ad;
   schema.tables = {{"user", 5, 0, 1}, {"item", 7, 0, 1}, {"tags", 4, 0, 1}};
@@ -63,6 +66,8 @@ inline Batch small_batch(const Schema& schema, std::int64_t rows, std::uint64_t 
           data.values.push_back(valid ? static_cast<float>(2 * random.uniform(counter++) - 1) : 0.0F);
         if (column.kind == ColumnKind::credit)
           data.values.push_back(random.uniform(counter++) < 0.5 ? 0.0F : static_cast<float>(random.uniform(counter++)));
+        if (column.kind == ColumnKind::weight)
+          data.values.push_back(std::max(0.0F, static_cast<float>(6 * random.uniform(counter++) - 2)));
         if (column.kind == ColumnKind::group)
           data.keys.push_back(static_cast<std::int64_t>(random.below(counter++, 3)));
       }

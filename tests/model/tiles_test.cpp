@@ -15,6 +15,7 @@ struct Setting {
   int threads = 1;
   Passes passes = Passes::apart;
   ops::Reduction reduction = ops::Reduction::mean;
+  bool weighted = false;                          // rows have weights
   bool one_call = false;                          // Graph::train()
   const kernels::KernelTable* kernels = nullptr;  // null: the CPU's in fp32
 };
@@ -40,13 +41,14 @@ Device device_of(const Setting& setting) {
 
 Left step(const ModelConfig& config, const Setting& setting, int steps = 2) {
   const Device device = device_of(setting);
-  const Schema schema = small_schema();
+  const Schema schema = small_schema(setting.weighted);
   Parameters parameters(3, [&](std::int32_t width) { return sparse_state_width(device, {}, width); });
   Graph graph(device, setting.max_rows, true);
   const Model model = build_model(graph, parameters, schema, config);
   Left left;
   left.losses.resize(model.heads.size());
-  ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, setting.reduction, left.losses.data());
+  ops::multi_view_loss(graph, model.logits, model.credits, model.loss_heads, setting.reduction, left.losses.data(),
+                       nullptr, {model.weights, 1.25});
   graph.plan(setting.passes);
   for (Parameter& parameter : parameters.all_dense())  // what no step writes shows
     for (float& g : parameter.gradient.span()) g = 77;
@@ -102,6 +104,20 @@ TEST_CASE("every model: a step by tiles is a step over the whole batch", "[tiles
       setting.tile_rows = 5;
       check_near(step(config, setting), whole);
     }
+  }
+}
+
+TEST_CASE("a step by tiles over rows with weights is a step over the whole batch, and other than without them",
+          "[tiles]") {
+  for (const ops::Reduction reduction : {ops::Reduction::mean, ops::Reduction::sum, ops::Reduction::weight_mean}) {
+    INFO("reduction " << static_cast<int>(reduction));
+    Setting setting{.rows = 23, .max_rows = 23, .reduction = reduction, .weighted = true};
+    const Left whole = step(small_config("mal"), setting);
+    setting.tile_rows = 5;
+    check_near(step(small_config("mal"), setting), whole);
+    setting.weighted = false;
+    for (std::size_t h = 0; h < whole.losses.size(); ++h)
+      CHECK(std::abs(step(small_config("mal"), setting).losses[h] - whole.losses[h]) > 1e-3 * whole.losses[h]);
   }
 }
 

@@ -67,6 +67,31 @@ void check_same(double ours, const std::optional<double>& obvious) {
 
 }  // namespace
 
+TEST_CASE("resampled metrics of weighted rows are those of rows that are there so many times") {
+  const World world = make_world(300, 25, 11);
+  World repeated;
+  std::vector<float> weights;
+  for (std::size_t i = 0; i < world.logits.size(); ++i) {
+    // The first rows stay, so that the users are numbered alike.
+    const std::size_t times = i < 120 ? 1 + i % 3 : i % 4;
+    weights.push_back(static_cast<float>(times));
+    for (std::size_t t = 0; t < times; ++t) {
+      repeated.logits.push_back(world.logits[i]);
+      repeated.credits.push_back(world.credits[i]);
+      repeated.groups.push_back(world.groups[i]);
+    }
+  }
+  const UserResamples one(world.groups, 40, 3), many(repeated.groups, 40, 3);
+  REQUIRE(users_of(world) == users_of(repeated));
+  const ResampledMetrics weighted = resample_metrics(world.logits, world.credits, one.user_of_row(), one, {weights});
+  const ResampledMetrics obvious = resample_metrics(repeated.logits, repeated.credits, many.user_of_row(), many);
+  for (std::size_t r = 0; r < 40; ++r) {
+    CHECK(weighted.auc[r] == Approx(obvious.auc[r]).epsilon(1e-12));
+    CHECK(weighted.gauc[r] == Approx(obvious.gauc[r]).epsilon(1e-12));
+  }
+  CHECK(weighted.auc[0] != Approx(resample_metrics(world.logits, world.credits, one.user_of_row(), one).auc[0]));
+}
+
 TEST_CASE("resampled metrics are those of the test set that was drawn") {
   // 1 and 3 users: draws without a class or without a user of both; 37 and 40: not a whole number of blocks.
   for (const auto& [rows, users, draws] :
