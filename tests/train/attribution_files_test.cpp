@@ -159,7 +159,7 @@ TEST_CASE("an event log with histories and hours", "[attribution]") {
   o.columns = {"user", "item", "category", "behaviour", "time"};
   o.key = "category";
   o.event = "behaviour";
-  o.click_event = "pv";
+  o.click_events = {{"pv"}};
   o.conversion_event = "buy";
   o.history = {"item", "category"};
   o.history_length = 2;
@@ -405,7 +405,7 @@ TEST_CASE("an event log without clicks says what it holds", "[attribution]") {
   o.conversion_event = "buy";
   CHECK_THAT(attribution_error(o), Contains("log.csv: no row has 'click' in column what, so there are no clicks") &&
                                        Contains("the column has 'buy' (1), 'view' (1)") && Contains("--click-event"));
-  o.click_event = "buy";
+  o.click_events = {{"buy"}};
   CHECK_THAT(attribution_error(o, 2), Contains("are both 'buy'"));
 }
 
@@ -456,7 +456,7 @@ TEST_CASE("commands that cannot work are refused with exit code 2", "[attributio
   CHECK_THAT(refused([](auto& o) { o.mechanisms = {"linaer"}; }), Contains("did you mean 'linear'"));
   CHECK_THAT(refused([](auto& o) { o.format = "crieto"; }), Contains("did you mean 'criteo'"));
   CHECK_THAT(refused([](auto& o) { o.conversions.clear(); }), Contains("--conversions"));
-  CHECK_THAT(refused([](auto& o) { o.event = "what"; }), Contains("exclude each other"));
+  CHECK_THAT(refused([](auto& o) { o.event = "what", o.conversion_event = "buy"; }), Contains("exclude each other"));
   CHECK_THAT(refused([](auto& o) { o.format = "criteo"; }), Contains("--format csv"));
   CHECK_THAT(refused([](auto& o) { o.truncate = 5; }), Contains("--truncate"));
   CHECK_THAT(refused([](auto& o) { o.test_from = "soon"; }), Contains("--test-from soon"));

@@ -75,7 +75,7 @@ TEST_CASE("attribution of a log on disk is that of the log in memory", "[attribu
     o.time = "when";
     o.key = "key";
     o.event = "what";
-    o.click_event = "pv";
+    o.click_events = {{"pv"}};
     o.conversion_event = "buy";
     o.from = "1100000";
     expect_same_on_disk(o, folder);

@@ -67,7 +67,13 @@ std::int64_t find_test_end(const AttributeOptions& options, const AttributeRepor
 // --test-days counts days that have clicks, and a test period without an end has the last click; one with an end may
 // lie between two clicks.
 void check_test_period(const AttributeOptions& options, const AttributeReport& report) {
-  if (!report.split || report.clicks > report.train_clicks + report.gap_clicks + report.later_clicks) return;
+  const std::uint64_t elsewhere = report.train_clicks + report.gap_clicks + report.later_clicks;
+  if (report.left_out_clicks > 0 &&
+      (report.train_clicks == 0 || (report.split && report.clicks == report.left_out_clicks + elsewhere)))
+    fail_usage("--keep-events {}: no such event lies in the {}, so {}.csv would be empty",
+               fmt::join(options.keep_events, ","), report.train_clicks == 0 ? "training period" : "test period",
+               report.train_clicks == 0 ? "train" : "test");
+  if (!report.split || report.clicks > elsewhere) return;
   fail_usage(
       "--test-from {} --test-to {}: no click lies in the test period, so test.csv would be empty; those before it end "
       "at "
@@ -201,7 +207,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
 
   std::optional<TouchRules> touches;
   if (TouchRules::given(options)) touches.emplace(options, clicks.all().channels);
-  const JourneyRule rule = {options.window * kSecond, options.restart, touches ? &*touches : nullptr};
+  const JourneyRule rule = {touches ? touches->windows().front() : options.window * kSecond, options.restart,
+                            touches ? &*touches : nullptr};
   MechanismParameters parameters;
   parameters.half_life_seconds = static_cast<double>(options.half_life);
   parameters.position = options.position;
@@ -228,6 +235,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
     describer.add(log, order, journeys, credits);
     LogLines lines(options, log, order, credits);
     for (std::size_t place = 0; place < log.size(); ++place) {
+      if (!lines.is_written(place)) continue;
       if (clicks.parts() == nullptr)
         writer.add(lines.line(place));
       else

@@ -15,6 +15,12 @@
 
 namespace mal {
 
+// A kind of event, or a channel, and how far before a conversion it counts.
+struct OwnWindow {
+  std::string name;
+  std::int64_t seconds = 0;  // 0: as --window says
+};
+
 struct AttributeOptions {
   std::vector<std::string> inputs;       // clicks, or event logs
   std::vector<std::string> conversions;  // csv without an event column
@@ -27,6 +33,7 @@ struct AttributeOptions {
   PositionWeights position;
   bool restart = false;  // a journey does not reach back past an earlier conversion of its user and key
   std::vector<std::string> exclude_channels;  // their clicks are in no journey that has another
+  std::vector<OwnWindow> lookback;            // of channels
 
   // Column names; empty: the format's own.
   std::string user, time, key, channel, conversion_id, journey, conversion;
@@ -36,9 +43,12 @@ struct AttributeOptions {
   std::uint32_t bootstrap = 0;       // resamples of the users, for intervals of the channel report; 0: none
   bool report = false;               // writes report.html, and the table of channels into the summary
   std::string event;                 // csv: its presence makes the inputs event logs
-  std::string click_event = "click", conversion_event = "conversion";
-  bool drop_anonymous = false;        // leave out rows without a user
-  std::vector<std::string> identity;  // files that say which user an id is
+  std::vector<OwnWindow> click_events = {{"click"}};
+  std::string conversion_event = "conversion";
+  std::vector<std::string> exclude_events;  // of click_events: of no journey that has another
+  std::vector<std::string> keep_events;     // of click_events: written to train.csv and test.csv; empty: all
+  bool drop_anonymous = false;              // leave out rows without a user
+  std::vector<std::string> identity;        // files that say which user an id is
   std::string identity_columns = "anonymous,user";
   std::optional<std::string> na;        // names that say "missing", as MissingNames takes them
   char delimiter = 0;                   // of text files; 0: what their first line has
@@ -122,6 +132,8 @@ struct CopyReport {
 struct AttributeReport {
   std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0,
                 gap_clicks = 0, later_clicks = 0;
+  std::uint64_t left_out_clicks = 0;  // of events that --keep-events does not name: in journeys, but in no file
+  std::vector<std::pair<std::string, std::uint64_t>> events;  // clicks by event, where there are several
   // Microseconds since 1970; test_…: only with a split.
   std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;
   std::int64_t last_time_before_test = 0, first_time_after_test = 0;  // of clicks; 0: there are none

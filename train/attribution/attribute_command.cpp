@@ -14,6 +14,7 @@
 #include "train/attribution/attribute_paths.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/text.h"
+#include "train/attribution/touch_rules.h"
 #include "train/config/duration.h"
 #include "train/config/program.h"
 #include "train/data/text_dialect.h"
@@ -26,8 +27,15 @@ namespace {
 struct CommandLine {
   AttributeOptions options;
   std::string window = "30d", half_life = "7d", truncate, derive, gap, memory, time_unit, delimiter;
+  std::vector<std::string> click_events, lookback;
   double utc_offset_hours = 0;
 };
+
+std::vector<OwnWindow> own_windows(const std::vector<std::string>& texts, const char* option) {
+  std::vector<OwnWindow> windows;
+  for (const std::string& text : texts) windows.push_back(parse_own_window(text, option));
+  return windows;
+}
 
 void add_input_options(CLI::App& command, CommandLine& line) {
   AttributeOptions& o = line.options;
@@ -66,7 +74,18 @@ void add_input_options(CLI::App& command, CommandLine& line) {
   command.add_option("--null", o.nulls, "paths: column of the paths without conversion [total_null if there is one]");
   command.add_option("--event", o.event,
                      "Column that says what happened: the input is a log of clicks and conversions");
-  command.add_option("--click-event", o.click_event, "Its value for a click")->capture_default_str();
+  command
+      .add_option("--click-event", line.click_events,
+                  "Its value for a click; several with commas, each with a window of its own: click,view=1d [click]")
+      ->delimiter(',');
+  command
+      .add_option("--exclude-event", o.exclude_events,
+                  "Of these, events without credit where the journey has another (view: a click beats it)")
+      ->delimiter(',');
+  command
+      .add_option("--keep-events", o.keep_events,
+                  "Of these, events that come out in train.csv and test.csv; the others are in journeys alone [all]")
+      ->delimiter(',');
   command.add_option("--conversion-event", o.conversion_event, "Its value for a conversion")->capture_default_str();
   command.add_flag("--drop-anonymous", o.drop_anonymous, "Leave out rows without a user, and count them");
   command.add_option("--identity", o.identity,
@@ -113,6 +132,8 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option_function<std::string>(
       "--position-weights", [&o](const std::string& weights) { o.position = parse_position_weights(weights); },
       "Of position: first,middle,last [0.4,0.2,0.4]");
+  command.add_option("--lookback", line.lookback, "Windows of channels in place of --window: display=1d,email=7d")
+      ->delimiter(',');
   command.add_option("--half-life", line.half_life, "Of time_decay")->capture_default_str();
   command.add_option("--keep", o.keep, "Columns to pass through [all that do not tell the outcome]")->delimiter(',');
   command.add_option("--drop", o.drop, "Columns not to pass through")->delimiter(',');
@@ -207,6 +228,8 @@ void add_attribute_command(CLI::App& app) {
     check_options_of_paths(*command, options.format == "paths");
     if (options.format == "paths") return run_on_paths(*command, options);
     options.window = parse_duration(line->window, "--window");
+    if (!line->click_events.empty()) options.click_events = own_windows(line->click_events, "--click-event");
+    options.lookback = own_windows(line->lookback, "--lookback");
     options.half_life = parse_duration(line->half_life, "--half-life");
     if (!line->truncate.empty()) options.truncate = parse_duration_or_0(line->truncate, "--truncate");
     if (!line->gap.empty()) options.gap = parse_duration_or_0(line->gap, "--gap");

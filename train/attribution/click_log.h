@@ -80,6 +80,7 @@ struct ClickLog {
   std::vector<std::uint32_t> group;  // clicks that a conversion of the same group may be credited to: a (user, key)
                                      // pair, or a journey that the input itself names
   std::vector<std::uint32_t> channel;
+  std::vector<std::uint8_t> kind;                   // of the events of --click-event; empty if there is one
   std::vector<std::uint32_t> number;                // among all clicks; of a part of a log alone
   std::vector<std::uint64_t> row;                   // of its other columns, in the RowSpool
   std::vector<std::uint32_t> digest;                // of their text

@@ -18,6 +18,7 @@ constexpr std::uint32_t kNoUser = std::numeric_limits<std::uint32_t>::max();
 
 ClickParts::ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms)
     : folder_(folder),
+      with_kinds_(options.click_events.size() > 1),
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
       with_cost_(!options.cost.empty()),
@@ -33,6 +34,7 @@ void ClickParts::put_click(std::uint8_t kind, const ReadClick& click, std::strin
   file.put(click.time);
   file.put(click.number);
   file.put(click.channel);
+  if (with_kinds_) file.put(click.kind);
   file.put(click.row);
   file.put(click.digest);
   if (with_slices_) file.put(click.slice);
@@ -141,6 +143,7 @@ ClickLog ClickParts::load(std::size_t part) {
     log.time.push_back(time);
     log.number.push_back(file.get<std::uint32_t>());
     log.channel.push_back(file.get<std::uint32_t>());
+    if (with_kinds_) log.kind.push_back(file.get<std::uint8_t>());
     log.row.push_back(file.get<std::uint64_t>());
     log.digest.push_back(file.get<std::uint32_t>());
     if (with_slices_) log.slice.push_back(file.get<std::uint32_t>());

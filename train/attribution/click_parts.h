@@ -52,7 +52,7 @@ class ClickParts : public ClickTarget {
   std::string_view key_of(std::uint32_t file, std::string_view name);
 
   std::string folder_;
-  bool with_slices_, with_truth_, with_cost_;
+  bool with_kinds_, with_slices_, with_truth_, with_cost_;
   std::size_t histories_, mechanisms_;
   std::optional<NameParts> names_;  // of a layout whose rows name what they belong to
   std::string key_;                 // scratch

@@ -171,12 +171,13 @@ void ClickSink::check_text(const TextTable& table) const {
   if (slice_ >= 0) table.check_utf8(slice_);
 }
 
-const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
+const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time, std::uint8_t kind) {
   // 2^32 − 2 clicks are what 32-bit positions can name.
   if (clicks_ >= std::numeric_limits<std::uint32_t>::max() - 1)
     fail("{}: more than {} clicks; cut the input by --from and --to", table.where(time_), clicks_);
   if (!table.row_is_utf8()) check_text(table);
   click_.time = time;
+  click_.kind = kind;
   click_.number = clicks_++;
   click_.channel = log_.channels.intern(key_channel_ ? key_channel_->text(table) : table.field(channel_));
   if (slice_ >= 0) click_.slice = log_.slices.intern(table.field(slice_));
@@ -185,7 +186,7 @@ const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time) {
   click_.history.clear();
   for (const int column : history_) click_.history.push_back(history_value(table, column, missing_));
   click_.row = spool_row(table);
-  click_.digest = static_cast<std::uint32_t>(XXH3_64bits(row_.data(), row_.size()));
+  click_.digest = static_cast<std::uint32_t>(XXH3_64bits(row_.data(), row_.size())) + kind;
   return click_;
 }
 

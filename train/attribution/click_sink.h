@@ -61,7 +61,8 @@ class ClickSink {
   Users& users() { return users_; }
   std::string_view key(const TextTable& table) { return key_(table, missing_); }  // until the next
   std::string_view name(const TextTable& table, int column) const { return checked_name(table, column, missing_); }
-  const ReadClick& click(const TextTable& table, std::int64_t time);  // valid until the next
+  // kind: of its event. Valid until the next.
+  const ReadClick& click(const TextTable& table, std::int64_t time, std::uint8_t kind = 0);
 
   const std::vector<std::string>& columns() const { return passed_names_; }  // passed through
 

@@ -58,7 +58,7 @@ void observe_journeys(const ClickLog& log, const ClickOrder& order, const Journe
   const Journeys journeys = build_journeys(log, order, rule, until);
   JourneyView view(log, order, rule);
   for (const JourneyRange& range : journeys.converting) visit(view.load(range), true);
-  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, until)) visit(view.load(range), false);
+  visit_quiet_journeys(log, order, journeys, until, [&](const Journey& journey) { visit(journey, false); });
 }
 
 }  // namespace mal

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "train/attribution/touch_rules.h"
+
 namespace mal {
 
 Describer::Describer(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
@@ -13,6 +15,10 @@ Describer::Describer(const AttributeOptions& options, const std::vector<NamedMec
       unmatched_(report.first_time),
       channel_clicks_(all.channels.size()) {
   for (const NamedMechanism& mechanism : mechanisms) report.mechanisms.emplace_back().name = mechanism.name;
+  for (std::size_t kind = 0; kind < options.click_events.size(); ++kind) {
+    written_.push_back(mal::is_written(options, kind));
+    if (options.click_events.size() > 1) report.events.emplace_back(options.click_events[kind].name, 0);
+  }
   report.by = options.by;
   report.slices.resize(all.slices.size());
   slice_credit_.resize(report.slices.size() * mechanisms.size());
@@ -56,10 +62,16 @@ void Describer::add_clicks(const ClickLog& log) {
   for (const std::uint32_t user : log.user) seen[user] = true;
   report_.users += static_cast<std::uint64_t>(std::count(seen.begin(), seen.end(), true));
   for (const std::uint32_t channel : log.channel) ++channel_clicks_[channel];
-  for (const std::int64_t time : log.time) {
-    report_.train_clicks += !report_.split || time < report_.test_start - options_.gap * kSecond ? 1 : 0;
-    report_.gap_clicks +=
-        report_.split && time >= report_.test_start - options_.gap * kSecond && time < report_.test_start ? 1 : 0;
+  for (std::uint32_t click = 0; click < log.size(); ++click) {
+    if (!log.kind.empty()) ++report_.events[log.kind[click]].second;
+    if (!is_written(log, click)) {
+      ++report_.left_out_clicks;
+      continue;
+    }
+    const std::int64_t time = log.time[click];
+    const std::int64_t train_end = report_.test_start - options_.gap * kSecond;
+    report_.train_clicks += !report_.split || time < train_end ? 1 : 0;
+    report_.gap_clicks += report_.split && time >= train_end && time < report_.test_start ? 1 : 0;
     if (!report_.split) continue;
     if (time < report_.test_start) report_.last_time_before_test = std::max(report_.last_time_before_test, time);
     if (time < report_.test_end) continue;
@@ -90,7 +102,7 @@ void Describer::add_early_clicks(const ClickLog& log, const ClickOrder& order, c
   for (const JourneyRange& journey : journeys.converting) {
     if (journey.conversion_time < report_.test_start) continue;
     for (const std::uint32_t click : view.clicks(journey))
-      if (log.time[click] < report_.test_start - options_.gap * kSecond) early[click] = true;
+      if (is_written(log, click) && log.time[click] < report_.test_start - options_.gap * kSecond) early[click] = true;
   }
   report_.train_clicks_of_test_conversions += static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));
 }
@@ -102,7 +114,8 @@ void Describer::add_mechanism(const ClickLog& log, const std::vector<float>& vie
     sums.credit.add(static_cast<double>(credit));
     if (credit > 0) {
       ++entry.positives;
-      if (report_.split && log.time[click] >= report_.test_start && log.time[click] < report_.test_end)
+      if (report_.split && log.time[click] >= report_.test_start && log.time[click] < report_.test_end &&
+          is_written(log, static_cast<std::uint32_t>(click)))
         ++entry.test_positives;
     }
     if (log.truth.empty() || (credit == 0 && log.truth[click] == 0)) continue;

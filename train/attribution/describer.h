@@ -40,7 +40,12 @@ class Describer {
   void add_slices(const ClickLog& log, const Credits& credits);
   void describe_channels(const ChannelModel& model);
 
+  bool is_written(const ClickLog& log, std::uint32_t click) const {
+    return log.kind.empty() || written_[log.kind[click]];
+  }
+
   const AttributeOptions& options_;
+  std::vector<bool> written_;  // [kind of event]
   AttributeReport& report_;
   std::vector<MechanismSums> sums_;  // one a mechanism
   UnmatchedCounts unmatched_;

@@ -15,6 +15,75 @@ std::uint32_t first_at(const ClickLog& log, const ClickOrder& order, std::uint32
   return static_cast<std::uint32_t>(found - order.by_group.begin());
 }
 
+// [position in by_group]: its click reaches a conversion, be it excluded from the credit or not.
+std::vector<bool> converted_places(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
+                                   const TouchRules* own) {
+  std::vector<bool> converted(order.by_group.size(), false);
+  for (const JourneyRange& journey : journeys.converting) {
+    if (own == nullptr) {
+      std::fill(converted.begin() + journey.begin, converted.begin() + journey.end, true);
+      continue;
+    }
+    for (std::uint32_t position = journey.begin; position < journey.end; ++position)
+      if (own->reaches(log, order.by_group[position], journey.conversion_time)) converted[position] = true;
+  }
+  return converted;
+}
+
+// Positions of one group's clicks, and the window of all of them.
+struct GroupPlaces {
+  std::uint32_t begin, end;
+  std::int64_t window;
+};
+
+using VisitJourney = std::function<void(const Journey& journey)>;
+
+// With one window for all, a quiet journey is a stretch of by_group: what lies between two of its clicks and reaches a
+// conversion would come after one that reaches it, too.
+void visit_stretches(const ClickLog& log, const ClickOrder& order, const GroupPlaces& places,
+                     const std::vector<bool>& converted, JourneyView& view, const VisitJourney& visit) {
+  const auto time_at = [&](std::uint32_t position) { return log.time[order.by_group[position]]; };
+  std::uint32_t end = places.end;
+  while (end > places.begin) {
+    if (converted[end - 1]) {
+      --end;
+      continue;
+    }
+    std::uint32_t begin = end - 1;
+    while (begin > places.begin && !converted[begin - 1] && time_at(begin - 1) >= time_at(end - 1) - places.window)
+      --begin;
+    visit(view.load(std::span(order.by_group).subspan(begin, end - begin)));
+    end = begin;
+  }
+}
+
+// Of each window, the positions that are in no journey yet: a journey takes the last ones, so that the work grows with
+// the clicks and the journeys, not with their product.
+void visit_by_windows(const ClickLog& log, const ClickOrder& order, const GroupPlaces& places,
+                      const std::vector<bool>& converted, const TouchRules& own, JourneyView& view,
+                      const VisitJourney& visit) {
+  std::vector<std::vector<std::uint32_t>> left(own.windows().size());
+  for (std::uint32_t position = places.begin; position < places.end; ++position)
+    if (!converted[position]) left[own.window_of(log, order.by_group[position])].push_back(position);
+  std::vector<std::uint32_t> taken;
+  while (true) {
+    const std::vector<std::uint32_t>* latest = nullptr;
+    for (const std::vector<std::uint32_t>& some : left)
+      if (!some.empty() && (latest == nullptr || some.back() > latest->back())) latest = &some;
+    if (latest == nullptr) return;
+    const std::int64_t time = log.time[order.by_group[latest->back()]];
+    taken.clear();
+    for (std::vector<std::uint32_t>& some : left)
+      while (!some.empty() && own.reaches(log, order.by_group[some.back()], time)) {
+        taken.push_back(some.back());
+        some.pop_back();
+      }
+    std::ranges::sort(taken);
+    for (std::uint32_t& position : taken) position = order.by_group[position];
+    visit(view.load(taken));
+  }
+}
+
 }  // namespace
 
 std::vector<Conversion> sorted_conversions(const ClickLog& log, std::int64_t until) {
@@ -70,49 +139,55 @@ Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const Jour
   return journeys;
 }
 
-std::vector<JourneyRange> build_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
-                                               std::int64_t until) {
-  const std::int64_t window = journeys.rule.window;
-  std::vector<bool> converted(order.by_group.size(), false);
-  for (const JourneyRange& journey : journeys.converting)
-    std::fill(converted.begin() + journey.begin, converted.begin() + journey.end, true);
-  std::vector<JourneyRange> quiet;
-  const auto time_at = [&](std::uint32_t position) { return log.time[order.by_group[position]]; };
+void visit_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, std::int64_t until,
+                          const std::function<void(const Journey& journey)>& visit) {
+  const TouchRules* own = journeys.rule.touches;
+  if (own != nullptr && !own->own_windows()) own = nullptr;
+  const std::vector<bool> converted = converted_places(log, order, journeys, own);
+  JourneyView view(log, order, journeys.rule);
   for (std::uint32_t group = 0; group < log.groups; ++group) {
-    const std::uint32_t group_begin = order.group_begin[group];
-    std::uint32_t end = first_at(log, order, group_begin, order.group_begin[group + 1], until);
-    while (end > group_begin) {
-      if (converted[end - 1]) {
-        --end;
-        continue;
-      }
-      std::uint32_t begin = end - 1;
-      while (begin > group_begin && !converted[begin - 1] && time_at(begin - 1) >= time_at(end - 1) - window) --begin;
-      quiet.push_back({begin, end, 0, end - begin});
-      end = begin;
-    }
+    const std::uint32_t begin = order.group_begin[group];
+    const std::uint32_t end = first_at(log, order, begin, order.group_begin[group + 1], until);
+    if (own == nullptr)
+      visit_stretches(log, order, {begin, end, journeys.rule.window}, converted, view, visit);
+    else
+      visit_by_windows(log, order, {begin, end, 0}, converted, *own, view, visit);
   }
-  return quiet;
+}
+
+std::span<const std::uint32_t> JourneyView::sharing(std::span<const std::uint32_t> reaching) {
+  clicks_.clear();
+  for (const std::uint32_t click : reaching)
+    if (!rule_.touches->excluded(log_, click)) clicks_.push_back(click);
+  return clicks_.empty() ? reaching : clicks_;  // a journey of excluded clicks alone is as any other
 }
 
 std::span<const std::uint32_t> JourneyView::clicks(const JourneyRange& range) {
   const std::span<const std::uint32_t> all = std::span(order_.by_group).subspan(range.begin, range.end - range.begin);
   if (rule_.touches == nullptr) return all;
-  clicks_.clear();
+  if (!rule_.touches->own_windows()) return sharing(all);
+  reaching_.clear();
   for (const std::uint32_t click : all)
-    if (!rule_.touches->excluded(log_, click)) clicks_.push_back(click);
-  return clicks_.empty() ? all : clicks_;  // a journey of excluded clicks alone is as any other
+    if (rule_.touches->reaches(log_, click, range.conversion_time)) reaching_.push_back(click);
+  return sharing(reaching_);
 }
 
-Journey JourneyView::load(const JourneyRange& range) {
-  const std::span<const std::uint32_t> journey = clicks(range);
+Journey JourneyView::gather(std::span<const std::uint32_t> clicks) {
   times_.clear();
   channels_.clear();
-  for (const std::uint32_t click : journey) {
+  for (const std::uint32_t click : clicks) {
     times_.push_back(log_.time[click]);
     channels_.push_back(log_.channel[click]);
   }
-  return {times_, channels_, journey};
+  return {times_, channels_, clicks};
+}
+
+Journey JourneyView::load(const JourneyRange& range) {
+  return gather(clicks(range));
+}
+
+Journey JourneyView::load(std::span<const std::uint32_t> reaching) {
+  return gather(rule_.touches == nullptr ? reaching : sharing(reaching));
 }
 
 }  // namespace mal

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct ClickOrder {
 ClickOrder order_clicks(const ClickLog& log);
 
 struct JourneyRule {
-  std::int64_t window = 0;  // as the times of the log: microseconds
+  std::int64_t window = 0;  // the longest of all touches; as the times of the log: microseconds
   bool restart = false;
   const TouchRules* touches = nullptr;  // none: every click in the range is in the journey
 };
@@ -50,11 +51,12 @@ std::vector<Conversion> sorted_conversions(const ClickLog& log, std::int64_t unt
 // are as if they did not exist.
 Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until);
 
-// Clicks before `until` that are in no converting journey, as journeys that did not convert: the last such click of a
-// group closes one that reaches back over the window, but not past a click of a converting journey; the last one before
-// that closes the next. A click that rule.touches takes out of a converting journey is in none of these either.
-std::vector<JourneyRange> build_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys,
-                                               std::int64_t until);
+// Calls visit for the journeys that did not convert: clicks before `until` that are in no converting one. The last such
+// click of a group closes a journey of those whose window reaches its time; the last one of the rest closes the next.
+// So each is in one of them, but for excluded ones: those are in none that has another click, and an excluded click
+// that reaches a conversion is in no quiet journey.
+void visit_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, std::int64_t until,
+                          const std::function<void(const Journey& journey)>& visit);
 
 // The clicks of one journey, gathered. The spans live until the next load().
 class JourneyView {
@@ -62,14 +64,17 @@ class JourneyView {
   JourneyView(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule)
       : log_(log), order_(order), rule_(rule) {}
   Journey load(const JourneyRange& range);
+  Journey load(std::span<const std::uint32_t> reaching);  // clicks in time order, those excluded among them
   // Indices of the clicks alone, in time order.
   std::span<const std::uint32_t> clicks(const JourneyRange& range);
 
  private:
+  std::span<const std::uint32_t> sharing(std::span<const std::uint32_t> reaching);
+  Journey gather(std::span<const std::uint32_t> clicks);
   const ClickLog& log_;
   const ClickOrder& order_;
   JourneyRule rule_;
-  std::vector<std::uint32_t> clicks_;
+  std::vector<std::uint32_t> reaching_, clicks_;
   std::vector<std::int64_t> times_;
   std::vector<std::uint32_t> channels_;
 };

@@ -6,6 +6,7 @@ namespace mal {
 
 MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
     : log_(log),
+      with_kinds_(options.click_events.size() > 1),
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
       with_cost_(!options.cost.empty()),
@@ -20,6 +21,7 @@ void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t g
   log_.user.push_back(user);
   log_.group.push_back(group);
   log_.channel.push_back(click.channel);
+  if (with_kinds_) log_.kind.push_back(click.kind);
   log_.row.push_back(click.row);
   log_.digest.push_back(click.digest);
   if (with_slices_) log_.slice.push_back(click.slice);

@@ -26,7 +26,7 @@ class MemoryLog : public ClickTarget {
   void truncate();
 
   ClickLog& log_;
-  bool with_slices_, with_truth_, with_cost_;
+  bool with_kinds_, with_slices_, with_truth_, with_cost_;
   PairInterner pairs_;  // of user and key
   std::optional<NamedLayout> layout_;
   std::optional<NamedGroups> named_;

@@ -65,8 +65,7 @@ void PathStats::add(const ClickLog& log, const ClickOrder& order, const Journeys
     add_steps(journey, true);
   }
   constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
-  for (const JourneyRange& range : build_quiet_journeys(log, order, journeys, kForever))
-    add_steps(view.load(range), false);
+  visit_quiet_journeys(log, order, journeys, kForever, [&](const Journey& journey) { add_steps(journey, false); });
 }
 
 void PathStats::add_converting(const Journey& journey, const JourneyRange& range) {

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "train/attribution/text.h"
+#include "train/attribution/touch_rules.h"
 #include "train/config/progress.h"
 #include "train/config/suggest.h"
 #include "train/data/sample_files.h"
@@ -81,10 +82,11 @@ void check_layout_options(const AttributeOptions& options) {
     if (options.event.empty() && options.conversions.empty())
       fail_usage("no conversions: give --conversions FILE, or --event COLUMN if {} holds clicks and conversions",
                  file_list(options.inputs));
-    if (!options.event.empty() && !options.conversions.empty())
-      fail_usage("--event and --conversions exclude each other: an event log holds its own conversions");
-    if (!options.event.empty() && options.click_event == options.conversion_event)
-      fail_usage("--click-event and --conversion-event are both '{}'; a row is one of the two", options.click_event);
+    for (const OwnWindow& event : options.click_events)
+      if (!options.event.empty() && options.conversions.empty() && event.name == options.conversion_event)
+        fail_usage("--click-event and --conversion-event are both '{}'; a row is one of the two", event.name);
+    if (!options.conversions.empty() && options.conversion_event != AttributeOptions().conversion_event)
+      fail_usage("--conversion-event and --conversions exclude each other: conversions are in one place");
   } else if (options.format == "criteo" || options.format == "journeys") {
     if (!options.conversions.empty() || !options.event.empty())
       fail_usage("--conversions and --event are for --format csv; {} has its conversions in its rows", options.format);
@@ -93,6 +95,7 @@ void check_layout_options(const AttributeOptions& options) {
     fail_usage("unknown format '{}'{}; there are csv, criteo, journeys, paths", options.format,
                near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
   }
+  check_touch_options(options);
   if (options.truncate != 0 && options.format != "journeys") fail_usage("--truncate is for --format journeys");
   if (!options.test_from.empty() && options.test_days != 0)
     fail_usage("--test-from and --test-days exclude each other");

@@ -15,6 +15,7 @@
 #include "train/attribution/click_sink.h"
 #include "train/attribution/key_columns.h"
 #include "train/attribution/read_clicks.h"
+#include "train/attribution/touch_rules.h"
 #include "train/config/suggest.h"
 #include "train/data/missing_names.h"
 
@@ -29,7 +30,9 @@ ColumnNames csv_names(const AttributeOptions& options) {
   names.key = name_or(options.key, kCsvKey);
   names.channel = options.channel;
   if (!options.event.empty()) {
-    names.hidden.push_back(options.event);
+    std::size_t written = 0;
+    for (std::size_t kind = 0; kind < options.click_events.size(); ++kind) written += is_written(options, kind) ? 1 : 0;
+    if (written == 1) names.hidden.push_back(options.event);  // it would say the same in every row
     if (options.value) names.hidden.push_back(*options.value);
   }
   // Who clicked what is true for ever, but these two are the answer.
@@ -220,8 +223,8 @@ class EventReader {
   void check() const {
     if (log_.rows == 0) fail("{}: there are no rows, only a header", file_list(options_.inputs));
     if (!options_.event.empty()) {
-      check_occurs(options_.click_event, "clicks", "--click-event");
-      check_occurs(options_.conversion_event, "conversions", "--conversion-event");
+      for (const OwnWindow& event : options_.click_events) check_occurs(event.name, "clicks", "--click-event");
+      if (options_.conversions.empty()) check_occurs(options_.conversion_event, "conversions", "--conversion-event");
     }
     if (target_.counts().clicks == 0)
       fail("{}: no click among {} rows ({} leave out {})", file_list(options_.inputs), log_.rows,
@@ -231,14 +234,20 @@ class EventReader {
  private:
   void read_events(std::size_t file, TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = table.require(options_.event, "--event");
-    ids_.open(table);
-    value_.open(table);
-    log_.has_values = value_.known();
+    const bool with_conversions = options_.conversions.empty();
+    if (with_conversions) {
+      ids_.open(table);
+      value_.open(table);
+      log_.has_values = value_.known();
+    }
+    const std::size_t kinds = options_.click_events.size();
     while (table.next()) {
       if (time_to_report(++log_.rows)) progress(table);
       const std::string_view name = table.field(event);
       events_.add(name);
-      const bool click = name == options_.click_event, conversion = name == options_.conversion_event;
+      std::size_t touch = 0;
+      while (touch < kinds && options_.click_events[touch].name != name) ++touch;
+      const bool click = touch < kinds, conversion = with_conversions && name == options_.conversion_event;
       const std::optional<std::int64_t> time = sink.time(table);
       if (!time || (!click && !conversion)) {
         ++log_.skipped_rows;
@@ -251,7 +260,7 @@ class EventReader {
       }
       const std::string_view user = sink.user(table, kind), key = sink.key(table);
       if (click) {
-        target_.add_click(sink.click(table, *time), user, key);
+        target_.add_click(sink.click(table, *time, static_cast<std::uint8_t>(touch)), user, key);
       } else {
         target_.add_conversion(conversion_of(file, table, *time, ids_, value_), user, key);
       }

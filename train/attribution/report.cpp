@@ -28,7 +28,7 @@ std::string plural(std::uint64_t count, const char* noun) {
 }
 
 std::uint64_t test_clicks(const AttributeReport& r) {
-  return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks;
+  return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks - r.left_out_clicks;
 }
 
 std::string identity_text(const AttributeReport& r) {
@@ -46,6 +46,12 @@ std::string identity_text(const AttributeReport& r) {
 std::string counts_text(const AttributeReport& r) {
   std::string text = fmt::format("{} of {}, {} to {}\n", plural(r.clicks, "click"), plural(r.users, "user"),
                                  date_of(r.first_time), date_of(r.last_time));
+  for (std::size_t event = 0; event < r.events.size(); ++event)
+    text += fmt::format("{}{} {}{}", event == 0 ? "events: " : ", ", r.events[event].second, r.events[event].first,
+                        event + 1 < r.events.size() ? ""
+                        : r.left_out_clicks == 0
+                            ? "\n"
+                            : fmt::format("; {} in no file, but in journeys (--keep-events)\n", r.left_out_clicks));
   if (r.skipped_rows > 0)
     text += fmt::format("{} of {} rows are neither click nor conversion, or left out\n", r.skipped_rows, r.rows);
   if (r.anonymous.clicks + r.anonymous.conversions > 0)
@@ -229,6 +235,12 @@ ordered_json parameters_json(const AttributeOptions& o) {
     json["position_weights"] = {o.position.first, o.position.middle, o.position.last};
   if (o.restart) json["restart"] = true;
   if (!o.exclude_channels.empty()) json["exclude_channels"] = o.exclude_channels;
+  if (!o.exclude_events.empty()) json["exclude_events"] = o.exclude_events;
+  if (!o.keep_events.empty()) json["keep_events"] = o.keep_events;
+  for (const OwnWindow& event : o.click_events)
+    if (!o.event.empty() && (event.seconds != 0 || o.click_events.size() > 1))
+      json["click_event_seconds"][event.name] = event.seconds != 0 ? event.seconds : o.window;
+  for (const OwnWindow& channel : o.lookback) json["lookback_seconds"][channel.name] = channel.seconds;
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
@@ -357,6 +369,8 @@ std::string summary(const AttributeReport& report) {
 
 std::string to_json(const AttributeOptions& options, const AttributeReport& report) {
   ordered_json json = {{"parameters", parameters_json(options)}, {"counts", counts_json(report)}};
+  for (const auto& [event, clicks] : report.events) json["counts"]["events"][event] = clicks;
+  if (!report.events.empty()) json["counts"]["left_out_clicks"] = report.left_out_clicks;
   for (const MechanismReport& m : report.mechanisms) {
     ordered_json entry = {{"positives", m.positives},
                           {"test_positives", m.test_positives},

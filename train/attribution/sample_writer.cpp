@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "train/attribution/text.h"
+#include "train/attribution/touch_rules.h"
 #include "train/config/parallel.h"
 
 namespace mal {
@@ -32,17 +33,21 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
 LogLines::LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
                    const Credits& credits)
     : options_(options), log_(log), order_(order), credits_(credits), row_credits_(credits.views.size()) {
+  for (std::size_t kind = 0; kind < options.click_events.size(); ++kind)
+    written_.push_back(mal::is_written(options, kind));
   if (!options.history.empty()) sort_by_user();
 }
 
 void LogLines::sort_by_user() {
   // Counting sort keeps the order of time within a user.
   std::vector<std::uint32_t> next(std::size_t{log_.users.size()} + 1, 0);
-  for (const std::uint32_t user : log_.user) ++next[user + 1];
+  for (std::uint32_t click = 0; click < log_.size(); ++click)
+    if (keeps(click)) ++next[log_.user[click] + 1];
   std::partial_sum(next.begin(), next.end(), next.begin());
   by_user_.resize(log_.size());
   position_.resize(log_.size());
   for (const std::uint32_t click : order_.by_time) {
+    if (!keeps(click)) continue;
     position_[click] = next[log_.user[click]]++;
     by_user_[position_[click]] = click;
   }

@@ -27,10 +27,13 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
 class LogLines {
  public:
   LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order, const Credits& credits);
-  // place: in the order of time. Valid until the next.
+  // False: of an event that --keep-events leaves out. place: in the order of time.
+  bool is_written(std::size_t place) const { return keeps(order_.by_time[place]); }
+  // Valid until the next.
   ClickLine line(std::size_t place);
 
  private:
+  bool keeps(std::uint32_t click) const { return log_.kind.empty() || written_[log_.kind[click]]; }
   void sort_by_user();
   void find_history(std::uint32_t click);
 
@@ -38,6 +41,7 @@ class LogLines {
   const ClickLog& log_;
   const ClickOrder& order_;
   const Credits& credits_;
+  std::vector<bool> written_;            // [kind of event]
   std::vector<std::uint32_t> by_user_;   // clicks of user 0 in time order, then of user 1, …; only with --history
   std::vector<std::uint32_t> position_;  // [click] in by_user_
   std::vector<std::uint32_t> window_;    // scratch: the clicks of one history, newest first
