@@ -74,10 +74,26 @@ TEST_CASE("sweeps over the states and the inverse agree", "[attribution]") {
     const ChainTable chain = random_chain(1, 12, seed);
     const RemovalEffects swept = swept_removal_effects(chain), dense = dense_removal_effects(chain);
     for (std::size_t channel = 0; channel < 12; ++channel) {
-      CHECK(swept.conversions[channel] == Approx(dense.conversions[channel]).margin(1e-12));
-      CHECK(swept.value[channel] == Approx(dense.value[channel]).margin(1e-12));
+      CHECK(swept.conversions[channel] == Approx(dense.conversions[channel]).epsilon(1e-12).margin(0));
+      CHECK(swept.value[channel] == Approx(dense.value[channel]).epsilon(1e-12).margin(0));
     }
   }
+}
+
+// 10^10 journeys of b convert, and two of a > c, worth 3 of 10^10 + 3 together; c > c converts never.
+TEST_CASE("the effect of a channel with next to nothing has all its digits", "[attribution]") {
+  const std::uint64_t most = 10'000'000'000;
+  const auto all = static_cast<double>(most) + 2;
+  WalkChain chain(2);
+  chain.add(std::vector{kB}, {most, 0, 1e10});
+  chain.add(std::vector{kA, kC}, {2, 0, 3});
+  chain.add(std::vector{kC, kC}, {0, 5, 0});
+  const RemovalEffects effects = removal_effects(chain.table(identity(3)));
+  for (const std::uint32_t channel : {kA, kC}) {
+    CHECK(effects.conversions[channel] == Approx(2 / all).epsilon(1e-12).margin(0));
+    CHECK(effects.value[channel] == Approx(3 / (1e10 + 3)).epsilon(1e-12).margin(0));
+  }
+  CHECK(effects.conversions[kB] == Approx(1).epsilon(1e-9));
 }
 
 TEST_CASE("walks that stay in the chain for a thousand touches are followed to the end", "[attribution]") {

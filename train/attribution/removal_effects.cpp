@@ -14,19 +14,15 @@ namespace mal {
 namespace {
 
 constexpr std::uint32_t kMaxDense = 2048;             // channels; the inverse costs their third power
-constexpr double kAgreement = 1e-13;                  // of both sweeps, as a share of the probability to convert
+constexpr double kAgreement = 1e-13;                  // of both sweeps, as a share of what they sum
 constexpr double kMaxWork = 1e12;                     // multiplications: tens of minutes
 constexpr std::uint64_t kMaxProduct = 4'000'000'000;  // channels × steps, each swept some ten to a hundred times
-
-double ratio(double part, double whole) {
-  return whole > 0 ? std::clamp(1 - part / whole, 0.0, 1.0) : 0.0;
-}
 
 // The chain's steps as probabilities, without those from a state to itself: leaving them out changes how long a walk
 // stays, not where it goes.
 class Sweeps {
  public:
-  explicit Sweeps(const ChainTable& chain) : removed_(chain.states.size(), false) {
+  explicit Sweeps(const ChainTable& chain) : fixed_(chain.states.size(), false) {
     for (std::uint32_t s = 0; s < chain.states.size(); ++s) {
       const ChainTable::State& state = chain.states[s];
       std::uint64_t leaving = state.total();
@@ -47,22 +43,62 @@ class Sweeps {
     begin_.push_back(to_.size());
   }
 
-  void remove(const std::vector<std::uint32_t>& states, bool removed) {
-    for (const std::uint32_t state : states) removed_[state] = removed;
+  // What a walk from each state brings: its probability to convert, or (of_value) the value it is expected to bring. To
+  // 13 digits for every state; 0 for one that no conversion follows.
+  std::vector<double> brings(bool of_value) {
+    const std::vector<double>& reward = of_value ? value_ : conversions_;
+    std::vector<double> above = come_to(reward), below(above.size(), 0.0);
+    for (double& most : above) most *= of_value ? most_value_ : 1.0;
+    sweep_until(reward, below, above, [&] {
+      for (std::size_t s = 0; s < above.size(); ++s)
+        if (above[s] - below[s] > kAgreement * above[s]) return false;
+      return true;
+    });
+    for (std::size_t s = 0; s < above.size(); ++s) above[s] = (above[s] + below[s]) / 2;
+    return above;
   }
 
-  // What a walk from the start brings: its probability to convert, or (of_value) the value it is expected to bring.
-  // above: at least that, for every state; becomes what was found of every state. whole: of the chain without removal,
-  // 0 for that itself.
-  double solve(bool of_value, std::vector<double>& above, double whole) {
-    const std::vector<double>& reward = of_value ? value_ : conversions_;
-    std::vector<double> below(above.size(), 0.0);
-    for (std::size_t s = 0; s < above.size(); ++s)
-      if (removed_[s]) above[s] = 0;
-    for (bool forward = false;; forward = !forward) {
-      const bool changed = sweep(reward, below, above, forward);
-      const double wanted = kAgreement * (whole > 0 ? whole : above[0]);
-      if (above[0] - below[0] <= wanted || !changed) return (above[0] + below[0]) / 2;
+  // How much of what a walk from the start brings comes by way of some of these states. brings: not 0 for the start.
+  double share_through(const std::vector<std::uint32_t>& states, const std::vector<double>& brings) {
+    if (std::ranges::none_of(states, [&](std::uint32_t state) { return brings[state] > 0; })) return 0;
+    std::vector<double> below(brings.size(), 0.0), above = brings;  // the part is no more than the whole
+    for (const std::uint32_t state : states) {
+      fixed_[state] = true;
+      below[state] = brings[state];
+    }
+    sweep_until(nothing_, below, above, [&] { return above[0] - below[0] <= kAgreement * above[0]; });
+    for (const std::uint32_t state : states) fixed_[state] = false;
+    return std::clamp((above[0] + below[0]) / 2 / brings[0], 0.0, 1.0);
+  }
+
+ private:
+  // 1 for the states that have a reward or come to one, 0 for the others.
+  std::vector<double> come_to(const std::vector<double>& reward) const {
+    std::vector<std::vector<std::uint32_t>> before(reward.size());
+    std::vector<std::uint32_t> found;
+    std::vector<double> comes(reward.size(), 0.0);
+    for (std::uint32_t s = 0; s < reward.size(); ++s) {
+      for (std::size_t k = begin_[s]; k < begin_[s + 1]; ++k) before[to_[k]].push_back(s);
+      if (reward[s] > 0) found.push_back(s);
+    }
+    for (const std::uint32_t state : found) comes[state] = 1;
+    while (!found.empty()) {
+      const std::uint32_t state = found.back();
+      found.pop_back();
+      for (const std::uint32_t from : before[state])
+        if (comes[from] == 0) {
+          comes[from] = 1;
+          found.push_back(from);
+        }
+    }
+    return comes;
+  }
+
+  // Narrows x = Qx + reward, from below and from above, until agreed() or nothing changes any more.
+  template <typename Agreed>
+  void sweep_until(const std::vector<double>& reward, std::vector<double>& below, std::vector<double>& above,
+                   const Agreed& agreed) {
+    for (bool forward = false; sweep(reward, below, above, forward) && !agreed(); forward = !forward) {
       work_ += static_cast<double>(to_.size() + above.size());
       if (work_ > kMaxWork)
         fail_usage(
@@ -71,17 +107,14 @@ class Sweeps {
     }
   }
 
-  double most_value() const { return most_value_; }
-
- private:
   // True if something changed.
   bool sweep(const std::vector<double>& reward, std::vector<double>& below, std::vector<double>& above, bool forward) {
     bool changed = false;
     const std::size_t states = above.size();
     for (std::size_t i = 0; i < states; ++i) {
       const std::size_t s = forward ? i : states - 1 - i;
-      if (removed_[s]) continue;
-      double low = reward[s], high = reward[s];
+      if (fixed_[s]) continue;
+      double low = reward.empty() ? 0.0 : reward[s], high = low;
       for (std::size_t k = begin_[s]; k < begin_[s + 1]; ++k) {
         low += share_[k] * below[to_[k]];
         high += share_[k] * above[to_[k]];
@@ -99,7 +132,8 @@ class Sweeps {
   std::vector<std::size_t> begin_;
   std::vector<std::uint32_t> to_;
   std::vector<double> share_, conversions_, value_;
-  std::vector<bool> removed_;
+  const std::vector<double> nothing_;  // no reward
+  std::vector<bool> fixed_;            // states whose number is known
   double most_value_ = 0, work_ = 0;
 };
 
@@ -120,17 +154,10 @@ RemovalEffects swept_removal_effects(const ChainTable& chain) {
   Sweeps sweeps(chain);
   const auto states = states_of_channels(chain);
   for (const bool of_value : {false, true}) {
-    if (of_value && sweeps.most_value() == 0) break;
-    std::vector<double> whole(chain.states.size(), of_value ? sweeps.most_value() : 1.0);
-    const double total = sweeps.solve(of_value, whole, 0);
-    if (total <= 0) break;
-    for (std::uint32_t c = 0; c < chain.channels; ++c) {
-      std::vector<double> above = whole;  // a channel less brings no more
-      sweeps.remove(states[c], true);
-      const double rest = sweeps.solve(of_value, above, total);
-      sweeps.remove(states[c], false);
-      (of_value ? effects.value : effects.conversions)[c] = ratio(rest, total);
-    }
+    const std::vector<double> brings = sweeps.brings(of_value);
+    if (brings[0] <= 0) break;
+    for (std::uint32_t c = 0; c < chain.channels; ++c)
+      (of_value ? effects.value : effects.conversions)[c] = sweeps.share_through(states[c], brings);
   }
   return effects;
 }

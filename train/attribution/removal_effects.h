@@ -7,8 +7,12 @@
 // of the observed ones.
 //
 // Order 1 takes one inverse (markov.h has the formula). For higher orders, whose matrices are large and nearly empty,
-// h = Qh + r is solved once a channel by sweeps over the states (Gauss, Seidel), from 0 upwards and from above
-// downwards: the solution lies between the two, and the sweeps end when they agree to 13 digits.
+// h = Qh + r is solved by sweeps over the states (Gauss, Seidel), from 0 upwards and from above downwards: the solution
+// lies between the two, and the sweeps end when they agree to 13 digits. Then, once a channel,
+//
+//   f = h in the states that contain c,    f = Qf in the others,    R_c = f(start) / h(start)
+//
+// which is what c's walks bring: the same as the difference above, and not the difference of two nearly equal numbers.
 #pragma once
 
 #include <vector>
