@@ -163,6 +163,14 @@ TEST_CASE("what is wrong with a row of paths is said with its place", "[attribut
                                                   "and the row has none"));
   CHECK_THAT(error_of_rows("a,1e16,5,1\n"), Contains("more than can be counted"));
   CHECK_THAT(error_of_rows("a,9007199254740990,1,1\nb,1,1,1\n"), Contains("paths.csv:3:total_conversions: up to here"));
+  // 3 · 2^52 touches of 2^50 journeys and 2^52 more.
+  CHECK_THAT(error_of_rows("a > b,1125899906842624,1,0\na > b > a,0,0,2251799813685248\n"),
+             Contains("paths.csv:3:total_conversions: up to here") && Contains("more touches than can be counted"));
+  CHECK_THAT(error_of_rows("a,1,1e300,0\n"), Contains("paths.csv:2:total_conversion_value: up to here the values sum"));
+  CHECK_THAT(error_of_rows("a,1,1e18,0\nb,2,0,0\na,3,1e17,0\n"),
+             Contains("paths.csv:4:total_conversion_value: up to here the values sum to more than 1e18"));
+  CHECK_THAT(error_of_rows("(start) > a > (conversion),1,1,0\n"), Contains("paths have '(start)' as a channel"));
+  CHECK_THAT(error_of_rows("a > (conversion),1,1,0\n"), Contains("paths have '(conversion)' as a channel"));
   CHECK_THAT(error_of_rows("a,0,0,1\n"), Contains("no path converts"));
   CHECK_THAT(error_of_rows(""), Contains("there are no rows"));
   CHECK_THAT(error_of_rows("caf\xe9,1,1,0\n"), Contains("paths.csv:2:path") && Contains("not UTF-8"));

@@ -50,7 +50,18 @@ ChannelModel fit_sets(const AttributeOptions& options, const std::vector<NamedMe
   return fit.model();
 }
 
+// transitions.csv calls the ends of walks by these names, and who writes them into paths means the same by them.
+void check_names(const AttributeOptions& options, const PathTable& table) {
+  for (const char* name : {"(start)", "(conversion)", "(null)"})
+    if (std::ranges::binary_search(table.channels, name))
+      fail(
+          "{}: paths have '{}' as a channel, and markov has it as an end of all paths; take it out of the paths, or "
+          "rename the channel",
+          file_list(options.inputs), name);
+}
+
 MarkovTotals fit_markov(const AttributeOptions& options, const PathTable& table) {
+  check_names(options, table);
   MarkovFit fit(markov_options(options));
   std::vector<std::uint64_t> channel_keys, keys;
   std::vector<std::uint32_t> number;

@@ -18,6 +18,7 @@ namespace mal {
 namespace {
 
 constexpr std::uint64_t kMaxJourneys = std::uint64_t{1} << 53;  // a double holds every whole number up to here
+constexpr double kMaxValue = 1e18;                              // in all: ExactSum holds more of no term
 
 // Where the columns are in the open file.
 struct PathColumns {
@@ -112,8 +113,16 @@ class PathReader {
       ++result_.idle_rows;
       return;
     }
-    if (result_.conversions + result_.nulls + conversions + nulls >= kMaxJourneys)
-      fail("{}: up to here there are more journeys than can be counted (2^53)", table.where(columns_.conversions));
+    if (conversions + nulls >= (kMaxJourneys - touches_) / scratch_.size())
+      fail("{}: up to here the journeys have more touches than can be counted (2^53)",
+           table.where(columns_.conversions));
+    touches_ += (conversions + nulls) * scratch_.size();
+    value_so_far_ += worth;
+    if (columns_.value && value_so_far_ > kMaxValue)
+      fail(
+          "{}: up to here the values sum to more than 1e18; is this the right column for --value? If it is, give them "
+          "in a larger unit",
+          table.where(*columns_.value));
     Sums& sums = sums_of_scratch();
     sums.conversions += conversions;
     sums.nulls += nulls;
@@ -180,6 +189,8 @@ class PathReader {
   bool first_ = true;
   PathTable result_;
   ExactSum value_;
+  double value_so_far_ = 0;    // about value_
+  std::uint64_t touches_ = 0;  // of all journeys
   Interner channels_;
   std::vector<Sums> sums_;
   std::unordered_multimap<std::uint64_t, std::size_t> places_;  // in sums_, by the hash of the channels

@@ -16,8 +16,9 @@ std::uint32_t WalkChain::state(std::span<const std::uint32_t> channels) {
     if (std::ranges::equal(states_[place->second].channels, channels)) return place->second;
   if (states_.size() > kMaxStates)
     fail_usage(
-        "--markov-order {}: journeys have more than {} different runs of {} channels, and more states are not "
-        "possible; lower the order, or name a coarser column of channels",
+        "order {} of the Markov chain: journeys have more than {} different runs of {} channels, and more states are "
+        "not "
+        "possible; lower --markov-order or --max-order, or name a coarser column of channels",
         order_, kMaxStates, order_);
   const auto number = static_cast<std::uint32_t>(states_.size());
   states_.emplace_back().channels.assign(channels.begin(), channels.end());
