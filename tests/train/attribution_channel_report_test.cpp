@@ -181,6 +181,20 @@ TEST_CASE("a number of resamples that makes no interval is refused", "[attributi
   }
 }
 
+// 32 bytes a channel, mechanism and resample: 3,400 channels by 10,000 resamples are 1,037 MiB.
+TEST_CASE("resamples of more channels than memory has room for are refused", "[attribution]") {
+  AttributionFolder folder;
+  std::string clicks = "time,user,key\n";
+  for (int c = 0; c < 3400; ++c) clicks += "10,u,k" + std::to_string(c) + "\n";
+  AttributeOptions o = folder.options(clicks, "time,user,key\n20,u,k7\n");
+  o.key = "key";
+  o.mechanisms = {"last"};
+  o.bootstrap = 10000;
+  CHECK_THAT(
+      attribution_error(o, 2),
+      Catch::Contains("--bootstrap 10000: the resamples of 3400 channels by 1 mechanisms need more than 1024 MiB"));
+}
+
 TEST_CASE("a given channel model is not fitted anew to resamples", "[attribution]") {
   AttributionFolder folder;
   AttributeOptions o = folder.options(kClicks, kConversions);

@@ -5,11 +5,14 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "engine/error.h"
+
 namespace mal {
 
 namespace {
 
-constexpr std::uint64_t kLeastMemory = 1U << 30;  // bytes of the counts of the fits
+constexpr std::uint64_t kLeastMemory =
+    1U << 30;  // bytes: what the fits and the sums may take each, whatever --memory says
 
 std::vector<Mechanism> fitted(const std::vector<NamedMechanism>& mechanisms, bool given_model) {
   std::vector<Mechanism> fitted;
@@ -37,8 +40,19 @@ Bootstrap::Bootstrap(const AttributeOptions& options, const std::vector<NamedMec
       users_(options.seed),
       fits_(channels, fitted(mechanisms, given_model_), options.bootstrap, fit, std::max(options.memory, kLeastMemory)),
       weights_(options.bootstrap) {
+  check_memory(options);
   conversions_.resize(channels.size() * mechanisms.size() * weights_.size());
   values_.resize(conversions_.size());
+}
+
+void Bootstrap::check_memory(const AttributeOptions& options) const {
+  const std::uint64_t most = std::max(options.memory, kLeastMemory);
+  const std::uint64_t rows = std::uint64_t{channels_.size()} * mechanisms_.size();
+  if (rows * weights_.size() * 2 * sizeof(Wide) <= most) return;
+  fail_usage(
+      "--bootstrap {}: the resamples of {} channels by {} mechanisms need more than {} MiB; name a coarser column by "
+      "--channel, ask for fewer resamples or mechanisms, or give more --memory",
+      weights_.size(), channels_.size(), mechanisms_.size(), most >> 20);
 }
 
 Bootstrap::Way Bootstrap::way_of(std::size_t mechanism) const {

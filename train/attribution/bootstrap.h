@@ -38,6 +38,7 @@ class Bootstrap {
     double share;
   };
   static Wide units(double amount);
+  void check_memory(const AttributeOptions& options) const;  // throws a usage Error
   // How a mechanism credits resamples. none: it is data-driven, and cannot be fitted to them.
   enum class Way { fixed, refitted, none };
   Way way_of(std::size_t mechanism) const;
