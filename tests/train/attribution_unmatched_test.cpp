@@ -100,7 +100,7 @@ TEST_CASE("conversions before their clicks ask for the time zone, the clock or t
   CHECK_THAT(summary_of_shift(1, 0), Contains("59 min 56 s\n" + zone));
   CHECK_THAT(summary_of_shift(14, 290), Contains(zone));
   CHECK_THAT(summary_of_shift(8, 1800), Contains("7 h 29 min\n" + zone));  // all conversions: not by chance
-  CHECK_THAT(summary_of_shift(15, 60), Contains("14 h 58 min\n  9 of these") && !Contains("time zone"));
+  CHECK_THAT(summary_of_shift(15, 60), Contains("14 h 58 min\n  9 of the ") && !Contains("time zone"));
   CHECK_THAT(summary_of_shift(0, -20),
              Contains("half of them by up to 16 s\n    do the clocks of clicks and conversions differ?\n"));
   CHECK_THAT(summary_of_shift(24 * 365 * 20, 0), Contains("7300.0 d\n    is one of them in milliseconds"));
@@ -172,8 +172,8 @@ TEST_CASE("conversions whose clicks may be older than the log are counted", "[at
   o.from = "100";
   const AttributeReport report = expect_same_on_disk(o, folder);
   CHECK(report.unmatched.before_first_click == 3);
-  CHECK_THAT(summary(report), Contains("  3 of these came less than the window after the first click (1970-01-01 "
-                                       "02:46:40); earlier ones may be left out by --from\n"));
+  CHECK_THAT(summary(report), Contains("  3 of the 5: the window begins before the first click of all (1970-01-01 "
+                                       "02:46:40), and earlier clicks may be left out by --from\n"));
   o.from = "";
   CHECK(expect_same_on_disk(o, folder).unmatched.before_first_click == 0);  // x clicked at 1, longer before
 }

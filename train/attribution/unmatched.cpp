@@ -83,8 +83,9 @@ class UnmatchedText {
     line(u_.used_before, "whose clicks belong to an earlier conversion, by --restart");
     line(u_.ruled_out, "whose clicks in the window are out of it by the rules for single touches");
     line(u_.before_first_click,
-         fmt::format("of these came less than the window after the first click ({}); earlier ones may be {}",
-                     date_of(report_.first_time), report_.from_given ? "left out by --from" : "missing"));
+         fmt::format("of the {}: the window begins before the first click of all ({}), and earlier clicks may be {}",
+                     report_.conversions_without_clicks, date_of(report_.first_time),
+                     report_.from_given ? "left out by --from" : "missing"));
     return std::move(text_);
   }
 
