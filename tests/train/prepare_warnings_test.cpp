@@ -37,20 +37,18 @@ Lines warned(const std::string& keys, const std::string& train, const std::strin
 
 }  // namespace
 
-TEST_CASE("prepare warns of numbers that are too large for a network, with the line that scales them") {
-  CHECK(
-      warned("", "10,1\n1200000,0\n") ==
-      Lines{"column 'price': its numbers go from 1 to 1.2e+06 (mean 300003), not standardized: inputs of 1000 and "
-            "more drown all others; write {name: price, kind: number, log1p: true, standardize: true} in the schema"});
+TEST_CASE("prepare warns of numbers that are too large for a network, with the keys that scale them") {
+  CHECK(warned("", "10,1\n1200000,0\n") ==
+        Lines{"column 'price': its numbers go from 1 to 1.2e+06 (mean 300003), not standardized: inputs of 1000 and "
+              "more drown all others; give the column log1p: true, standardize: true in the schema"});
   // Of numbers of −1 and less there is no logarithm.
   CHECK(warned("", "-20000,1\n5,0\n") ==
         Lines{"column 'price': its numbers go from -20000 to 5 (mean -4998), not standardized: inputs of 1000 and "
-              "more drown all others; write {name: price, kind: number, standardize: true} in the schema"});
+              "more drown all others; give the column standardize: true in the schema"});
   // In the test split alone: the scale of train makes nothing smaller of it.
   CHECK(warned(", standardize: true", "1,1\n3,0\n", "5002,1\n2,0\n") ==
         Lines{"column 'price': its numbers go from 1 to 5002 (mean 1252), standardized to -1 to 5000: inputs of 1000 "
-              "and more drown all others; write {name: price, kind: number, log1p: true, standardize: true} in the "
-              "schema"});
+              "and more drown all others; give the column log1p: true, standardize: true in the schema"});
   CHECK(warned(", standardize: true", "-2,1\n0,0\n", "4999,1\n0,0\n") ==
         Lines{"column 'price': its numbers go from -2 to 4999 (mean 1249.25), standardized to -1 to 5000: inputs of "
               "1000 and more drown all others; look for outliers, or for units that differ between rows"});

@@ -35,11 +35,6 @@ Range range_of(const DatasetStats& stats, std::size_t column) {
   return range;
 }
 
-std::string missing_keys(const Column& column) {
-  return (column.default_value ? fmt::format(", default: {}", *column.default_value) : "") +
-         (column.indicator ? ", missing: indicator" : "");
-}
-
 void add_large_numbers(const Schema& schema, const DatasetStats& stats, std::vector<std::string>& lines) {
   for (const int c : schema.columns_of(ColumnKind::number)) {
     const auto index = static_cast<std::size_t>(c);
@@ -59,11 +54,10 @@ void add_large_numbers(const Schema& schema, const DatasetStats& stats, std::vec
     const std::string what = column.standardize ? fmt::format("standardized to {:.6g} to {:.6g}", low, high)
                              : column.log1p ? fmt::format("with log1p {:.6g} to {:.6g}, not standardized", low, high)
                                             : std::string("not standardized");
-    const std::string todo =
-        column.standardize && !logarithm
-            ? std::string("look for outliers, or for units that differ between rows")
-            : fmt::format("write {{name: {}, kind: number, {}standardize: true{}}} in the schema", column.name,
-                          column.log1p || logarithm ? "log1p: true, " : "", missing_keys(column));
+    const std::string todo = column.standardize && !logarithm
+                                 ? std::string("look for outliers, or for units that differ between rows")
+                                 : fmt::format("give the column {}standardize: true in the schema",
+                                               column.log1p || logarithm ? "log1p: true, " : "");
     lines.push_back(
         fmt::format("column '{}': its numbers go from {:.6g} to {:.6g} (mean {:.6g}), {}: inputs of {:.0f} and more "
                     "drown all others; {}",
