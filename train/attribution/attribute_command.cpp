@@ -33,6 +33,7 @@ struct CommandLine {
 
 std::vector<OwnWindow> own_windows(const std::vector<std::string>& texts, const char* option) {
   std::vector<OwnWindow> windows;
+  windows.reserve(texts.size());
   for (const std::string& text : texts) windows.push_back(parse_own_window(text, option));
   return windows;
 }
