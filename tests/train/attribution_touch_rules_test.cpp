@@ -2,17 +2,12 @@
 // and against the documented rule written down a second time, the slow obvious way.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <random>
-#include <set>
 #include <tuple>
 
 #include "tests/train/attribution_disk_support.h"
-#include "train/attribution/coalitions.h"
-#include "train/attribution/shapley.h"
 #include "train/attribution/touch_rules.h"
 
 namespace mal {
@@ -86,18 +81,18 @@ TEST_CASE("an excluded channel that no click has is an error that lists those th
                       "'direct'?); there are 'direct', 'display', 'search'"));
 }
 
-constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kTouchDay = 86400;
 
 // Days since the first, whole or not.
-std::string at(double day) {
-  return std::to_string(1'000'000 + static_cast<std::int64_t>(day * static_cast<double>(kDay)));
+std::string touch_time(double day) {
+  return std::to_string(1'000'000 + static_cast<std::int64_t>(day * static_cast<double>(kTouchDay)));
 }
 
 // A log of one user and key: events with their days, then a conversion on day 10.
 std::string one_user(const std::vector<std::tuple<double, const char*, const char*>>& events) {
   std::string text = "time,user,advertiser,what,channel\n";
-  for (const auto& [day, what, channel] : events) text += at(day) + ",u,a," + what + "," + channel + "\n";
-  return text + at(10) + ",u,a,buy,\n";
+  for (const auto& [day, what, channel] : events) text += touch_time(day) + ",u,a," + what + "," + channel + "\n";
+  return text + touch_time(10) + ",u,a,buy,\n";
 }
 
 AttributeOptions events_of(const AttributionFolder& folder, const std::string& log) {
@@ -124,17 +119,17 @@ TEST_CASE("a view counts for less time than a click", "[attribution]") {
                                     {9.5, "look", "display"},
                                     {9.9, "view", "social"}});
   AttributeOptions o = events_of(folder, log);
-  o.click_events = {{"click", 0}, {"view", kDay}};
+  o.click_events = {{"click", 0}, {"view", kTouchDay}};
   // A day before the conversion counts, as the border of --window does; an event that nobody asked for is none.
   CHECK(rows_of(folder, o) == std::vector<std::string>{"click,search,0,1,0.33333334,3", "view,display,0,0,0,0",
                                                        "view,display,0,0,0.33333334,3",
                                                        "view,social,1,0,0.33333334,3"});
-  o.click_events = {{"click", 0}, {"view", kDay - 1}};
+  o.click_events = {{"click", 0}, {"view", kTouchDay - 1}};
   CHECK(rows_of(folder, o)[2] == "view,display,0,0,0,0");
-  o.click_events = {{"click", 9 * kDay}, {"view", 0}};  // a window longer or shorter than --window
+  o.click_events = {{"click", 9 * kTouchDay}, {"view", 0}};  // a window longer or shorter than --window
   CHECK(rows_of(folder, o)[0] == "click,search,0,0,0,0");
-  o.click_events = {{"click", 11 * kDay}, {"view", 0}};
-  o.window = kDay;
+  o.click_events = {{"click", 11 * kTouchDay}, {"view", 0}};
+  o.window = kTouchDay;
   CHECK(rows_of(folder, o) == std::vector<std::string>{"click,search,0,1,0.33333334,3", "view,display,0,0,0,0",
                                                        "view,display,0,0,0.33333334,3",
                                                        "view,social,1,0,0.33333334,3"});
@@ -143,7 +138,7 @@ TEST_CASE("a view counts for less time than a click", "[attribution]") {
 TEST_CASE("a conversion whose touches are all out of their windows has none", "[attribution]") {
   const AttributionFolder folder;
   AttributeOptions o = events_of(folder, one_user({{8, "view", "display"}, {11, "click", "search"}}));
-  o.click_events = {{"click", 0}, {"view", kDay}};
+  o.click_events = {{"click", 0}, {"view", kTouchDay}};
   const AttributeReport report = expect_same_on_disk(o, folder);
   CHECK(report.conversions_without_clicks == 1);
   CHECK(report.unmatched.ruled_out == 1);
@@ -161,14 +156,14 @@ TEST_CASE("windows by channel, and the shorter one of a view of such a channel",
                                     {9.5, "view", "email"}});
   AttributeOptions o = events_of(folder, log);
   o.mechanisms = {"linear"};
-  o.click_events = {{"click", 0}, {"view", 3 * kDay}};
-  o.lookback = {{"display", 8 * kDay}, {"email", kDay}};
-  o.window = 30 * kDay;
+  o.click_events = {{"click", 0}, {"view", 3 * kTouchDay}};
+  o.lookback = {{"display", 8 * kTouchDay}, {"email", kTouchDay}};
+  o.window = 30 * kTouchDay;
   CHECK(rows_of(folder, o) == std::vector<std::string>{"click,display,0,0", "click,email,0,0",
                                                        "click,search,0.33333334,3", "view,display,0.33333334,3",
                                                        "view,email,0,0", "view,email,0.33333334,3"});
-  o.window = 6 * kDay;  // what has a window of its own, whatever --window is
-  o.lookback = {{"display", 9 * kDay}, {"email", 8 * kDay}};
+  o.window = 6 * kTouchDay;  // what has a window of its own, whatever --window is
+  o.lookback = {{"display", 9 * kTouchDay}, {"email", 8 * kTouchDay}};
   CHECK(rows_of(folder, o) == std::vector<std::string>{"click,display,0.2,5", "click,email,0.2,5", "click,search,0,0",
                                                        "view,display,0.2,5", "view,email,0.2,5", "view,email,0.2,5"});
 }
@@ -182,7 +177,7 @@ TEST_CASE("a click beats views", "[attribution]") {
   CHECK(rows_of(folder, o) ==
         std::vector<std::string>{"view,display,0,0,0,0", "click,search,1,1,1,1", "view,social,0,0,0,0"});
   o = events_of(folder, one_user({{7, "view", "display"}, {9.5, "view", "social"}, {10.5, "click", "search"}}));
-  o.click_events = {{"click", 0}, {"view", kDay}};
+  o.click_events = {{"click", 0}, {"view", kTouchDay}};
   o.exclude_events = {"view"};
   CHECK(rows_of(folder, o) ==
         std::vector<std::string>{"view,display,0,0,0,0", "view,social,1,1,1,1", "click,search,0,0,0,0"});
@@ -197,13 +192,13 @@ TEST_CASE("views in journeys and not in the files", "[attribution]") {
   o.keep_events = {"click"};
   o.keep = {};
   o.history = {"channel"};
-  o.test_from = at(7.5);
+  o.test_from = touch_time(7.5);
   const AttributeReport report = expect_same_on_disk(o, folder);
   const std::string header = "time,user,advertiser,channel,channel_seq,last,first,linear,path_length";
   CHECK(attribution_lines(folder.path("memory/train.csv")) ==
-        std::vector<std::string>{header, at(6) + ",u,a,email,,0,1,0.25,4"});
+        std::vector<std::string>{header, touch_time(6) + ",u,a,email,,0,1,0.25,4"});
   CHECK(attribution_lines(folder.path("memory/test.csv")) ==
-        std::vector<std::string>{header, at(8) + ",u,a,search,email,0,0,0.25,4"});
+        std::vector<std::string>{header, touch_time(8) + ",u,a,search,email,0,0,0.25,4"});
   CHECK(report.clicks == 4);
   CHECK(report.left_out_clicks == 2);
   CHECK(report.train_clicks == 1);
@@ -212,13 +207,13 @@ TEST_CASE("views in journeys and not in the files", "[attribution]") {
                                   Contains("train.csv 1 click, test.csv 1 click"));
   o.keep_events = {};  // the column of the event says which is which
   o.test_from = "";
-  CHECK(rows_of(folder, o)[1] == at(7) + ",u,a,view,display,email,0,0,0.25,4");
+  CHECK(rows_of(folder, o)[1] == touch_time(7) + ",u,a,view,display,email,0,0,0.25,4");
   o.keep_events = {"click"};
-  o.test_from = at(9);
+  o.test_from = touch_time(9);
   CHECK_THAT(test::attribution_error(o, 2),
              Contains("no such event lies in the test period, so test.csv would be empty"));
   o.keep_events = {"view"};
-  o.test_from = at(6.5);
+  o.test_from = touch_time(6.5);
   CHECK_THAT(test::attribution_error(o, 2),
              Contains("no such event lies in the training period, so train.csv would be empty"));
 }
@@ -226,9 +221,9 @@ TEST_CASE("views in journeys and not in the files", "[attribution]") {
 TEST_CASE("events of clicks whose conversions are in files of their own", "[attribution]") {
   const AttributionFolder folder;
   const std::string log = one_user({{8, "click", "search"}, {9.5, "view", "display"}});
-  AttributeOptions o = folder.options(log, "time,user,advertiser,conversion_id\n" + at(10) + ",u,a,c7\n");
+  AttributeOptions o = folder.options(log, "time,user,advertiser,conversion_id\n" + touch_time(10) + ",u,a,c7\n");
   o.event = "what";
-  o.click_events = {{"click", 0}, {"view", kDay}};
+  o.click_events = {{"click", 0}, {"view", kTouchDay}};
   o.mechanisms = {"last"};
   o.keep = {"what"};
   CHECK(rows_of(folder, o) == std::vector<std::string>{"click,0,2", "view,1,2"});
@@ -241,7 +236,7 @@ TEST_CASE("events and windows that do not go together are refused", "[attributio
   const std::string log = one_user({{8, "click", "search"}, {9.5, "view", "display"}});
   const auto with = [&](const std::function<void(AttributeOptions&)>& change) {
     AttributeOptions o = events_of(folder, log);
-    o.click_events = {{"click", 0}, {"view", kDay}};
+    o.click_events = {{"click", 0}, {"view", kTouchDay}};
     change(o);
     return o;
   };
@@ -268,7 +263,7 @@ TEST_CASE("events and windows that do not go together are refused", "[attributio
   const auto window = [](const char* text) { return parse_own_window(text, "--lookback"); };
   CHECK(window("a").name == "a");
   CHECK(window("a").seconds == 0);
-  CHECK(window("a=1d").seconds == kDay);
+  CHECK(window("a=1d").seconds == kTouchDay);
   CHECK(window("utm=x=90m").name == "utm=x");
   CHECK(window("utm=x=90m").seconds == 5400);
   CHECK_THAT(test::message_of([&] { window("a=7"); }), Contains("--lookback a: its window 7: 7 what? write 7d"));
@@ -284,11 +279,11 @@ TEST_CASE("quiet journeys of touches with windows of their own, by hand", "[attr
   log = log.substr(0, log.find('\n') + 1);
   for (const auto& [day, what, channel] : std::vector<std::tuple<double, const char*, const char*>>{
            {1, "click", "a"}, {5, "view", "b"}, {8.5, "view", "c"}, {9, "click", "d"}})
-    log += at(day) + ",u,a," + what + "," + channel + "\n";
+    log += touch_time(day) + ",u,a," + what + "," + channel + "\n";
   // v: the view of day 5 does not reach the conversion on day 7, so it is a journey that did not convert.
-  log += at(3) + ",v,a,click,a\n" + at(5) + ",v,a,view,b\n" + at(7) + ",v,a,buy,\n";
+  log += touch_time(3) + ",v,a,click,a\n" + touch_time(5) + ",v,a,view,b\n" + touch_time(7) + ",v,a,buy,\n";
   AttributeOptions o = events_of(folder, log);
-  o.click_events = {{"click", 0}, {"view", kDay}};
+  o.click_events = {{"click", 0}, {"view", kTouchDay}};
   o.mechanisms = {"shapley"};
   const AttributeReport report = expect_same_on_disk(o, folder);
   CHECK(report.fit_total.journeys == 4);  // a c d; b; and v's a, which converts; b
@@ -297,210 +292,6 @@ TEST_CASE("quiet journeys of touches with windows of their own, by hand", "[attr
   for (const ChannelReport& channel : report.channels) {
     INFO(channel.name);
     CHECK(channel.alone.journeys == (channel.name == "a" ? 1 : channel.name == "b" ? 2 : 0));
-  }
-}
-
-// The rules of docs/attribution.md and docs/touches.md, read literally.
-struct Touch {
-  int id, user;
-  std::int64_t time;
-  std::string channel, what;
-  bool converted = false, quiet = false;  // in a journey of that sort
-};
-
-struct Naive {
-  std::vector<Touch> touches;                       // in time order
-  std::vector<std::pair<int, std::int64_t>> sales;  // user and time, in time order
-  std::int64_t window;
-  std::map<std::string, std::int64_t> of_event, of_channel;  // windows
-  std::set<std::string> excluded, excluded_events, kept_events;
-
-  struct Row {
-    double last = 0, first = 0, linear = 0;
-    std::size_t path_length = 0;
-    bool operator==(const Row&) const = default;
-  };
-  std::vector<Row> rows;  // by id
-  std::vector<std::pair<std::set<std::string>, bool>> fit;
-
-  std::int64_t reach(const Touch& touch) const {
-    const auto event = of_event.find(touch.what), channel = of_channel.find(touch.channel);
-    if (event != of_event.end() && channel != of_channel.end()) return std::min(event->second, channel->second);
-    if (event != of_event.end()) return event->second;
-    return channel != of_channel.end() ? channel->second : window;
-  }
-
-  // Of the touches that reach a moment, those that share what comes of it.
-  std::vector<const Touch*> sharing(const std::vector<Touch*>& reaching) const {
-    std::vector<const Touch*> some, all;
-    for (const Touch* touch : reaching) {
-      all.push_back(touch);
-      if (!excluded.contains(touch->channel) && !excluded_events.contains(touch->what)) some.push_back(touch);
-    }
-    return some.empty() ? all : some;
-  }
-
-  void observe(const std::vector<const Touch*>& journey, bool converted) {
-    std::set<std::string> channels;
-    for (const Touch* touch : journey) channels.insert(touch->channel);
-    fit.emplace_back(channels, converted);
-  }
-
-  void run() {
-    rows.resize(touches.size());
-    for (const auto& [user, time] : sales) {
-      std::vector<Touch*> reaching;
-      for (Touch& touch : touches)
-        if (touch.user == user && touch.time <= time && touch.time >= time - reach(touch)) reaching.push_back(&touch);
-      for (Touch* touch : reaching) touch->converted = true;
-      const std::vector<const Touch*> journey = sharing(reaching);
-      if (journey.empty()) continue;
-      observe(journey, true);
-      for (const Touch* touch : journey) {
-        Row& row = rows[static_cast<std::size_t>(touch->id)];
-        row.linear = std::min(1.0, row.linear + 1.0 / static_cast<double>(journey.size()));
-        if (touch == journey.back()) row.last = 1;
-        if (touch == journey.front()) row.first = 1;
-        row.path_length = std::max(row.path_length, journey.size());
-      }
-    }
-    for (std::size_t end = touches.size(); end-- > 0;) {
-      const Touch& last = touches[end];
-      if (last.converted || last.quiet) continue;
-      std::vector<Touch*> reaching;
-      for (std::size_t t = end + 1; t-- > 0;) {
-        Touch& touch = touches[t];
-        if (touch.user != last.user || touch.quiet || touch.converted) continue;
-        if (touch.time >= last.time - reach(touch)) reaching.insert(reaching.begin(), &touch);
-      }
-      for (Touch* touch : reaching) touch->quiet = true;
-      observe(sharing(reaching), false);
-    }
-  }
-};
-
-std::map<std::string, std::int64_t> some_windows(std::mt19937& random, const std::vector<const char*>& names,
-                                                 std::vector<OwnWindow>& option) {
-  std::map<std::string, std::int64_t> windows;
-  for (const char* name : names) {
-    if (random() % 3 == 0) continue;
-    windows[name] = static_cast<std::int64_t>(10 * (1 + random() % 20));
-    option.push_back({name, windows[name]});
-  }
-  return windows;
-}
-
-// Several users with few touches each, in ties and out of order, bunched and far apart.
-Naive random_world(unsigned seed, AttributionFolder& folder, AttributeOptions& options) {
-  std::mt19937 random(seed);
-  const auto draw = [&](unsigned n) { return static_cast<int>(random() % n); };
-  Naive world;
-  const std::vector<const char*> channels = {"direct", "search", "display", "email", "social"};
-  const std::vector<const char*> events = {"click", "view", "tap"};
-  std::string clicks = "id,user,time,advertiser,channel,what\n", sales = "user,time,advertiser\n";
-  const auto add = [&](int user, std::int64_t time, const char* channel, const char* what) {
-    world.touches.push_back({static_cast<int>(world.touches.size()), user, time, channel, what});
-    clicks += fmt::format("{},u{},{},a,{},{}\n", world.touches.size() - 1, user, time, channel, what);
-  };
-  for (int touch = 0; touch < 60; ++touch)
-    add(draw(6), 1000 + draw(40) * 10, channels[static_cast<std::size_t>(draw(draw(2) == 0 ? 2 : 5))],
-        events[static_cast<std::size_t>(draw(3))]);
-  for (const char* channel : channels) add(9, 1000, channel, "view");  // all of them occur
-  for (const char* event : events) add(9, 1000, "direct", event);
-  const bool one_log = draw(2) == 0;
-  for (int sale = 0; sale < 12; ++sale) {
-    world.sales.emplace_back(draw(7), 1000 + draw(50) * 10);
-    const auto& [user, time] = world.sales.back();
-    sales += fmt::format("u{},{},a\n", user, time);
-    if (one_log) clicks += fmt::format("-1,u{},{},a,,buy\n", user, time);
-  }
-  options = folder.options(clicks, sales);
-  if (one_log) options.conversions = {}, options.conversion_event = "buy";
-  options.event = "what";
-  options.window = world.window = 10 * (1 + draw(20));
-  options.mechanisms = {"last", "first", "linear", "shapley"};
-  options.keep = {"id"};
-  options.click_events = {};
-  if (draw(4) > 0) {
-    world.of_event = some_windows(random, events, options.click_events);
-    world.of_channel = some_windows(random, channels, options.lookback);
-  }
-  for (const char* event : events)
-    if (!world.of_event.contains(event)) options.click_events.push_back({event});
-  for (const char* channel : {"direct", "email"})
-    if (draw(3) == 0) world.excluded.insert(channel);
-  if (draw(2) == 0) world.excluded_events.insert("view");
-  if (draw(2) == 0) world.kept_events = {"click", "tap"};
-  options.exclude_channels.assign(world.excluded.begin(), world.excluded.end());
-  options.exclude_events.assign(world.excluded_events.begin(), world.excluded_events.end());
-  options.keep_events.assign(world.kept_events.begin(), world.kept_events.end());
-  std::ranges::stable_sort(world.touches, {}, &Touch::time);
-  std::ranges::stable_sort(world.sales, {}, &std::pair<int, std::int64_t>::second);
-  world.run();
-  return world;
-}
-
-void check_rows(const Naive& world, const std::string& file) {
-  std::vector<std::string> lines = attribution_lines(file);
-  const auto kept = std::ranges::count_if(world.touches, [&](const Touch& touch) {
-    return world.kept_events.empty() || world.kept_events.contains(touch.what);
-  });
-  REQUIRE(lines.size() == static_cast<std::size_t>(kept) + 1);
-  lines.erase(lines.begin());
-  for (const std::string& line : lines) {
-    INFO(line);
-    std::vector<double> fields;
-    std::istringstream text(line);
-    for (std::string field; std::getline(text, field, ',');) fields.push_back(std::strtod(field.c_str(), nullptr));
-    REQUIRE(fields.size() == 6);
-    const Naive::Row& row = world.rows[static_cast<std::size_t>(fields[0])];
-    CHECK(fields[1] == row.last);
-    CHECK(fields[2] == row.first);
-    CHECK(fields[3] == Approx(row.linear).margin(1e-6));
-    CHECK(fields[5] == static_cast<double>(row.path_length));
-  }
-}
-
-void check_fit(const Naive& world, const std::string& file) {
-  std::map<std::string, std::uint32_t> numbers;
-  for (const auto& [channels, converted] : world.fit)
-    for (const std::string& channel : channels) numbers.emplace(channel, 0);
-  std::uint32_t next = 0;
-  for (auto& [name, number] : numbers) number = next++;
-  CoalitionTable table(next);
-  for (const auto& [channels, converted] : world.fit) {
-    std::vector<std::uint32_t> numbered;
-    for (const std::string& channel : channels) numbered.push_back(numbers.at(channel));
-    table.add(numbered, converted);
-  }
-  const std::vector<double> values = fit_shapley(table).values;
-  const auto json = nlohmann::json::parse(read_file(file));
-  CHECK(json["journeys"] == table.total().journeys);
-  CHECK(json["conversions"] == table.total().conversions);
-  REQUIRE(json["channels"].size() == numbers.size());
-  if (table.total().conversions == 0 || table.total().conversions == table.total().journeys) return;
-  for (const auto& [name, number] : numbers) {
-    INFO(name);
-    CHECK(json["channels"][number]["channel"] == name);
-    CHECK(json["channels"][number]["journeys_alone"] == table.singles()[number].journeys);
-    CHECK(json["channels"][number]["shapley"].get<double>() == Approx(values[number]).margin(1e-12));
-  }
-}
-
-TEST_CASE("journeys of random logs are those of the documented rule", "[attribution]") {
-  for (unsigned seed = 1; seed <= 150; ++seed) {
-    INFO("seed " << seed);
-    AttributionFolder folder;
-    AttributeOptions o;
-    const Naive world = random_world(seed, folder, o);
-    if (seed % 8 == 1) {
-      expect_same_on_disk(o, folder);
-    } else {
-      o.out = folder.path("memory");
-      attribute(o);
-    }
-    check_rows(world, folder.path("memory/train.csv"));
-    check_fit(world, folder.path("memory/channel_model.json"));
   }
 }
 
