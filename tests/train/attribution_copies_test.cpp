@@ -57,6 +57,11 @@ TEST_CASE("ids tell conversions of one moment apart", "[attribution]") {
   // A second file without ids may hold the same again.
   o.conversions.push_back(folder.write("more.csv", "time,user,advertiser\n20,u,a\n"));
   CHECK(expect_same_on_disk(o, folder).copies.conversions == 1);
+  // The one with an id may come second as well: the other's id is not known.
+  o = folder.options(kOneClick, "time,user,advertiser\n20,u,a\n");
+  o.conversions.push_back(folder.write("more.csv", "time,user,advertiser,conversion_id\n20,u,a,1\n"));
+  o.mechanisms = {"last"};
+  CHECK(expect_same_on_disk(o, folder).copies.conversions == 1);
 }
 
 TEST_CASE("an event log's conversions and clicks are looked at, too", "[attribution]") {

@@ -78,6 +78,15 @@ TEST_CASE("clicks that an earlier conversion took are a reason of their own", "[
   CHECK_THAT(summary(report), Contains("\n  1 whose clicks belong to an earlier conversion, by --restart\n"));
   o.restart = false;
   CHECK(expect_same_on_disk(o, folder).unmatched.used_before == 0);
+  // Exactly the window after its click, and a microsecond more.
+  o = folder.options("time,user,advertiser\n50,u,a\n", "time,user,advertiser\n60,u,a\n3650,u,a\n3650.000001,u,a\n");
+  o.mechanisms = {"last"};
+  o.window = 3600;
+  o.restart = true;
+  const UnmatchedReport border = expect_same_on_disk(o, folder).unmatched;
+  CHECK(border.used_before == 1);
+  CHECK(border.before_window == 1);
+  CHECK(border.median_gap == 3601);  // rounded up
 }
 
 // Conversions whose clock is `hours` behind that of the clicks, each `lag` after its click.
