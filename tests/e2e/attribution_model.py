@@ -1,7 +1,7 @@
-"""The rules of docs/attribution.md, written a second time and for clarity alone: what `mal_data attribute` must write for a
-small log. Knows nothing of the C++ code. Times are integers (microseconds), a log is a list of dicts.
+"""The rules of docs/attribution.md and docs/touches.md, written a second time and for clarity alone: what `mal_data attribute`
+must write for a small log. Knows nothing of the C++ code. Times are integers (microseconds), a log is a list of dicts.
 
-  click       time, user, key, channel, group      in input order; group: (user, key), or the journey that the input names
+  click       time, user, key, channel, group, event   in input order; group: (user, key), or the journey that the input names
   conversion  time, group
 """
 import itertools
@@ -14,14 +14,30 @@ RULES = ("last", "first", "linear", "time_decay", "position")
 FITTED = ("shapley", "markov", "logistic")
 
 
-def journeys_of(clicks, conversions, window, restart, until=None):
-    """[(clicks, conversion time)], and the number of conversions without a click. Clicks of a journey: t - window <= time <= t."""
+class Touches:
+    """Which clicks share a conversion (docs/touches.md)."""
+
+    def __init__(self, window=30 * DAY, event_windows=None, lookback=None, exclude_channels=(), exclude_events=()):
+        self.window, self.event_windows, self.lookback = window, event_windows or {}, lookback or {}
+        self.exclude_channels, self.exclude_events = exclude_channels, exclude_events
+
+    def reaches(self, click, time):
+        own = [w[name] for w, name in ((self.event_windows, click.get("event")), (self.lookback, click["channel"])) if name in w]
+        return time - min(own, default=self.window) <= click["time"] <= time
+
+    def sharing(self, touches):
+        some = [c for c in touches if c["channel"] not in self.exclude_channels and c.get("event") not in self.exclude_events]
+        return some or touches
+
+
+def journeys_of(clicks, conversions, rule, restart, until=None):
+    """[(clicks that reach it, conversion time)], and the number of conversions without a click."""
     converting, without = [], 0
     for group, ends in grouped(conversions, until).items():
         own = in_time_order([c for c in clicks if c["group"] == group and (until is None or c["time"] < until)])
         taken = set()
         for end in sorted(ends):
-            touches = [c for c in own if end - window <= c["time"] <= end and not (restart and c["number"] in taken)]
+            touches = [c for c in own if rule.reaches(c, end) and not (restart and c["number"] in taken)]
             taken.update(c["number"] for c in own if c["time"] <= end)  # of --restart: an earlier conversion is a border
             if touches:
                 converting.append((touches, end))
@@ -42,8 +58,8 @@ def in_time_order(clicks):
     return sorted(clicks, key=lambda c: (c["time"], c["number"]))
 
 
-def quiet_journeys(clicks, converting, window, until):
-    """Clicks in no converting journey: a group's last one closes a journey that reaches back over one window, and so on."""
+def quiet_journeys(clicks, converting, rule, until):
+    """Clicks in no converting journey: a group's last one closes a journey of those that reach it, the last of the rest the next."""
     busy = {c["number"] for touches, _ in converting for c in touches}
     groups = {}
     for click in in_time_order(clicks):
@@ -52,8 +68,9 @@ def quiet_journeys(clicks, converting, window, until):
     quiet = []
     for own in groups.values():
         while own:
-            quiet.append([c for c in own if c["time"] >= own[-1]["time"] - window])
-            own = own[:-len(quiet[-1])]
+            end = own[-1]["time"]
+            quiet.append([c for c in own[:-1] if rule.reaches(c, end)] + own[-1:])
+            own = [c for c in own if c not in quiet[-1]]
     return quiet
 
 
@@ -132,17 +149,19 @@ def shares(mechanism, touches, end, half_life, values):
     return [w / total for w in weights] if total > 0 else [1 / n] * n
 
 
-def attribute(clicks, conversions, mechanisms, *, window=30 * DAY, restart=False, half_life=7 * DAY, test_from=None,
-              test_to=None, gap=0, train_labels="final", logistic=None):
+def attribute(clicks, conversions, mechanisms, *, rule=Touches(), restart=False, half_life=7 * DAY, test_from=None,
+              test_to=None, gap=0, train_labels="final", keep_events=None, logistic=None):
     """What the files hold: rows of train.csv and test.csv as (click, credits, path length), and the counts.
 
     logistic: its values by channel, as the run under test printed them (its bags are random); None: nothing is fitted."""
-    converting, without = journeys_of(clicks, conversions, window, restart)
+    reaching, without = journeys_of(clicks, conversions, rule, restart)
+    converting = [(rule.sharing(touches), end) for touches, end in reaching]
     values, learned, paths = {}, True, []
     if any(m in FITTED for m in mechanisms):
-        known, _ = journeys_of(clicks, conversions, window, restart, test_from)
-        quiet = quiet_journeys(clicks, known, window, test_from)
-        paths = [([c["channel"] for c in touches], 1) for touches, _ in known] + [([c["channel"] for c in q], 0) for q in quiet]
+        known, _ = journeys_of(clicks, conversions, rule, restart, test_from)
+        quiet = quiet_journeys(clicks, known, rule, test_from)
+        paths = [([c["channel"] for c in rule.sharing(touches)], won)
+                 for touches, won in [(t, 1) for t, _ in known] + [(q, 0) for q in quiet]]
         learned = 0 < sum(won for _, won in paths) < len(paths)
         if learned:
             values = {"shapley": shapley_values(paths), "markov": markov_values(paths), "logistic": logistic or {}}
@@ -160,6 +179,8 @@ def attribute(clicks, conversions, mechanisms, *, window=30 * DAY, restart=False
                 credit[click["number"]][m] += split[k]
     train, test = [], []
     for click in in_time_order(clicks):
+        if keep_events is not None and click["event"] not in keep_events:
+            continue
         row = (click, [min(1.0, x) for x in credit[click["number"]]], length[click["number"]])
         if test_from is None or click["time"] < test_from - gap:
             train.append(row)

@@ -73,15 +73,17 @@ class Log:
         self.clicks = [self.click() for _ in range(r.randint(1, 80))]
         for number, click in enumerate(self.clicks):
             click["number"] = number
-        self.args, self.options = [], {}
+        self.args, self.options, self.touches = [], {}, {}
+        self.click_event = "pv"
         self.choose_options()
+        self.options["rule"] = model.Touches(**self.touches)
 
     def time(self):
         return START + self.r.randrange(self.span) * self.step
 
     def click(self):
         return {"time": self.time(), "user": self.r.choice(self.users), "key": self.r.choice(self.keys),
-                "channel": self.r.choice(self.channels)}
+                "channel": self.r.choice(self.channels), "event": "pv"}
 
     def set(self, name, value, *args):
         self.options[name] = value
@@ -92,7 +94,9 @@ class Log:
         self.mechanisms = r.sample(model.RULES, r.randint(1, len(model.RULES))) + r.sample(model.FITTED, r.randint(0, 3))
         whole = lambda steps: math.ceil(steps * self.step / SECOND) * SECOND
         window = whole(r.choice([1, 3, self.span // 4, self.span]))
-        self.set("window", window, "--window", duration(window))
+        self.touches["window"] = window
+        self.args += ["--window", duration(window)]
+        self.choose_touches(whole)
         if r.random() < 0.3:
             self.set("restart", True, "--restart")
         if r.random() < 0.5:
@@ -102,6 +106,32 @@ class Log:
             self.choose_split(whole)
         self.memory = r.choice(["1GiB", "1"])
         self.args += ["--memory", self.memory, "--mechanisms", ",".join(self.mechanisms)]
+
+    def choose_touches(self, whole):
+        """Windows of some clicks alone, and clicks that share no conversion."""
+        r = self.r
+        window = lambda: whole(r.choice([1, 2, 5, self.span // 3, self.span]))
+        present = sorted({c["channel"] for c in self.clicks})
+        some = lambda names: r.sample(names, r.randint(1, len(names)))
+        if r.random() < 0.3:
+            self.touches["lookback"] = {c: window() for c in some(present)}
+            self.args += ["--lookback", ",".join(f"{c}={duration(w)}" for c, w in self.touches["lookback"].items())]
+        if r.random() < 0.3:
+            self.touches["exclude_channels"] = some(present)
+            self.args += ["--exclude-channel", ",".join(self.touches["exclude_channels"])]
+        if self.form != "events" or r.random() < 0.3:
+            return
+        for click in self.clicks:
+            click["event"] = r.choice(["pv", "view", "view"])
+        events = sorted({c["event"] for c in self.clicks})
+        self.touches["event_windows"] = {e: window() for e in events if r.random() < 0.7}
+        self.click_event = ",".join(e + (f"={duration(w)}" if (w := self.touches["event_windows"].get(e)) else "") for e in events)
+        if r.random() < 0.4:
+            self.touches["exclude_events"] = [r.choice(events)]
+            self.args += ["--exclude-event", *self.touches["exclude_events"]]
+        if r.random() < 0.4:
+            self.set("keep_events", [r.choice(events)])
+            self.args += ["--keep-events", *self.options["keep_events"]]
 
     def choose_split(self, whole):
         r, times = self.r, sorted({c["time"] for c in self.clicks})
@@ -151,13 +181,13 @@ class Log:
     def write_events(self):
         conversions = self.user_conversions()
         other = [self.click() for _ in range(self.r.randint(0, 9))]
-        events = [{**e, "what": what, "channel": e.get("channel", ""), "number": e.get("number", "")}
+        events = [{**e, "what": e["event"] if what == "pv" else what, "channel": e.get("channel", ""), "number": e.get("number", "")}
                   for what, some in (("pv", self.clicks), ("buy", conversions), ("fav", other)) for e in some]
         rows = self.rows(events)
         # Clicks keep their order, others come between them.
         order = sorted(range(len(rows)), key=lambda i: (self.clicks[i]["place"] if i < len(self.clicks) else self.r.random()))
         files = write_parts(self.r, "log", ["number", "what", "user", "key", "time", "channel"], [rows[i] for i in order])
-        self.args += ["--in", *files, "--key", "key", "--event", "what", "--click-event", "pv", "--conversion-event", "buy"]
+        self.args += ["--in", *files, "--key", "key", "--event", "what", "--click-event", self.click_event, "--conversion-event", "buy"]
         return conversions
 
     def write_criteo(self):
@@ -254,8 +284,14 @@ def run(seed):
     split = log.options.get("test_from")
     LAST[:] = command = [BINARY, "attribute", "--out", "samples", *log.args]
     process = subprocess.run(command, capture_output=True, text=True)
-    if split is not None and not any(split <= c["time"] < log.options.get("test_to", math.inf) for c in log.clicks):
-        assert process.returncode == 1 and "test" in process.stderr, f"no click in the test period, and no error: {process.stderr}"
+    kept = [c for c in log.clicks if c["event"] in log.options.get("keep_events", [c["event"]])]
+    bound = math.inf if split is None else split - log.options.get("gap", 0)
+    periods = {"train": any(c["time"] < bound for c in kept)}
+    if split is not None:
+        periods["test"] = any(split <= c["time"] < log.options.get("test_to", math.inf) for c in kept)
+    if not all(periods.values()):
+        assert process.returncode in (1, 2) and any(name in process.stderr for name, rows in periods.items() if not rows), \
+            f"a period without rows, and no error: {process.stderr}"
         return None
     assert process.returncode == 0, process.stderr
     return log, check(log, conversions, "samples")
@@ -278,11 +314,12 @@ def main():
                 continue
             log, want = result
             several = want["counts"]["journeys"] > 1 and want["counts"]["longest_journey"] > 1
-            for name in [log.form, *log.mechanisms, *log.options, f"memory {log.memory}", *(["truncate"] if hasattr(log, "truncated") else []),
+            for name in [log.form, *log.mechanisms, *log.options, *log.touches, f"memory {log.memory}", *(["truncate"] if hasattr(log, "truncated") else []),
                          *(["several journeys"] if several else []), *(["a fit"] if want["learned"] and want["values"] else [])]:
                 seen[name] = seen.get(name, 0) + 1
     if logs >= 300:  # the logs have to try everything, or agreement says little
         for name in [*model.RULES, *model.FITTED, "csv", "events", "criteo", "journeys", "restart", "gap", "test_to", "train_labels", "truncate",
+                     "lookback", "exclude_channels", "event_windows", "exclude_events", "keep_events",
                      "memory 1", "memory 1GiB", "several journeys", "a fit"]:
             assert seen.get(name, 0) >= 10, f"only {seen.get(name, 0)} of {logs} logs have '{name}'"
     print(f"{logs} random logs agree with the rules of docs/attribution.md:", ", ".join(f"{n} {c}" for n, c in sorted(seen.items())))
