@@ -96,16 +96,30 @@ void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeRep
   report.first_key = counts.first_key;
 }
 
+void check_fit(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms) {
+  if (options.format != "journeys") return;
+  for (const NamedMechanism& named : mechanisms)
+    if (named.mechanism == Mechanism::additive_hazard)
+      fail_usage(
+          "{}: additive_hazard is fitted to the time from a touch to the conversion, which --format journeys does not "
+          "have: a conversion counts as of the time of its last touch; leave it out, or give a --channel-model",
+          named.name);
+}
+
 // A given model is read, and refused, before any of the log is.
 std::optional<ChannelModel> given_model(const AttributeOptions& options,
                                         const std::vector<NamedMechanism>& mechanisms) {
-  if (options.channel_model.empty()) return std::nullopt;
+  if (options.channel_model.empty()) {
+    check_fit(options, mechanisms);
+    return std::nullopt;
+  }
   std::vector<Mechanism> wanted;
   for (const NamedMechanism& named : mechanisms)
     if (needs_fit(named.mechanism)) wanted.push_back(named.mechanism);
   if (wanted.empty())
-    fail_usage("--channel-model {}: no mechanism is data-driven; ask for mta, shapley, markov or logistic",
-               options.channel_model);
+    fail_usage(
+        "--channel-model {}: no mechanism is data-driven; ask for mta, shapley, markov, logistic or additive_hazard",
+        options.channel_model);
   return read_channel_model(options.channel_model, wanted);
 }
 
@@ -144,6 +158,11 @@ class Clicks {
   std::optional<MemoryLog> in_memory_;
   std::optional<ClickParts> parts_;
 };
+
+// Just after the last event of the log.
+std::int64_t watched_until(const LogCounts& counts) {
+  return 1 + (counts.conversions > 0 ? std::max(counts.last_time, counts.last_conversion) : counts.last_time);
+}
 
 // Fitted on this log, or given; and where fitted, written beside the samples. Empty without a data-driven mechanism.
 ChannelModel channel_model(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
@@ -215,13 +234,16 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   const FitOptions fit = {.rule = rule,
                           .until = report.split ? report.test_start : kForever,
                           .seed = options.seed,
-                          .exact_channels = options.exact_channels};
+                          .exact_channels = options.exact_channels,
+                          .watched_until = watched_until(clicks.target().counts())};
   ChannelReporting channels(options, mechanisms, clicks.all(), fit);
   const ChannelModel model =
       channel_model(options, mechanisms, given, fit, clicks, channels.bootstrap(), folder.path(), report);
   parameters.channel_values = model.values(Mechanism::shapley);
   parameters.markov_values = model.values(Mechanism::markov);
   parameters.logistic_values = model.values(Mechanism::logistic);
+  parameters.hazard_effects = model.values(Mechanism::additive_hazard);
+  parameters.hazard_delay_seconds = model.hazard_delay_seconds;
   report.known_labels = options.train_labels == "known";
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
 

@@ -154,6 +154,7 @@ struct AttributeReport {
   std::vector<MechanismReport> mechanisms;
   std::string by;                              // the column of the slices
   std::vector<SliceReport> slices;             // of --by, by falling number of clicks
+  double fit_delay_seconds = 0;                // of additive_hazard; 0: not fitted
   bool fitted = false, fit_exact = true;       // fitted: here or, with a given model, before
   std::vector<std::string> fitted_mechanisms;  // in the order of ChannelReport::values
   CoalitionCount fit_total;                    // journeys the fit saw, and those that converted

@@ -109,10 +109,14 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command.add_option("--out", o.out, "Folder to write train.csv, test.csv and attribution.json to")->required();
   command
       .add_option("--mechanisms", o.mechanisms,
-                  "last, first, linear, time_decay, position, j_shaped, inverse_j, shapley, markov, logistic, mta")
+                  "last, first, linear, time_decay, position, j_shaped, inverse_j, shapley, markov, logistic, "
+                  "additive_hazard, mta")
       ->delimiter(',')
       ->capture_default_str();
-  command.add_option("--mta", o.mta, "The data-driven mechanism that mta stands for: shapley, markov, logistic")
+  command
+      .add_option("--mta", o.mta,
+                  "The data-driven mechanism that mta stands for: shapley, markov, logistic, "
+                  "additive_hazard")
       ->capture_default_str();
   command.add_option("--markov-order", o.markov_order, "Channels that markov's totals look back on")
       ->capture_default_str();

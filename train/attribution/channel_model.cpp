@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <unordered_map>
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/attribution/additive_hazard.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/logistic.h"
 #include "train/attribution/shapley.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 
@@ -20,14 +21,15 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
-constexpr std::uint32_t kUnseen = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kUnseen = HazardCollector::kNoChannel;
+constexpr const char* kDelay = "additive_hazard_delay_seconds";
 
 bool wants(const std::vector<Mechanism>& wanted, Mechanism mechanism) {
   return std::ranges::find(wanted, mechanism) != wanted.end();
 }
 
 std::vector<Mechanism> fitted_kinds() {
-  return {Mechanism::shapley, Mechanism::markov, Mechanism::logistic};
+  return {Mechanism::shapley, Mechanism::markov, Mechanism::logistic, Mechanism::additive_hazard};
 }
 
 }  // namespace
@@ -52,6 +54,7 @@ ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& w
       options_(options),
       number_(channels.size(), kUnseen) {
   if (wants(wanted, Mechanism::markov)) markov_.emplace();
+  if (wants(wanted, Mechanism::additive_hazard)) hazard_.emplace();
 }
 
 std::span<const std::uint32_t> ChannelFit::numbered(std::span<const std::uint32_t> journey_channels) {
@@ -73,6 +76,7 @@ void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
     coalitions_.add(channels, converted);
     if (markov_) markov_->add(channels, converted);
   });
+  if (hazard_) hazard_->observe(log, order, options_.rule, std::min(options_.until, options_.watched_until));
 }
 
 void ChannelFit::add(std::span<const std::uint32_t> channels, const CoalitionCount& journeys) {
@@ -93,6 +97,8 @@ std::vector<std::string> ChannelFit::renumber_by_name() {
   }
   coalitions_.renumber(number);
   if (markov_) markov_->renumber(number);
+  for (std::uint32_t& of_channel : number_)
+    if (of_channel != kUnseen) of_channel = number[of_channel];
   return names;
 }
 
@@ -122,6 +128,17 @@ void fit_mechanisms(const CoalitionTable& coalitions, const MarkovChain* markov,
   }
 }
 
+// Where nothing can be learned, 0 as the others are.
+FittedMechanism ChannelFit::fit_hazard(ChannelModel& model) const {
+  model.hazard_delay_seconds = static_cast<double>(options_.rule.window) / double{kSecond};
+  if (model.total.conversions == 0 || model.total.conversions == model.total.journeys)
+    return {Mechanism::additive_hazard, std::vector<double>(model.channels.size(), 0.0)};
+  const auto channels = static_cast<std::uint32_t>(model.channels.size());
+  AdditiveHazard hazard = fit_additive_hazard(hazard_->sample(number_), channels);
+  model.hazard_delay_seconds = hazard.delay_seconds;
+  return {Mechanism::additive_hazard, std::move(hazard.effects)};
+}
+
 ChannelModel ChannelFit::model() {
   ChannelModel model;
   model.channels = renumber_by_name();
@@ -129,6 +146,7 @@ ChannelModel ChannelFit::model() {
   model.total = coalitions_.total();
   model.coalitions = coalitions_.coalitions().size();
   fit_mechanisms(coalitions_, markov_ ? &*markov_ : nullptr, shapley_, logistic_, options_, model);
+  if (hazard_) model.mechanisms.push_back(fit_hazard(model));
   return model;
 }
 
@@ -142,10 +160,10 @@ std::string channel_model_json(const ChannelModel& model) {
     entry["conversions_alone"] = model.alone[c].conversions;
     channels.push_back(entry);
   }
-  const ordered_json json = {{"format", kFormat},
-                             {"journeys", model.total.journeys},
-                             {"conversions", model.total.conversions},
-                             {"channels", channels}};
+  ordered_json json = {
+      {"format", kFormat}, {"journeys", model.total.journeys}, {"conversions", model.total.conversions}};
+  if (model.hazard_delay_seconds > 0) json[kDelay] = model.hazard_delay_seconds;
+  json["channels"] = channels;
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -164,6 +182,7 @@ ChannelModel read_channel_model(const std::string& path, const std::vector<Mecha
         fail("{}: it has no values of '{}'; attribute with --mechanisms {} fits and writes them", path, name, name);
       if (known) model.mechanisms.push_back({kind, {}});
     }
+    if (json.contains(kDelay)) model.hazard_delay_seconds = json.at(kDelay).get<double>();
     for (const ordered_json& entry : channels) {
       model.channels.push_back(entry.at("channel").get<std::string>());
       model.alone.push_back(
@@ -176,6 +195,8 @@ ChannelModel read_channel_model(const std::string& path, const std::vector<Mecha
   } catch (const ordered_json::exception&) {
     fail("{}: it is no channel model as attribute writes it (channel_model.json)", path);
   }
+  if (!model.values(Mechanism::additive_hazard).empty() && !(model.hazard_delay_seconds > 0))
+    fail("{}: {} has to be a number of seconds above 0", path, kDelay);
   std::vector<std::string> names = model.channels;
   std::ranges::sort(names);
   if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
@@ -190,6 +211,7 @@ ChannelModel model_for_log(const ChannelModel& model, const Interner& channels) 
   result.total = model.total;
   result.coalitions = model.coalitions;
   result.exact = model.exact;
+  result.hazard_delay_seconds = model.hazard_delay_seconds;
   for (const FittedMechanism& fitted : model.mechanisms) result.mechanisms.push_back({fitted.mechanism, {}});
   for (std::uint32_t c = 0; c < channels.size(); ++c) {
     result.channels.push_back(channels.name(c));

@@ -10,6 +10,7 @@
 
 #include "train/attribution/click_log.h"
 #include "train/attribution/coalitions.h"
+#include "train/attribution/hazard_sample.h"
 #include "train/attribution/journeys.h"
 #include "train/attribution/markov.h"
 #include "train/attribution/mechanisms.h"
@@ -28,8 +29,9 @@ struct ChannelModel {
   std::vector<CoalitionCount> alone;  // one a channel: journeys that touch no other
   CoalitionCount total;               // journeys of the fit
   std::uint64_t coalitions = 0;
-  bool exact = true;        // shapley: not sampled
-  std::vector<bool> known;  // of model_for_log alone: false of a channel that the model does not have
+  bool exact = true;                // shapley: not sampled
+  double hazard_delay_seconds = 0;  // additive_hazard; 0: not fitted
+  std::vector<bool> known;          // of model_for_log alone: false of a channel that the model does not have
 
   const std::vector<double>& values(Mechanism mechanism) const;  // empty if it was not fitted
   // False where every journey of the fit converts, or none does: then no channel makes a difference that could be seen,
@@ -42,6 +44,7 @@ struct FitOptions {
   std::int64_t until = 0;  // clicks and conversions before it alone are seen
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
+  std::int64_t watched_until = 0;  // additive_hazard: just after the last event of the log
 };
 
 // Fits each of `wanted` that is data-driven, once. The model depends on the journeys before `until` and the names of
@@ -58,6 +61,7 @@ class ChannelFit {
  private:
   std::span<const std::uint32_t> numbered(std::span<const std::uint32_t> journey_channels);
   std::vector<std::string> renumber_by_name();
+  FittedMechanism fit_hazard(ChannelModel& model) const;
 
   const Interner& channels_;
   bool shapley_, logistic_;
@@ -68,6 +72,7 @@ class ChannelFit {
   std::vector<std::uint32_t> scratch_;
   CoalitionTable coalitions_;
   std::optional<MarkovChain> markov_;
+  std::optional<HazardCollector> hazard_;
 };
 
 // Fits shapley, markov (a chain is given) and logistic to journeys whose channels are numbered as model.channels.

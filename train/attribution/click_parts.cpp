@@ -75,8 +75,7 @@ void ClickParts::add_conversion(const ReadConversion& conversion, std::string_vi
   PartFile& file = files_[part_of(user)];
   file.put(conversion.place);
   file.put(conversion.has_id);
-  counts_.value.add(conversion.value);
-  ++counts_.conversions;
+  counts_.add_conversion(conversion.time, conversion.value);
 }
 
 void ClickParts::add_named(const NamedRow& row, const ReadClick* click) {
@@ -93,13 +92,13 @@ void ClickParts::finish() {
       if (outcome.kept_from) put_time(kKeptFrom | kNamed, *outcome.kept_from, 0, outcome.user, key);
       if (!outcome.conversion) return;
       put_time(kConversion | kNamed, *outcome.conversion, outcome.value, outcome.user, key);
-      counts_.value.add(outcome.value);
-      ++counts_.conversions;
+      counts_.add_conversion(*outcome.conversion, outcome.value);
     };
     names_->resolve(put, touches);
     if (names_->layout().truncate > 0) {
       touches.conversions = counts_.conversions;
       touches.value = counts_.value;
+      touches.last_conversion = counts_.last_conversion;
       counts_ = touches;
     }
     names_.reset();

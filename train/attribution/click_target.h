@@ -62,6 +62,13 @@ struct LogCounts {
   std::int64_t first_time = 0, last_time = 0;  // of the clicks
   std::string first_user, first_key;           // of the first click that was read; empty where clicks have a name
 
+  std::int64_t last_conversion = 0;  // its time
+
+  void add_conversion(std::int64_t time, double its_value) {
+    last_conversion = conversions == 0 ? time : std::max(last_conversion, time);
+    value.add(its_value);
+    ++conversions;
+  }
   void add_click(std::int64_t time) {
     first_time = clicks == 0 ? time : std::min(first_time, time);
     last_time = clicks == 0 ? time : std::max(last_time, time);

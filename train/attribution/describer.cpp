@@ -141,6 +141,7 @@ void Describer::add_slices(const ClickLog& log, const Credits& credits) {
 void Describer::describe_channels(const ChannelModel& model) {
   report_.fitted = true;
   report_.fit_exact = model.exact;
+  report_.fit_delay_seconds = model.hazard_delay_seconds;
   report_.fit_total = model.total;
   report_.fit_coalitions = model.coalitions;
   report_.fit_learned = model.learned();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "train/attribution/additive_hazard.h"
 #include "train/config/suggest.h"
 #include "train/data/time_text.h"
 
@@ -14,16 +15,18 @@ namespace mal {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mechanism>, 10> kMechanisms = {{{"last", Mechanism::last},
-                                                                                 {"first", Mechanism::first},
-                                                                                 {"linear", Mechanism::linear},
-                                                                                 {"time_decay", Mechanism::time_decay},
-                                                                                 {"position", Mechanism::position},
-                                                                                 {"j_shaped", Mechanism::j_shaped},
-                                                                                 {"inverse_j", Mechanism::inverse_j},
-                                                                                 {"shapley", Mechanism::shapley},
-                                                                                 {"markov", Mechanism::markov},
-                                                                                 {"logistic", Mechanism::logistic}}};
+constexpr std::array<std::pair<std::string_view, Mechanism>, 11> kMechanisms = {
+    {{"last", Mechanism::last},
+     {"first", Mechanism::first},
+     {"linear", Mechanism::linear},
+     {"time_decay", Mechanism::time_decay},
+     {"position", Mechanism::position},
+     {"j_shaped", Mechanism::j_shaped},
+     {"inverse_j", Mechanism::inverse_j},
+     {"shapley", Mechanism::shapley},
+     {"markov", Mechanism::markov},
+     {"logistic", Mechanism::logistic},
+     {"additive_hazard", Mechanism::additive_hazard}}};
 
 void divide_by_sum(std::span<double> weights) {
   double sum = 0;
@@ -112,11 +115,14 @@ void credit_journey(Mechanism mechanism, const Journey& journey, const Mechanism
       return credit_by_channel(journey, parameters.markov_values, credits);
     case Mechanism::logistic:
       return credit_by_channel(journey, parameters.logistic_values, credits);
+    case Mechanism::additive_hazard:
+      return credit_by_hazard(journey, parameters.hazard_effects, parameters.hazard_delay_seconds, credits);
   }
 }
 
 bool needs_fit(Mechanism mechanism) {
-  return mechanism == Mechanism::shapley || mechanism == Mechanism::markov || mechanism == Mechanism::logistic;
+  return mechanism == Mechanism::shapley || mechanism == Mechanism::markov || mechanism == Mechanism::logistic ||
+         mechanism == Mechanism::additive_hazard;
 }
 
 std::string_view name_of(Mechanism mechanism) {
@@ -147,7 +153,8 @@ std::vector<NamedMechanism> parse_mechanisms(std::span<const std::string> names,
   const Mechanism chosen = find_mechanism(mta);
   if (!needs_fit(chosen))
     fail_usage(
-        "--mta {}: the MTA view is a data-driven mechanism; choose shapley, markov or logistic, or ask for {} by its "
+        "--mta {}: the MTA view is a data-driven mechanism; choose shapley, markov, logistic or additive_hazard, or "
+        "ask for {} by its "
         "own name",
         mta, mta);
   std::vector<NamedMechanism> mechanisms;

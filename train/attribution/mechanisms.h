@@ -10,7 +10,19 @@
 
 namespace mal {
 
-enum class Mechanism { last, first, linear, time_decay, position, j_shaped, inverse_j, shapley, markov, logistic };
+enum class Mechanism {
+  last,
+  first,
+  linear,
+  time_decay,
+  position,
+  j_shaped,
+  inverse_j,
+  shapley,
+  markov,
+  logistic,
+  additive_hazard
+};
 
 // The clicks of one journey in time order, all of them at or before the conversion.
 struct Journey {
@@ -32,6 +44,8 @@ struct MechanismParameters {
   std::span<const double> channel_values = {};  // shapley
   std::span<const double> markov_values = {};
   std::span<const double> logistic_values = {};
+  std::span<const double> hazard_effects = {};  // additive_hazard
+  double hazard_delay_seconds = 1;              // likewise: the mean delay of a click's effect
 };
 
 // credits[k] ≥ 0 is click k's share; they sum to 1. credits is as long as the journey, which has at least one click.
@@ -42,6 +56,7 @@ struct MechanismParameters {
 //                 their proportion (1/2 each if both are 0)
 //   j_shaped      the same with 1/5 first, 1/5 between, 3/5 last; inverse_j: 3/5, 1/5, 1/5. n = 2: 1/4 and 3/4
 //   shapley, markov, logistic   ∝ max(0, value of the click's channel); linear if that is 0 for every click
+//   additive_hazard   ∝ effect of the click's channel · exp(−Δt/delay); linear if the effects are 0
 void credit_journey(Mechanism mechanism, const Journey& journey, const MechanismParameters& parameters,
                     std::span<double> credits);
 

@@ -43,8 +43,7 @@ void MemoryLog::add_conversion(const ReadConversion& conversion, std::string_vie
   const std::uint32_t group = pairs_.intern(user_id, key_id, log_.groups);
   log_.conversions.push_back(
       {conversion.time, conversion.value, conversion.place, group, user_id, key_id, conversion.has_id});
-  counts_.value.add(conversion.value);
-  ++counts_.conversions;
+  counts_.add_conversion(conversion.time, conversion.value);
 }
 
 void MemoryLog::add_named(const NamedRow& row, const ReadClick* click) {
@@ -63,9 +62,8 @@ void MemoryLog::finish() {
     if (const std::optional<std::int64_t> time = named_->conversion(group)) {
       const double value = named_->value(group);
       log_.conversions.push_back({*time, value, kNoPlace, named_group_[group], named_->user(group), 0, true});
-      counts_.value.add(value);
+      counts_.add_conversion(*time, value);
     }
-  counts_.conversions = log_.conversions.size();
   named_.reset();
   named_group_ = {};
 }

@@ -90,11 +90,13 @@ std::string cut_text(const AttributeReport& r) {
 }
 
 std::string mechanisms_text(const AttributeReport& r, bool with_truth) {
-  std::string text = fmt::format("\n{:<12} {:>10} {:>9} {:>14}{}\n", "mechanism", "positives", "of clicks",
+  std::size_t width = 12;
+  for (const MechanismReport& m : r.mechanisms) width = std::max(width, m.name.size());
+  std::string text = fmt::format("\n{:<{}} {:>10} {:>9} {:>14}{}\n", "mechanism", width, "positives", "of clicks",
                                  "ratio to last", with_truth ? "  distance from truth" : "");
   for (const MechanismReport& m : r.mechanisms) {
-    text += fmt::format("{:<12} {:>10} {:>8.2f}% {:>14.3f}", m.name, m.positives, 100 * ratio(m.positives, r.clicks),
-                        ratio(m.positives, r.last_positives));
+    text += fmt::format("{:<{}} {:>10} {:>8.2f}% {:>14.3f}", m.name, width, m.positives,
+                        100 * ratio(m.positives, r.clicks), ratio(m.positives, r.last_positives));
     text += with_truth ? fmt::format("  {:>19.4f}\n", m.truth_error) : "\n";
   }
   return text + cut_text(r);
@@ -127,8 +129,7 @@ std::string slices_text(const AttributeReport& r) {
 }
 
 // "shapley, markov and logistic equal linear"
-std::string equal_linear(const AttributeReport& r) {
-  const std::vector<std::string>& names = r.fitted_mechanisms;
+std::string equal_linear(const std::vector<std::string>& names) {
   std::string text = names.front();
   for (std::size_t m = 1; m < names.size(); ++m) text += (m + 1 == names.size() ? " and " : ", ") + names[m];
   return text + (names.size() == 1 ? " equals linear" : " equal linear");
@@ -143,7 +144,8 @@ std::string nothing_learned(const AttributeReport& r) {
                                                           conversions == 0 ? "does not convert" : "converts")
                             : conversions == 0 ? fmt::format("none of the {} journeys of the fit converts", journeys)
                                                : fmt::format("all {} journeys of the fit convert", journeys);
-  return fmt::format("nothing can be learned: {}, so {}; the fit needs journeys of both kinds", which, equal_linear(r));
+  return fmt::format("nothing can be learned: {}, so {}; the fit needs journeys of both kinds", which,
+                     equal_linear(r.fitted_mechanisms));
 }
 
 // The mechanisms whose value of the channel is below 0, which counts as 0.
@@ -171,7 +173,9 @@ std::string channels_text(const AttributeReport& r) {
     const ChannelReport& channel = r.channels[c];
     text += fmt::format("{:<20} {:>9} {:>14} {:>10.2f}%", channel.name, channel.clicks, channel.alone.journeys,
                         100 * ratio(channel.alone.conversions, channel.alone.journeys));
-    for (const double value : channel.values) text += fmt::format(" {:>14.6f}", value);
+    for (std::size_t m = 0; m < channel.values.size(); ++m)
+      text +=
+          fmt::format(" {:>{}.6f}", channel.values[m], std::max<std::size_t>(14, r.fitted_mechanisms[m].size() + 6));
     text += mark(r, channel) + '\n';
   }
   if (r.channels.size() > kLinesShown)
@@ -184,12 +188,18 @@ std::string channels_text(const AttributeReport& r) {
   return text;
 }
 
+std::string delay_text(const AttributeReport& r) {
+  if (r.fit_delay_seconds <= 0) return "";
+  return fmt::format("additive_hazard: what a click does fades with a mean delay of {:.3g} days\n",
+                     r.fit_delay_seconds / 86400);
+}
+
 std::string fit_text(const AttributeReport& r) {
   const std::string nothing = nothing_learned(r).empty() ? "" : nothing_learned(r) + "\n";
   if (!r.channel_model.empty())
     return fmt::format("values of {}, fitted on {}; {} of channels that it does not know\n", r.channel_model,
                        plural(r.fit_total.journeys, "journey"), plural(r.unknown_channel_clicks, "click")) +
-           nothing;
+           (nothing.empty() ? delay_text(r) : nothing);
   const bool shapley = std::ranges::find(r.fitted_mechanisms, "shapley") != r.fitted_mechanisms.end();
   const char* how = !shapley || !r.fit_learned ? "" : r.fit_exact ? " (exact)" : " (sampled)";
   std::string text = fmt::format("fitted on {}, {} of them converting, {}{}\n", plural(r.fit_total.journeys, "journey"),
@@ -198,8 +208,14 @@ std::string fit_text(const AttributeReport& r) {
     text += fmt::format("{} of channels that no journey of the fit touches, so their value is 0\n",
                         plural(r.unknown_channel_clicks, "click"));
   if (!nothing.empty()) return text + nothing;
-  if (r.fit_single_channel)
-    text += fmt::format("every journey has one channel, so {}; name another column by --channel\n", equal_linear(r));
+  text += delay_text(r);
+  if (r.fit_single_channel) {
+    std::vector<std::string> by_channel = r.fitted_mechanisms;  // additive_hazard looks at time, too
+    std::erase(by_channel, "additive_hazard");
+    if (!by_channel.empty())
+      text += fmt::format("every journey has one channel, so {}; name another column by --channel\n",
+                          equal_linear(by_channel));
+  }
   return text;
 }
 
@@ -351,6 +367,7 @@ ordered_json fit_json(const AttributeReport& r) {
                        {"conversions", r.fit_total.conversions},
                        {"coalitions", r.fit_coalitions},
                        {"channels", channels}};
+  if (r.fit_delay_seconds > 0 && r.fit_learned) json["additive_hazard_delay_seconds"] = r.fit_delay_seconds;
   if (!r.fit_learned) json["nothing_learned"] = nothing_learned(r);
   return json;
 }
