@@ -54,6 +54,26 @@ TEST_CASE("the same world for every number of threads, another for another seed"
   CHECK(run("other", 2, 8) != one);
 }
 
+TEST_CASE("channel strength draws the effects of channels together", "[simulate]") {
+  const auto effects = [](double strength) { return make_world(1, strength).effects; };
+  for (std::size_t c = 0; c < channels().size(); ++c) CHECK(effects(1)[c] == channels()[c].effect);
+  // The mean: 0.24 · 1.7 + 0.2 · 1 + 0.06 · 1.2 + 0.27 · 0.1 + 0.23 · 0.03
+  for (const double effect : effects(0)) CHECK(effect == Approx(0.7139));
+  CHECK(effects(0.3)[0] == Approx(0.3 * 1.7 + 0.7 * 0.7139));
+  SimulateOptions options;
+  options.users = 500;
+  options.days = 5;
+  // Retargeting has no fresh clicks and hardly an effect: where it has one, its clicks have true credit.
+  const auto retargeted = [&](double strength) {
+    options.channel_strength = strength;
+    double credit = 0;
+    for (const SimulatedClick& click : simulate_platform(options).clicks)
+      if (channels()[click.channel].name == "retarget") credit += click.oracle;
+    return credit;
+  };
+  CHECK(retargeted(0) > 2 * retargeted(1));
+}
+
 TEST_CASE("clicks of a user are in time order, inside the days, and credits are shares", "[simulate]") {
   SimulateOptions options;
   options.users = 400;

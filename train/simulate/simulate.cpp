@@ -21,6 +21,8 @@ void check_options(const SimulateOptions& options) {
   if (options.users < 1 || options.users > 50'000'000)
     fail_usage("--users {}: 1 to 50000000 are possible", options.users);
   if (options.days < 1 || options.days > 3650) fail_usage("--days {}: 1 to 3650 are possible", options.days);
+  if (!(options.channel_strength >= 0 && options.channel_strength <= 1))
+    fail_usage("--channel-strength {}: 0 (all channels alike) to 1 are possible", options.channel_strength);
   if (options.threads < 0 || options.threads > 1024)
     fail_usage("--threads {}: 0 (one a core) to 1024 are possible", options.threads);
 }
@@ -62,6 +64,7 @@ void write_parameters(const std::string& path, const Platform& platform, const S
   nlohmann::ordered_json json = {{"users", options.users},
                                  {"days", options.days},
                                  {"seed", options.seed},
+                                 {"channel_strength", options.channel_strength},
                                  {"start", kSimulationStart},
                                  {"clicks", platform.clicks.size()},
                                  {"conversions", platform.conversions.size()},
@@ -73,9 +76,13 @@ void write_parameters(const std::string& path, const Platform& platform, const S
                                   {"revisit", industry.revisit},
                                   {"conversion", industry.conversion},
                                   {"share", industry.share}});
-  for (const Channel& channel : channels())
-    json["channels"].push_back(
-        {{"name", channel.name}, {"effect", channel.effect}, {"fresh", channel.fresh}, {"back", channel.back}});
+  for (std::size_t c = 0; c < channels().size(); ++c) {
+    const Channel& channel = channels()[c];
+    json["channels"].push_back({{"name", channel.name},
+                                {"effect", platform.world.effects[c]},
+                                {"fresh", channel.fresh},
+                                {"back", channel.back}});
+  }
   OutputFile file(path);
   file.write(json.dump(2) + "\n");
   file.commit();
@@ -86,7 +93,7 @@ void write_parameters(const std::string& path, const Platform& platform, const S
 Platform simulate_platform(const SimulateOptions& options) {
   check_options(options);
   Platform platform;
-  platform.world = make_world(options.seed);
+  platform.world = make_world(options.seed, options.channel_strength);
   struct Block {
     std::vector<SimulatedClick> clicks;
     std::vector<SimulatedConversion> conversions;

@@ -15,7 +15,8 @@ struct SimulateOptions {
   std::uint32_t users = 20000;
   int days = 30;
   std::uint64_t seed = 1;
-  int threads = 0;  // 0: one a core
+  double channel_strength = 1;  // 0: all channels have the same effect
+  int threads = 0;              // 0: one a core
   bool progress = true;
 };
 

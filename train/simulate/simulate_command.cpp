@@ -18,6 +18,10 @@ void add_simulate_command(CLI::App& app) {
   command->add_option("--users", options->users, "About 50 clicks each in 30 days")->capture_default_str();
   command->add_option("--days", options->days, "Days with clicks; conversions are watched for 30 more")
       ->capture_default_str();
+  command
+      ->add_option("--channel-strength", options->channel_strength,
+                   "How much channels differ in effect: 1 as in the docs, 0 all alike")
+      ->capture_default_str();
   command->add_option("--seed", options->seed, "Same seed, same bytes, whatever the number of threads")
       ->check(check_whole_number)
       ->capture_default_str();

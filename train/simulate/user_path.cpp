@@ -139,7 +139,7 @@ class UserPath {
     Relation& relation = back ? *found : relations_.back();
     const std::size_t channel = choose_channel(back);
     const double match = std::exp(match_score(world_, user_, user_id_, ad) - kMatchMean);
-    const double weight = channels()[channel].effect * match * static_cast<double>(ad.quality) * mood(time);
+    const double weight = world_.effects[channel] * match * static_cast<double>(ad.quality) * mood(time);
     clicks_.push_back({time, user_id_, ad_id, static_cast<std::uint32_t>(channel), 0.0F});
 
     const double half_life = industry.half_life_days * kDay;

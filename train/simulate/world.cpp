@@ -127,9 +127,13 @@ std::span<const Channel, kChannels> channels() {
   return kChannelTable;
 }
 
-World make_world(std::uint64_t seed) {
+World make_world(std::uint64_t seed, double channel_strength) {
   World world;
   world.seed = seed;
+  double mean = 0;  // the shares of fresh clicks add up to 1
+  for (const Channel& channel : channels()) mean += channel.fresh * channel.effect;
+  for (std::size_t c = 0; c < channels().size(); ++c)
+    world.effects[c] = channel_strength * channels()[c].effect + (1 - channel_strength) * mean;
   const Styles styles = category_styles(seed);
   const Random random(seed, "simulate: advertisers");
   for (std::uint32_t industry = 0; industry < kIndustries; ++industry) {

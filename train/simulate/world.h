@@ -67,9 +67,11 @@ struct World {
   std::array<std::vector<std::uint32_t>, kIndustries> industry_ads;
   std::array<std::vector<double>, kIndustries> popularity;  // cumulative, along industry_ads
   std::uint64_t seed = 0;
+  std::array<double, kChannels> effects{};  // of the channels, as --channel-strength leaves them
 };
 
-World make_world(std::uint64_t seed);
+// channel_strength s: an effect e becomes m + s · (e − m), m the mean effect of fresh clicks.
+World make_world(std::uint64_t seed, double channel_strength = 1);
 User make_user(const World& world, const Random& random, std::uint32_t user);
 
 // The logarithm of how well an ad suits a user; 0 on average over random pairs.
