@@ -271,4 +271,20 @@ TEST_CASE("score-attribution: errors and rank correlations by hand") {
                     Catch::Contains("no column 'mta'"));
 }
 
+TEST_CASE("score-attribution reads the samples of a folder as attribute writes it") {
+  const test::AttributionFolder folder;
+  AttributeOptions o = folder.options("user,time,advertiser,channel,oracle\n1,100000,a,x,0.25\n1,100100,a,y,0.75\n",
+                                      "user,time,advertiser\n1,100200,a\n");
+  o.mechanisms = {"linear", "last"};
+  o.report = true;
+  attribute(o);
+  const auto scores = score_attribution({.samples = {o.out}, .mechanisms = {"linear"}});
+  REQUIRE(scores.size() == 1);
+  CHECK(scores[0].clicks == 2);
+  CHECK(scores[0].mean_error == Approx(0.25));
+  // A file that is asked for by its name is one of samples.
+  CHECK_THROWS_WITH(score_attribution({.samples = {o.out + "/channels.csv"}, .mechanisms = {"linear"}}),
+                    Catch::Contains("no column 'oracle'"));
+}
+
 }  // namespace mal

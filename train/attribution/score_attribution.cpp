@@ -51,6 +51,11 @@ MechanismScore score(const std::string& name, const Pairs& pairs) {
   return result;
 }
 
+// What attribute writes into the folder of the samples.
+bool is_beside_samples(const std::string& path) {
+  return path.ends_with(".json") || path.ends_with("report.html") || path.ends_with("channels.csv");
+}
+
 void print(const std::vector<MechanismScore>& scores) {
   AlignedTable table({"mechanism", "clicks compared", "mean |credit - truth|", "rank correlation", "sum of credit"});
   for (const MechanismScore& s : scores)
@@ -89,7 +94,7 @@ double rank_correlation(const std::vector<double>& a, const std::vector<double>&
 std::vector<MechanismScore> score_attribution(const ScoreOptions& options) {
   std::vector<Pairs> pairs(options.mechanisms.size());
   for (const std::string& path : expand_files(options.samples)) {
-    if (path.ends_with(".json")) continue;  // of attribute's own folder
+    if (is_beside_samples(path) && std::ranges::find(options.samples, path) == options.samples.end()) continue;
     TextTable table(path);
     const int truth = table.require(options.truth);
     std::vector<int> columns;
