@@ -1,9 +1,7 @@
 // Numbers that are missing: an error, a default, or the mean of train with an input that says so.
 #include <catch2/catch.hpp>
 
-#include "tests/train/dataset_support.h"
-#include "train/data/dataset.h"
-#include "train/data/prepare.h"
+#include "tests/train/prepare_support.h"
 #include "train/data/prepare_parts.h"
 #include "train/data/prepare_warnings.h"
 #include "train/data/schema_yaml.h"
@@ -28,28 +26,15 @@ constexpr const char* kGapsTrain =
     "4,2,3,NA,20,0\n";
 constexpr const char* kGapsTest = "\\N,,,None,<NA>,0\n7,6,5,4,3,1\n";
 
-struct GapsCase {
-  test::DataFolder folder;
-  PrepareOptions options;
-
-  explicit GapsCase(const char* schema = kGapsSchema, const std::string& header = kGapsHeader,
-                    const std::string& train = kGapsTrain, const std::string& test = kGapsTest) {
-    options.schema = folder.write("schema.yaml", schema);
-    options.train = {folder.write("train.csv", header + train)};
-    options.test = {folder.write("test.csv", header + test)};
-    options.output = folder / "dataset";
-    options.progress = false;
-  }
-  Dataset run() const {
-    prepare(options);
-    return Dataset::open(options.output);
-  }
+struct GapsCase : test::PrepareFiles {
+  explicit GapsCase(const std::string& schema = kGapsSchema, const std::string& header = kGapsHeader,
+                    const std::string& train = kGapsTrain, const std::string& test = kGapsTest)
+      : PrepareFiles(schema, header, train, test) {}
   // Of one number column alone.
-  static std::string error(const std::string& keys, const std::string& field) {
-    const GapsCase one(
-        ("name: s\ncolumns:\n  - {name: x, kind: number" + keys + "}\n  - {name: last, kind: credit}\n").c_str(),
-        "x,last\n", "1,0\n" + field + ",1\n", "1,0\n");
-    return test::message_of([&] { prepare(one.options); });
+  static std::string error_of(const std::string& keys, const std::string& field) {
+    return GapsCase("name: s\ncolumns:\n  - {name: x, kind: number" + keys + "}\n  - {name: last, kind: credit}\n",
+                    "x,last\n", "1,0\n" + field + ",1\n", "1,0\n")
+        .error();
   }
 };
 
@@ -125,18 +110,18 @@ TEST_CASE("prepare: a default is as if it stood in the file") {
 TEST_CASE("prepare: a number that is missing is an error that names the keys, unless one of them is there") {
   for (const char* field :
        {"", "\\N", "NULL", "null", "nan", "NaN", "NAN", "None", "NaT", "<NA>", "N/A", "#N/A", "undefined", "NA"}) {
-    const std::string message = GapsCase::error("", field);
+    const std::string message = GapsCase::error_of("", field);
     INFO(message);
     CHECK(message.find("train.csv:3:x: ") != std::string::npos);
     CHECK(message.find("`default: 0`") != std::string::npos);
     CHECK(message.find("`missing: indicator`") != std::string::npos);
-    CHECK(GapsCase::error(", default: 0", field).empty());
-    CHECK(GapsCase::error(", missing: indicator", field).empty());
+    CHECK(GapsCase::error_of(", default: 0", field).empty());
+    CHECK(GapsCase::error_of(", missing: indicator", field).empty());
   }
   for (const char* keys : {"", ", default: 0", ", missing: indicator"}) {
-    CHECK(GapsCase::error(keys, "x").find("train.csv:3:x: 'x' is not a number") != std::string::npos);
-    CHECK(GapsCase::error(keys, "inf").find("train.csv:3:x: inf is not a finite number") != std::string::npos);
-    CHECK(GapsCase::error(keys, "1e999").find("train.csv:3:x: 1e999 is not a finite number") != std::string::npos);
+    CHECK(GapsCase::error_of(keys, "x").find("train.csv:3:x: 'x' is not a number") != std::string::npos);
+    CHECK(GapsCase::error_of(keys, "inf").find("train.csv:3:x: inf is not a finite number") != std::string::npos);
+    CHECK(GapsCase::error_of(keys, "1e999").find("train.csv:3:x: 1e999 is not a finite number") != std::string::npos);
   }
 }
 

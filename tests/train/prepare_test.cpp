@@ -8,8 +8,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "tests/train/dataset_support.h"
-#include "train/data/dataset.h"
+#include "tests/train/prepare_support.h"
 
 namespace mal {
 
@@ -37,25 +36,10 @@ constexpr const char* kPrepareTrain =
     "11,ann,8,7|8|9|7,,1.5|-2|0.1|0.2,0,-3,0,0.5,toys\n";
 constexpr const char* kPrepareTest = "11,cid,7,8||7,green,0.125,3,4.5,1,1,flowers\n";
 
-struct PrepareCase {
-  test::DataFolder folder;
-  PrepareOptions options;
-
+struct PrepareCase : test::PrepareFiles {
   explicit PrepareCase(const std::string& train = kPrepareTrain, const std::string& test = kPrepareTest,
-                       const char* schema = kPrepareSchema, const char* header = kPrepareHeader) {
-    options.schema = folder.write("schema.yaml", schema);
-    options.train = {folder.write("train.csv", header + train)};
-    options.test = {folder.write("test.csv", header + test)};
-    options.output = folder / "dataset";
-    options.progress = false;
-  }
-  Dataset run() const {
-    prepare(options);
-    return Dataset::open(options.output);
-  }
-  std::string error() const {
-    return test::message_of([&] { prepare(options); });
-  }
+                       const char* schema = kPrepareSchema, const char* header = kPrepareHeader)
+      : PrepareFiles(schema, header, train, test) {}
   bool left_nothing() const {
     return !std::filesystem::exists(options.output) && !std::filesystem::exists(options.output + ".tmp");
   }

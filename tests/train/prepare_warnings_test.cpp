@@ -3,8 +3,7 @@
 #include <catch2/catch.hpp>
 #include <numeric>
 
-#include "tests/train/dataset_support.h"
-#include "train/data/prepare.h"
+#include "tests/train/prepare_support.h"
 #include "train/data/prepare_parts.h"
 #include "train/data/schema_yaml.h"
 
@@ -15,20 +14,12 @@ namespace {
 using Lines = std::vector<std::string>;
 
 // Of a data set with one number column of these keys, and one view.
-struct WarnedSet {
-  test::DataFolder folder;
-  std::string schema;
-  PrepareOptions options;
-
+struct WarnedSet : test::PrepareFiles {
   WarnedSet(const std::string& keys, const std::string& train, const std::string& test)
-      : schema("name: s\ncolumns:\n  - {name: price, kind: number" + keys + "}\n  - {name: last, kind: credit}\n") {
-    options.schema = folder.write("schema.yaml", schema);
-    options.train = {folder.write("train.csv", "price,last\n" + train)};
-    options.test = {folder.write("test.csv", "price,last\n" + test)};
-    options.output = folder / "dataset";
-    options.progress = false;
-  }
-  Lines lines() const { return data_warnings(parse_schema(schema, "schema.yaml"), prepare(options)); }
+      : PrepareFiles("name: s\ncolumns:\n  - {name: price, kind: number" + keys + "}\n  - {name: last, kind: credit}\n",
+                     "price,last\n", train, test) {}
+  Schema schema() const { return parse_schema(test::bytes_of(options.schema), options.schema); }
+  Lines lines() const { return data_warnings(schema(), prepare(options)); }
 };
 
 Lines warned(const std::string& keys, const std::string& train, const std::string& test = "1,1\n2,0\n") {
@@ -84,7 +75,7 @@ TEST_CASE("prepare warns of a merged data set as of one that was made at once") 
   part.output = set.folder / "part";
   prepare(part);
   MergeOptions merge{.parts = {part.output}, .output = set.folder / "merged", .threads = 1};
-  const Lines lines = data_warnings(parse_schema(set.schema, "schema.yaml"), merge_parts(merge));
+  const Lines lines = data_warnings(set.schema(), merge_parts(merge));
   CHECK(lines.size() == 3);
   CHECK(lines == set.lines());
 }

@@ -1,9 +1,7 @@
 // Weights of rows: as they are read, refused, counted and merged.
 #include <catch2/catch.hpp>
 
-#include "tests/train/dataset_support.h"
-#include "train/data/dataset.h"
-#include "train/data/prepare.h"
+#include "tests/train/prepare_support.h"
 #include "train/data/prepare_warnings.h"
 #include "train/data/schema_yaml.h"
 #include "train/trainer/network.h"
@@ -15,19 +13,9 @@ namespace {
 constexpr const char* kWeightSchema =
     "name: s\ncolumns:\n  - {name: x, kind: id}\n  - {name: w, kind: weight}\n  - {name: last, kind: credit}\n";
 
-struct WeightCase {
-  test::DataFolder folder;
-  PrepareOptions options;
-  explicit WeightCase(const std::string& train, const char* schema = kWeightSchema) {
-    options.schema = folder.write("schema.yaml", schema);
-    options.train = {folder.write("train.csv", "x,w,last\n" + train)};
-    options.test = {folder.write("test.csv", "x,w,last\na,1,1\nb,2,0\n")};
-    options.output = folder / "dataset";
-    options.progress = false;
-  }
-  std::string error() const {
-    return test::message_of([&] { prepare(options); });
-  }
+struct WeightCase : test::PrepareFiles {
+  explicit WeightCase(const std::string& train, const char* schema = kWeightSchema)
+      : PrepareFiles(schema, "x,w,last\n", train, "a,1,1\nb,2,0\n") {}
 };
 
 }  // namespace
