@@ -92,6 +92,8 @@ def check_intervals(seed, resamples, *more):
         attribute(name, "--bootstrap", str(resamples), "--seed", str(seed), "--report", *more, *options, cpus=cpus)
         same = filecmp.cmpfiles("intervals", name, os.listdir("intervals"), shallow=False)
         assert not same[1] and not same[2], (name, same)
+    totals = {key: intervals.pop(key) for key in list(intervals) if key[1] == "markov_total"}
+    assert totals and all(row["conversions_low"] == row["value_high"] == "" for row in totals.values()), "no interval for totals"
     with open("intervals/report.html") as file:
         assert file.read().count('class="interval"') == 3 * len(intervals), "three strokes an interval"
     credit, missing = collections.defaultdict(list), 0

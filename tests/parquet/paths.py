@@ -1,5 +1,6 @@
 """mal_data attribute --format paths against an independent computation in numpy: random paths of many shapes, every rule
-mechanism by its definition, removal effects of conversions and of their value by solving the chain once a channel without it."""
+mechanism by its definition, removal effects of conversions and of their value by solving the chain once a channel without it. And
+the chain of a click log, in memory and on disk, in any order of rows."""
 import csv
 import filecmp
 import json
@@ -142,11 +143,14 @@ for seed, channels, rows in ((1, 3, 20), (2, 6, 400), (3, 40, 800)):
     shuffled = random.Random(seed).sample(paths, len(paths))
     write_paths("shuffled.csv", shuffled)
     write_paths("tight.csv", paths, ">", ("Journey", "sales", "revenue", "lost"))
+    with open("paths.csv", newline="", encoding="utf-8") as file, open("semicolons.csv", "w", newline="", encoding="utf-8") as other:
+        csv.writer(other, delimiter=";").writerows(csv.reader(file))
     write_paths("a.csv", shuffled[:7])
     write_paths("b.csv", shuffled[7:])
     pq.write_table(pa.table({"path": [" > ".join(p) for p, *_ in paths], "total_conversions": [c for _, c, _, _ in paths],
                              "total_conversion_value": [v for *_, v, _ in paths], "total_null": [n for *_, n in paths]}), "paths.parquet")
-    for files, more in ((["shuffled.csv"], []), (["a.csv", "b.csv"], []), (["paths.parquet"], []),
+    for files, more in ((["shuffled.csv"], []), (["a.csv", "b.csv"], []), (["paths.parquet"], []), (["semicolons.csv"], []),
+                        (["semicolons.csv"], ["--delimiter", ";"]),
                         (["tight.csv"], ["--path", "Journey", "--conversion", "sales", "--value", "revenue", "--null", "lost"])):
         expect(mal_data("attribute", "--format", "paths", "--in", *files, "--markov-order", 2, "--out", "other", "--mechanisms",
                         ",".join(MECHANISMS), *more), 0)
@@ -163,4 +167,49 @@ with open("chosen/attribution.json") as file:
 assert markov["order"] == 2, markov
 aucs = [order["auc"] for order in markov["orders"]]
 assert aucs[0] < 0.62 and aucs[1] > 0.75, aucs
+# A click log gives the same chain: a user a journey, a click a channel; those after the test period begins are not seen.
+paths = make_paths(9, 5, 300)
+clicks, conversions, seen, credited = [], [], [], [0, 0.0]
+start = 2_000_000
+for number, (path, converted, value, nulls) in enumerate(paths):
+    late = number % 10 == 0
+    begin = start + 10 * number if late else 1000 + 300 * number
+    clicks += [(begin + k, f"u{number}", "a", channel) for k, channel in enumerate(path)]
+    if converted:
+        conversions.append((begin + len(path), f"u{number}", "a", value))
+        credited = [credited[0] + 1, credited[1] + value]
+    if not late:
+        seen.append((path, int(converted > 0), value, int(converted == 0)))
+
+
+def write_log(suffix, order):
+    for name, header, rows in (("clicks", ("time", "user", "advertiser", "channel"), clicks),
+                               ("conversions", ("time", "user", "advertiser", "value"), conversions)):
+        with open(f"{name}{suffix}.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *order(rows)])
+
+
+write_log("", lambda rows: rows)
+write_log("2", lambda rows: random.Random(3).sample(rows, len(rows)))
+for more in (["--markov-order", 1], ["--markov-order", 2], ["--choose-order", "--max-order", 3]):
+    for suffix, memory, out in (("", "1GiB", "log"), ("", "1", "disk"), ("2", "1GiB", "mixed"), ("2", "1", "mixed_disk")):
+        expect(mal_data("attribute", "--in", f"clicks{suffix}.csv", "--conversions", f"conversions{suffix}.csv", "--mechanisms",
+                        "last,markov", "--test-from", start, "--memory", memory, "--out", out, *more), 0)
+        for name in ("channels.csv", "transitions.csv", "removal_effects.csv"):
+            assert filecmp.cmp(f"log/{name}", f"{out}/{name}", shallow=False), (more, out, name)
+        with open("log/attribution.json") as one, open(f"{out}/attribution.json") as other:
+            assert json.load(one)["markov"] == json.load(other)["markov"], (more, out)
+    with open("log/attribution.json") as file:
+        order = json.load(file)["markov"]["order"]
+    wanted = effects(seen, order)
+    sums = np.sum(list(wanted.values()), axis=0)
+    for r in table("log", "removal_effects.csv"):
+        assert abs(float(r["effect"]) - wanted[r["channel"]][0]) < 1e-9, (more, r)
+        assert abs(float(r["value_effect"]) - wanted[r["channel"]][1]) < 1e-9, (more, r)
+    for r in table("log", "channels.csv"):
+        if r["mechanism"] == "markov_total":
+            expected = wanted[r["channel"]] / sums * credited
+            assert np.allclose([float(r["conversions"]), float(r["value"])], expected, rtol=1e-9), (more, r, expected)
+expect(mal_data("attribute", "--in", "clicks.csv", "--conversions", "conversions.csv", "--mechanisms", "last", "--markov-order", 2,
+                "--out", "wrong"), 2, "--markov-order", "add markov")
 print("paths give the totals of numpy's solution")

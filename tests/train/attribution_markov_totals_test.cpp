@@ -98,8 +98,8 @@ TEST_CASE("the effect of a channel with next to nothing has all its digits", "[a
 
 TEST_CASE("walks that stay in the chain for a thousand touches are followed to the end", "[attribution]") {
   WalkChain chain(2);
-  std::vector<std::uint32_t> circle;
-  for (int k = 0; k < 1000; ++k) circle.push_back(k % 2 == 0 ? kA : kB);
+  std::vector<std::uint32_t> circle(1000, kA);
+  for (std::size_t k = 1; k < circle.size(); k += 2) circle[k] = kB;
   chain.add(circle, {1, 0, 1});
   chain.add(std::vector{kC, kA}, {1, 2, 1});
   const RemovalEffects effects = removal_effects(chain.table(identity(3)));
@@ -155,10 +155,12 @@ TEST_CASE("an order is chosen by journeys held out", "[attribution]") {
 }
 
 TEST_CASE("orders that are not possible are refused", "[attribution]") {
-  CHECK_THROWS_WITH(check_markov_options({.order = 0}), Catch::Matchers::Contains("--markov-order 0: 1 to 10"));
-  CHECK_THROWS_WITH(check_markov_options({.order = 11}), Catch::Matchers::Contains("--markov-order 11: 1 to 10"));
-  CHECK_THROWS_WITH(check_markov_options({.order = 2, .choose_up_to = 3}),
+  CHECK_THROWS_WITH(check_markov_options({.order = 0}, true), Catch::Matchers::Contains("--markov-order 0: 1 to 10"));
+  CHECK_THROWS_WITH(check_markov_options({.order = 11}, true), Catch::Matchers::Contains("--markov-order 11: 1 to 10"));
+  CHECK_THROWS_WITH(check_markov_options({.order = 2, .choose_up_to = 3}, true),
                     Catch::Matchers::Contains("exclude each other"));
+  CHECK_THROWS_WITH(check_markov_options({.order = 2}, false), Catch::Matchers::Contains("add markov to --mechanisms"));
+  CHECK_NOTHROW(check_markov_options({}, false));
 }
 
 }  // namespace mal

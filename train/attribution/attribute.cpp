@@ -184,6 +184,11 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
   if (bootstrap != nullptr) bootstrap->fit();
   const ChannelModel model = fit.model();
   write_text(folder + "/channel_model.json", channel_model_json(model));
+  report.markov = fit.markov_totals();
+  if (report.markov) {
+    write_text(folder + "/transitions.csv", transitions_csv(*report.markov));
+    write_text(folder + "/removal_effects.csv", removal_effects_csv(*report.markov));
+  }
   return model_for_log(model, clicks.all().channels);
 }
 
@@ -204,6 +209,9 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   check_files(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
   const std::optional<ChannelModel> given = given_model(options, mechanisms);
+  check_markov_options(
+      markov_options(options),
+      !given && std::ranges::find(mechanisms, Mechanism::markov, &NamedMechanism::mechanism) != mechanisms.end());
   OutputFolder folder(options.out, kMarker);
   RowSpool spool(folder.path() + "/rows.spool");
   Clicks clicks(options, folder.path(), mechanisms.size());
@@ -235,7 +243,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
                           .until = report.split ? report.test_start : kForever,
                           .seed = options.seed,
                           .exact_channels = options.exact_channels,
-                          .watched_until = watched_until(clicks.target().counts())};
+                          .watched_until = watched_until(clicks.target().counts()),
+                          .markov = markov_options(options)};
   ChannelReporting channels(options, mechanisms, clicks.all(), fit);
   const ChannelModel model =
       channel_model(options, mechanisms, given, fit, clicks, channels.bootstrap(), folder.path(), report);

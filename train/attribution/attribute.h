@@ -10,6 +10,7 @@
 #include "train/attribution/channel_totals.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/coalitions.h"
+#include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
 #include "train/data/time_text.h"
 
@@ -164,6 +165,7 @@ struct AttributeReport {
   std::string channel_model;                 // the file of a given model; then its counts stand above
   std::uint64_t unknown_channel_clicks = 0;  // clicks of channels that are not in the fit, or in the given model
   std::vector<ChannelReport> channels;       // by falling value; empty without a fit
+  std::optional<MarkovTotals> markov;        // where markov is fitted here
   ChannelTable table;                        // credit by channel, by conversion; channels.csv
   bool table_shown = false;                  // in the summary
   double value = 0, credited_value = 0;      // of all conversions, and of those with a click

@@ -231,6 +231,9 @@ void add_attribute_command(CLI::App& app) {
   command->callback([line, command] {
     AttributeOptions& options = line->options;
     check_options_of_paths(*command, options.format == "paths");
+    if (command->get_option("--max-order")->count() > 0 && !options.choose_order)
+      fail_usage("--max-order says how far --choose-order looks; give that too");
+    if (!line->delimiter.empty()) options.delimiter = parse_delimiter(line->delimiter);
     if (options.format == "paths") return run_on_paths(*command, options);
     options.window = parse_duration(line->window, "--window");
     if (!line->click_events.empty()) options.click_events = own_windows(line->click_events, "--click-event");
@@ -240,7 +243,6 @@ void add_attribute_command(CLI::App& app) {
     if (!line->gap.empty()) options.gap = parse_duration_or_0(line->gap, "--gap");
     if (!line->memory.empty()) options.memory = parse_bytes(line->memory, "--memory");
     options.derive_hour = line->derive == "hour";
-    if (!line->delimiter.empty()) options.delimiter = parse_delimiter(line->delimiter);
     if (!line->time_unit.empty()) set_time_unit(options.time_format, line->time_unit, "--time-unit");
     options.time_format.utc_offset = utc_offset_of(line->utc_offset_hours, "--utc-offset");
     const AttributeReport report = attribute(options);

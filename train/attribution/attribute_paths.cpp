@@ -125,9 +125,9 @@ PathsReport attribute_paths(const AttributeOptions& given_options) {
   AttributeOptions options = given_options;
   options.inputs = expand_files(options.inputs);
   check_options(options);
-  check_markov_options(markov_options(options));
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
   check_mechanisms(mechanisms);
+  check_markov_options(markov_options(options), wants(mechanisms, Mechanism::markov));
   OutputFolder folder(options.out, kMarker);
   PathsReport report;
   report.paths = read_paths(options, reading_progress(options.progress));

@@ -53,8 +53,10 @@ ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& w
       logistic_(wants(wanted, Mechanism::logistic)),
       options_(options),
       number_(channels.size(), kUnseen) {
-  if (wants(wanted, Mechanism::markov)) markov_.emplace();
   if (wants(wanted, Mechanism::additive_hazard)) hazard_.emplace();
+  if (!wants(wanted, Mechanism::markov)) return;
+  markov_.emplace();
+  walks_.emplace(options.markov);
 }
 
 std::span<const std::uint32_t> ChannelFit::numbered(std::span<const std::uint32_t> journey_channels) {
@@ -64,6 +66,7 @@ std::span<const std::uint32_t> ChannelFit::numbered(std::span<const std::uint32_
     if (number == kUnseen) {
       number = static_cast<std::uint32_t>(channel_of_.size());
       channel_of_.push_back(channel);
+      if (walks_ && walks_->chooses()) channel_keys_.push_back(OrderChoice::channel_key(channels_.name(channel)));
     }
     scratch_.push_back(number);
   }
@@ -74,9 +77,29 @@ void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
   observe_journeys(log, order, options_.rule, options_.until, [&](const Journey& journey, bool converted) {
     const std::span<const std::uint32_t> channels = numbered(journey.channels);
     coalitions_.add(channels, converted);
-    if (markov_) markov_->add(channels, converted);
+    if (!markov_) return;
+    markov_->add(channels, converted);
+    add_walk(journey, channels, converted);
   });
   if (hazard_) hazard_->observe(log, order, options_.rule, std::min(options_.until, options_.watched_until));
+}
+
+void ChannelFit::add_walk(const Journey& journey, std::span<const std::uint32_t> numbers, bool converted) {
+  walks_->add(numbers, converted ? WalkOutcome{1, 0, journey.value} : WalkOutcome{0, 1, 0});
+  if (!walks_->chooses()) return;
+  // The fold goes by what the journey is, not by when it comes.
+  keys_.clear();
+  for (const std::uint32_t number : numbers) keys_.push_back(channel_keys_[number]);
+  const std::uint64_t hash = OrderChoice::journey_hash(keys_, converted) ^
+                             static_cast<std::uint64_t>(journey.times.front()) * 0x9E3779B97F4A7C15 ^
+                             static_cast<std::uint64_t>(journey.times.back());
+  const OrderChoice::Counts fold = OrderChoice::dealt(1, hash);
+  walks_->add_to_choice(keys_, converted ? fold : OrderChoice::Counts{}, converted ? OrderChoice::Counts{} : fold);
+}
+
+std::optional<MarkovTotals> ChannelFit::markov_totals() const {
+  if (!walks_) return std::nullopt;
+  return walks_->totals(names_, by_number_);
 }
 
 void ChannelFit::add(std::span<const std::uint32_t> channels, const CoalitionCount& journeys) {
@@ -99,6 +122,8 @@ std::vector<std::string> ChannelFit::renumber_by_name() {
   if (markov_) markov_->renumber(number);
   for (std::uint32_t& of_channel : number_)
     if (of_channel != kUnseen) of_channel = number[of_channel];
+  by_number_ = number;
+  names_ = names;
   return names;
 }
 

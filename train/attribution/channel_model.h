@@ -13,6 +13,7 @@
 #include "train/attribution/hazard_sample.h"
 #include "train/attribution/journeys.h"
 #include "train/attribution/markov.h"
+#include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
 
 namespace mal {
@@ -45,6 +46,7 @@ struct FitOptions {
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
   std::int64_t watched_until = 0;  // additive_hazard: just after the last event of the log
+  MarkovOptions markov = {};       // of the totals
 };
 
 // Fits each of `wanted` that is data-driven, once. The model depends on the journeys before `until` and the names of
@@ -57,11 +59,13 @@ class ChannelFit {
   void observe(const ClickLog& log, const ClickOrder& order);                         // the log, or a part of it
   void add(std::span<const std::uint32_t> channels, const CoalitionCount& journeys);  // of paths; not for markov
   ChannelModel model();                                                               // once, when all is observed
+  std::optional<MarkovTotals> markov_totals() const;  // after model(); where markov is wanted
 
  private:
   std::span<const std::uint32_t> numbered(std::span<const std::uint32_t> journey_channels);
   std::vector<std::string> renumber_by_name();
   FittedMechanism fit_hazard(ChannelModel& model) const;
+  void add_walk(const Journey& journey, std::span<const std::uint32_t> numbers, bool converted);
 
   const Interner& channels_;
   bool shapley_, logistic_;
@@ -73,6 +77,11 @@ class ChannelFit {
   CoalitionTable coalitions_;
   std::optional<MarkovChain> markov_;
   std::optional<HazardCollector> hazard_;
+  std::optional<MarkovFit> walks_;           // with markov_
+  std::vector<std::uint64_t> channel_keys_;  // [number], where an order is chosen
+  std::vector<std::uint64_t> keys_;
+  std::vector<std::string> names_;        // model(): of the channels, sorted
+  std::vector<std::uint32_t> by_number_;  // [number] its place in names_
 };
 
 // Fits shapley, markov (a chain is given) and logistic to journeys whose channels are numbered as model.channels.

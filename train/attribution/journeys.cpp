@@ -172,22 +172,22 @@ std::span<const std::uint32_t> JourneyView::clicks(const JourneyRange& range) {
   return sharing(reaching_);
 }
 
-Journey JourneyView::gather(std::span<const std::uint32_t> clicks) {
+Journey JourneyView::gather(std::span<const std::uint32_t> clicks, double value) {
   times_.clear();
   channels_.clear();
   for (const std::uint32_t click : clicks) {
     times_.push_back(log_.time[click]);
     channels_.push_back(log_.channel[click]);
   }
-  return {times_, channels_, clicks};
+  return {times_, channels_, clicks, value};
 }
 
 Journey JourneyView::load(const JourneyRange& range) {
-  return gather(clicks(range));
+  return gather(clicks(range), range.value);
 }
 
 Journey JourneyView::load(std::span<const std::uint32_t> reaching) {
-  return gather(rule_.touches == nullptr ? reaching : sharing(reaching));
+  return gather(rule_.touches == nullptr ? reaching : sharing(reaching), 0);
 }
 
 }  // namespace mal

@@ -70,7 +70,7 @@ class JourneyView {
 
  private:
   std::span<const std::uint32_t> sharing(std::span<const std::uint32_t> reaching);
-  Journey gather(std::span<const std::uint32_t> clicks);
+  Journey gather(std::span<const std::uint32_t> clicks, double value);
   const ClickLog& log_;
   const ClickOrder& order_;
   JourneyRule rule_;

@@ -7,6 +7,8 @@
 #include <numeric>
 
 #include "engine/error.h"
+#include "train/attribution/attribute.h"
+#include "train/attribution/channel_totals.h"
 #include "train/attribution/text.h"
 
 namespace mal {
@@ -31,7 +33,11 @@ MarkovOptions markov_options(const AttributeOptions& options) {
   return {options.markov_order, options.choose_order ? options.max_order : 0};
 }
 
-void check_markov_options(const MarkovOptions& options) {
+void check_markov_options(const MarkovOptions& options, bool fitted) {
+  if (!fitted && (options.order != 1 || options.choose_up_to > 0))
+    fail_usage("{}: no mechanism is fitted to a Markov chain; add markov to --mechanisms{}",
+               options.choose_up_to > 0 ? "--choose-order" : "--markov-order",
+               " (and leave --channel-model out, which gives fitted values)");
   if (options.order < 1 || options.order > WalkChain::kMaxOrder)
     fail_usage("--markov-order {}: 1 to {} are possible", options.order, WalkChain::kMaxOrder);
   if (options.choose_up_to > WalkChain::kMaxOrder)
@@ -124,6 +130,19 @@ std::string order_text(const MarkovTotals& totals) {
     text += fmt::format("{:<6} {:>9} {:>9.5f} {:>15.5f}{}\n", score.order, score.states, score.auc,
                         score.standard_error, score.order == totals.order ? "  chosen" : "");
   return text;
+}
+
+void add_markov_total(const MarkovTotals& totals, double conversions, double value, ChannelTable& table) {
+  table.mechanisms.emplace_back("markov_total");
+  const std::vector<double>& of_value = totals.value_share.empty() ? totals.conversion_share : totals.value_share;
+  for (ChannelTotals& channel : table.channels) {
+    const auto found = std::ranges::lower_bound(totals.channels, channel.name);
+    const auto c = static_cast<std::size_t>(found - totals.channels.begin());
+    const bool known = found != totals.channels.end() && *found == channel.name;
+    channel.credits.push_back(
+        known ? ChannelCredit{.conversions = totals.conversion_share[c] * conversions, .value = of_value[c] * value}
+              : ChannelCredit{});
+  }
 }
 
 nlohmann::ordered_json markov_json(const MarkovTotals& totals) {

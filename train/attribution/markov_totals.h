@@ -10,12 +10,14 @@
 #include <string>
 #include <vector>
 
-#include "train/attribution/attribute.h"
 #include "train/attribution/order_choice.h"
 #include "train/attribution/removal_effects.h"
 #include "train/attribution/walk_chain.h"
 
 namespace mal {
+
+struct AttributeOptions;
+struct ChannelTable;
 
 struct MarkovTotals {
   std::uint32_t order = 1;
@@ -33,8 +35,8 @@ struct MarkovOptions {
 };
 
 MarkovOptions markov_options(const AttributeOptions& options);
-// Throws a usage Error for orders that are not possible.
-void check_markov_options(const MarkovOptions& options);
+// Throws a usage Error for orders that are not possible, and for a choice of one where nothing is fitted to it.
+void check_markov_options(const MarkovOptions& options, bool fitted);
 
 class MarkovFit {
  public:
@@ -59,6 +61,9 @@ std::string transitions_csv(const MarkovTotals& totals);
 std::string removal_effects_csv(const MarkovTotals& totals);
 // The table of --choose-order; empty without it.
 std::string order_text(const MarkovTotals& totals);
+// Beside the mechanisms of the table `markov_total`: shares of so many conversions and their value. A channel that no
+// journey of the fit touches gets 0.
+void add_markov_total(const MarkovTotals& totals, double conversions, double value, ChannelTable& table);
 // Order, effects and shares, and what the choice was made from.
 nlohmann::ordered_json markov_json(const MarkovTotals& totals);
 

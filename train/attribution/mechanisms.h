@@ -29,6 +29,7 @@ struct Journey {
   std::span<const std::int64_t> times;         // microseconds since 1970
   std::span<const std::uint32_t> channels;     // as long as times; an index into the values of MechanismParameters
   std::span<const std::uint32_t> clicks = {};  // of the log, where the journey is from one
+  double value = 0;                            // of its conversion
 };
 
 // Shares of the first click, of those between together, and of the last. They sum to 1.

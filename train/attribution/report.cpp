@@ -380,6 +380,7 @@ std::string summary(const AttributeReport& report) {
   std::string text = counts_text(report) + mechanisms_text(report, with_truth);
   if (!report.slices.empty()) text += slices_text(report);
   if (report.fitted) text += channels_text(report) + fit_text(report);
+  if (report.markov) text += order_text(*report.markov);
   if (report.table_shown) text += channel_table_text(report.table) + value_text(report);
   return text;
 }
@@ -408,6 +409,7 @@ std::string to_json(const AttributeOptions& options, const AttributeReport& repo
     json["by"][options.by][slice.value] = entry;
   }
   if (report.fitted) json["fit"] = fit_json(report);
+  if (report.markov) json["markov"] = markov_json(*report.markov);
   json["channel_report"] = channel_report_json(report);
   json["columns"] = report.columns;
   // Names come from the input and may be anything but UTF-8.
