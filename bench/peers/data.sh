@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Data: mal_data prepare of a Parquet file of the MAC layout against pandas and numpy doing the same work, in two ways (and
-# against cat of the file), the training loader alone, mal_data attribute.
+# against cat of the file), the training loader alone, mal_data attribute; channel totals of a click log against polars and
+# ChannelAttribution, and of the public paths that ChannelAttribution brings.
 #   bench/compare.sh data [--json FILE] [--rounds 3] [--rows 1000000] [--ids text|integers] [--users 200000]
 # --ids: as MAC has them (text), or as 64-bit integers. --users: of the simulated log for attribute, 50 clicks each. pandas goes
-# into build/peers-data-venv (300 MB). About 8 GB of disk in build/peers-data while it runs.
+# into build/peers-data-venv (300 MB), ChannelAttribution and polars into build/peers-channels-venv
+# (500 MB). About 8 GB of disk in build/peers-data while it runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 json='' rounds=3 rows=1000000 ids=text users=200000
@@ -52,6 +54,23 @@ if ((users > 0)); then
   build/release/mal_data simulate --out $work/journeys --users "$users" >$work/simulated 2>$work/log
   measure attribute build/release/mal_data attribute --in $work/journeys/clicks.csv --conversions $work/journeys/conversions.csv \
     --mechanisms last,first,linear,mta --test-days 1 --out $work/credited
+  # Channel totals alone: ours writes every click with its credits besides.
+  channels=$(python_of build/peers-channels-venv bench/peers/channels_requirements.txt)
+  peer=bench/peers/channel_peers.py
+  for ((round = 1; round <= rounds; ++round)); do
+    measure channels_peer $channels $peer log --clicks $work/journeys/clicks.csv --conversions $work/journeys/conversions.csv \
+      --out $work/peer.csv
+    measure channels_ours build/release/mal_data attribute --in $work/journeys/clicks.csv --conversions $work/journeys/conversions.csv \
+      --mechanisms last,first,linear,markov --keep user --out $work/totals
+  done
+  $channels $peer check --peer $work/peer.csv --ours $work/totals
+  paths=$($channels -c 'import cypack; print(cypack.__path__[0])')/data/Data.csv
+  for order in 1 2; do
+    build/release/mal_data attribute --format paths --in "$paths" --mechanisms last,first,linear,markov --markov-order $order \
+      --out $work/paths >/dev/null
+    $channels $peer paths --paths "$paths" --order $order --out $work/peer.csv >/dev/null
+    $channels $peer check --peer $work/peer.csv --ours $work/paths --paths "$paths" --order $order
+  done
   echo "clicks $(head -n 1 $work/simulated | grep -o '^[0-9]*')" >>$work/samples
 fi
 $python $peers summary --samples $work/samples --rows "$rows" --ids "$ids" --mac $work/mac ${json:+--json "$json"}

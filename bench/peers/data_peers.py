@@ -155,6 +155,12 @@ def summary(args):
         clicks, seconds, cpu = samples["clicks"][0], middle("attribute"), statistics.median(processor["attribute"])
         result["attribute"] = {"ours": clicks / seconds, "clicks": clicks, "seconds": seconds, "cpu_seconds": cpu}
         print(f"attribute {clicks / seconds:12.0f} clicks/s ({clicks:.0f} in {seconds:.1f} s, {cpu:.1f} s of processor time)")
+    if "channels_ours" in samples:
+        ours, peer = middle("channels_ours"), middle("channels_peer")
+        mine, theirs = statistics.median(processor["channels_ours"]), statistics.median(processor["channels_peer"])
+        result["channels"] = {"ours": ours, "peer": peer, "ratio": peer / ours, "cpu_ratio": theirs / mine}
+        print(f"channel totals of that log: ours {ours:.2f} s ({mine:.2f} s of processor time), polars + ChannelAttribution {peer:.2f} s "
+              f"({theirs:.2f} s): {peer / ours:.1f} x ours ({theirs / mine:.1f} x in processor time)")
     if args.json:
         with open(args.json, "w") as file:
             json.dump({"data": result}, file, indent=2)
