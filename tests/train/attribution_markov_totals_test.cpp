@@ -130,30 +130,6 @@ TEST_CASE("a chain is the same whatever order journeys come in and however chann
   }
 }
 
-TEST_CASE("an order is chosen by journeys held out", "[attribution]") {
-  const std::uint64_t x = OrderChoice::channel_key("x"), y = OrderChoice::channel_key("y");
-  OrderChoice choice(3);
-  // The last channel alone says nothing, the last two say much.
-  for (const std::uint64_t first : {x, y})
-    for (const std::uint64_t last : {x, y}) {
-      const std::vector<std::uint64_t> keys = {first, last};
-      const std::uint64_t conversions = first == last ? 400 : 100;
-      choice.add(keys, OrderChoice::dealt(conversions, 1), OrderChoice::dealt(500 - conversions, 2));
-    }
-  const std::vector<OrderScore> scores = choice.scores();
-  REQUIRE(scores.size() == 3);
-  CHECK(scores[0].states == 2);
-  CHECK(scores[1].states == 4);
-  CHECK(scores[0].auc == Approx(0.5).margin(0.05));
-  // Rates 0.8 and 0.2, as many journeys of each: 0.8 · 0.8 of the pairs in order, 2 · 0.8 · 0.2 ties.
-  CHECK(scores[1].auc == Approx(0.8).margin(0.02));
-  CHECK(OrderChoice::best(scores) == 2);
-
-  const OrderChoice::Counts dealt = OrderChoice::dealt(123457, 5);
-  CHECK(std::accumulate(dealt.begin(), dealt.end(), std::uint64_t{0}) == 123457);
-  CHECK(*std::ranges::min_element(dealt) > 24000);
-}
-
 TEST_CASE("orders that are not possible are refused", "[attribution]") {
   CHECK_THROWS_WITH(check_markov_options({.order = 0}, true), Catch::Matchers::Contains("--markov-order 0: 1 to 10"));
   CHECK_THROWS_WITH(check_markov_options({.order = 11}, true), Catch::Matchers::Contains("--markov-order 11: 1 to 10"));

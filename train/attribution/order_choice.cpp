@@ -11,10 +11,35 @@ namespace mal {
 
 namespace {
 
-constexpr std::uint64_t kMostDealt = 10000;  // one by one; of more the rest is dealt evenly
+constexpr std::uint64_t kMostDealt = 10000;  // one by one; more are drawn at once
 
 std::uint64_t sum_of(const OrderChoice::Counts& counts) {
   return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+}
+
+// About normal, of mean 0 and variance 1: the sum of twelve uniform numbers. The same bits on every machine.
+double normal(std::uint64_t number, std::uint64_t hash) {
+  double sum = -6;
+  for (std::uint64_t k = 0; k < 12; ++k) {
+    const std::uint64_t key = 12 * number + k;
+    sum += std::ldexp(static_cast<double>(XXH3_64bits_withSeed(&key, sizeof key, hash)), -64);
+  }
+  return sum;
+}
+
+// What falls to each fold of so many journeys that their binomial numbers are about normal. An even deal would not do:
+// folds alike tell of each other what is chance in the journeys, and the highest order wins.
+OrderChoice::Counts drawn(std::uint64_t count, std::uint64_t hash) {
+  OrderChoice::Counts counts = {};
+  std::uint64_t left = count;
+  for (std::size_t f = 0; f + 1 < OrderChoice::kFolds; ++f) {
+    const double share = 1.0 / static_cast<double>(OrderChoice::kFolds - f), all = static_cast<double>(left);
+    const double number = std::round(all * share + std::sqrt(all * share * (1 - share)) * normal(f, hash));
+    counts[f] = std::min(left, static_cast<std::uint64_t>(std::max(0.0, number)));
+    left -= counts[f];
+  }
+  counts.back() = left;
+  return counts;
 }
 
 struct Scored {
@@ -61,11 +86,10 @@ std::uint64_t OrderChoice::channel_key(std::string_view name) {
 }
 
 OrderChoice::Counts OrderChoice::dealt(std::uint64_t count, std::uint64_t hash) {
+  if (count > kMostDealt) return drawn(count, hash);
   Counts counts = {};
-  const std::uint64_t single = std::min(count, kMostDealt), rest = count - single;
-  for (std::uint64_t journey = 0; journey < single; ++journey)
+  for (std::uint64_t journey = 0; journey < count; ++journey)
     ++counts[XXH3_64bits_withSeed(&journey, sizeof journey, hash) % kFolds];
-  for (std::size_t f = 0; f < kFolds; ++f) counts[f] += rest / kFolds + (f < rest % kFolds ? 1 : 0);
   return counts;
 }
 
