@@ -181,10 +181,15 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
     fit.observe(log, order);
     if (bootstrap != nullptr) bootstrap->observe(log, order);
   });
-  if (bootstrap != nullptr) bootstrap->fit();
   const ChannelModel model = fit.model();
   write_text(folder + "/channel_model.json", channel_model_json(model));
   report.markov = fit.markov_totals();
+  if (bootstrap != nullptr && bootstrap->wants_order()) {
+    bootstrap->set_order(report.markov->order);
+    clicks.for_each(
+        [&](std::size_t, const ClickLog& log, const ClickOrder& order) { bootstrap->observe_walks(log, order); });
+  }
+  if (bootstrap != nullptr) bootstrap->fit();
   if (report.markov) {
     write_text(folder + "/transitions.csv", transitions_csv(*report.markov));
     write_text(folder + "/removal_effects.csv", removal_effects_csv(*report.markov));

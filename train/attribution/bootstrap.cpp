@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -11,8 +12,7 @@ namespace mal {
 
 namespace {
 
-constexpr std::uint64_t kLeastMemory =
-    1U << 30;  // bytes: what the fits and the sums may take each, whatever --memory says
+constexpr std::uint64_t kLeastMemory = 1U << 30;  // whatever --memory says
 
 std::vector<Mechanism> fitted(const std::vector<NamedMechanism>& mechanisms, bool given_model) {
   std::vector<Mechanism> fitted;
@@ -29,6 +29,12 @@ double quantile(const std::vector<double>& sorted, double share) {
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
+// The interval that holds the middle kInterval of the values.
+Interval middle(std::vector<double> values) {
+  std::ranges::sort(values);
+  return {quantile(values, (1 - Bootstrap::kInterval) / 2), quantile(values, (1 + Bootstrap::kInterval) / 2)};
+}
+
 }  // namespace
 
 Bootstrap::Bootstrap(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
@@ -37,22 +43,30 @@ Bootstrap::Bootstrap(const AttributeOptions& options, const std::vector<NamedMec
       channels_(channels),
       fit_options_(fit),
       given_model_(!options.channel_model.empty()),
+      memory_(std::max(options.memory, kLeastMemory)),
       users_(options.seed),
-      fits_(channels, fitted(mechanisms, given_model_), options.bootstrap, fit, std::max(options.memory, kLeastMemory)),
+      fits_(channels, fitted(mechanisms, given_model_), options.bootstrap, fit, memory_),
+      totals_(std::ranges::count(fitted(mechanisms, given_model_), Mechanism::markov) > 0),
+      all_(options.bootstrap),
+      all_values_(options.bootstrap),
       weights_(options.bootstrap) {
-  check_memory(options);
+  check_memory();
   conversions_.resize(channels.size() * mechanisms.size() * weights_.size());
   values_.resize(conversions_.size());
+  if (totals_ && fit.markov.choose_up_to == 0) set_order(fit.markov.order);
 }
 
-void Bootstrap::check_memory(const AttributeOptions& options) const {
-  const std::uint64_t most = std::max(options.memory, kLeastMemory);
+void Bootstrap::set_order(std::uint32_t order) {
+  walks_.emplace(channels_, order, weights_.size(), memory_);
+}
+
+void Bootstrap::check_memory() const {
   const std::uint64_t rows = std::uint64_t{channels_.size()} * mechanisms_.size();
-  if (rows * weights_.size() * 2 * sizeof(Wide) <= most) return;
+  if (rows * weights_.size() * 2 * sizeof(Wide) <= memory_) return;
   fail_usage(
       "--bootstrap {}: the resamples of {} channels by {} mechanisms need more than {} MiB; name a coarser column by "
       "--channel, ask for fewer resamples or mechanisms, or give more --memory",
-      weights_.size(), channels_.size(), mechanisms_.size(), most >> 20);
+      weights_.size(), channels_.size(), mechanisms_.size(), memory_ >> 20);
 }
 
 Bootstrap::Way Bootstrap::way_of(std::size_t mechanism) const {
@@ -66,15 +80,28 @@ void Bootstrap::observe(const ClickLog& log, const ClickOrder& order) {
   observe_journeys(log, order, fit_options_.rule, fit_options_.until, [&](const Journey& journey, bool converted) {
     users_.draw(log.users.name(log.user[journey.clicks.front()]), weights_);
     fits_.add(journey.channels, converted, weights_);
+    if (walks_) walks_->add(journey.channels, converted, journey.value, weights_);
+  });
+}
+
+void Bootstrap::observe_walks(const ClickLog& log, const ClickOrder& order) {
+  observe_journeys(log, order, fit_options_.rule, fit_options_.until, [&](const Journey& journey, bool converted) {
+    users_.draw(log.users.name(log.user[journey.clicks.front()]), weights_);
+    walks_->add(journey.channels, converted, journey.value, weights_);
   });
 }
 
 void Bootstrap::fit() {
   if (fits_.wanted()) fits_.fit();
+  if (walks_) walks_->solve();
 }
 
 Bootstrap::Wide Bootstrap::units(double amount) {
   return static_cast<Wide>(std::round(std::ldexp(amount, 40)));
+}
+
+double Bootstrap::amount(Wide units) {
+  return std::ldexp(static_cast<double>(units), -40);
 }
 
 // The shares of shares_, added up by channel.
@@ -124,6 +151,10 @@ void Bootstrap::add(const ClickLog& log, const ClickOrder& order, const Journeys
   for (const JourneyRange& range : journeys.converting) {
     const Journey journey = view.load(range);
     users_.draw(log.users.name(log.user[journey.clicks.front()]), weights_);
+    for (std::size_t r = 0; r < weights_.size(); ++r) {
+      all_[r] += units(1) * weights_[r];
+      all_values_[r] += units(range.value) * weights_[r];
+    }
     shares_.resize(journey.channels.size());
     const bool one_channel = std::ranges::count(journey.channels, journey.channels.front()) ==
                              static_cast<std::ptrdiff_t>(journey.channels.size());
@@ -145,24 +176,34 @@ void Bootstrap::add(const ClickLog& log, const ClickOrder& order, const Journeys
 }
 
 Interval Bootstrap::interval(const std::vector<Wide>& sums, std::size_t at) const {
-  std::vector<double> sorted;
-  for (std::size_t r = 0; r < weights_.size(); ++r)
-    sorted.push_back(std::ldexp(static_cast<double>(sums[at + r]), -40));
-  std::ranges::sort(sorted);
-  return {quantile(sorted, (1 - kInterval) / 2), quantile(sorted, (1 + kInterval) / 2)};
+  std::vector<double> credits(weights_.size());
+  for (std::size_t r = 0; r < credits.size(); ++r) credits[r] = amount(sums[at + r]);
+  return middle(std::move(credits));
+}
+
+void Bootstrap::describe_total(std::uint32_t channel, bool has_value, ChannelCredit& credit) const {
+  std::vector<double> conversions(weights_.size()), values(weights_.size());
+  for (std::size_t r = 0; r < weights_.size(); ++r) {
+    conversions[r] = walks_->conversion_shares(r)[channel] * amount(all_[r]);
+    values[r] = walks_->value_shares(r)[channel] * amount(all_values_[r]);
+  }
+  credit.conversions_interval = middle(std::move(conversions));
+  if (has_value) credit.value_interval = middle(std::move(values));
 }
 
 void Bootstrap::describe(ChannelTable& table) const {
   std::unordered_map<std::string_view, std::uint32_t> numbers;
   for (std::uint32_t c = 0; c < channels_.size(); ++c) numbers.emplace(channels_.name(c), c);
   table.resamples = static_cast<std::uint32_t>(weights_.size());
-  for (ChannelTotals& channel : table.channels)
+  for (ChannelTotals& channel : table.channels) {
+    const std::uint32_t number = numbers.at(channel.name);
     for (std::size_t m = 0; m < mechanisms_.size(); ++m) {
       if (way_of(m) == Way::none) continue;
-      const std::size_t place = at(numbers.at(channel.name), m);
-      channel.credits[m].conversions_interval = interval(conversions_, place);
-      if (table.has_value) channel.credits[m].value_interval = interval(values_, place);
+      channel.credits[m].conversions_interval = interval(conversions_, at(number, m));
+      if (table.has_value) channel.credits[m].value_interval = interval(values_, at(number, m));
     }
+    if (walks_) describe_total(number, table.has_value, channel.credits.back());
+  }
 }
 
 }  // namespace mal

@@ -178,14 +178,20 @@ std::string steps_chart(const PathReport& paths) {
          "<div class=\"picture\">\n" + heat_map(map, "next step, % of the row") + "</div>\n";
 }
 
+std::string intervals_note(const ChannelTable& table) {
+  std::string text = fmt::format("Lines: {:.0f} % intervals from {} resamples of the users.",
+                                 100 * Bootstrap::kInterval, table.resamples);
+  if (const std::vector<std::string> without = without_interval(table); !without.empty())
+    text += fmt::format(" {} has none: it is not fitted anew to the resamples.", fmt::join(without, ", "));
+  return text;
+}
+
 }  // namespace
 
 std::string channel_page(const AttributeReport& report, const PathReport& paths) {
   std::string html = facts(report) + "<h2>Conversions credited to each channel, by mechanism</h2>\n";
   if (report.journeys == 0) html += note("No conversion has a click before it, so no channel has credit.");
-  if (report.table.resamples > 0)
-    html += note(fmt::format("Lines: {:.0f} % intervals from {} resamples of the users.", 100 * Bootstrap::kInterval,
-                             report.table.resamples));
+  if (report.table.resamples > 0) html += note(intervals_note(report.table));
   html += mechanism_charts(report.table) + number_tables(report.table);
   html += "<h2>Journeys that convert</h2>\n<div class=\"charts\">\n" +
           histogram(paths.lengths, paths.conversions, "clicks of the journey (conversions)") +

@@ -38,9 +38,9 @@ void ChannelReporting::write(const std::string& folder, AttributeReport& report)
   report.table_shown = options_.report || options_.bootstrap > 0 || (options_.value && !options_.value->empty()) ||
                        !options_.cost.empty();
   sums_.describe(options_, all_, report);
-  if (bootstrap_) bootstrap_->describe(report.table);
   if (report.markov)
     add_markov_total(*report.markov, static_cast<double>(report.journeys), report.credited_value, report.table);
+  if (bootstrap_) bootstrap_->describe(report.table);
   write_text(folder + "/channels.csv", channels_csv(report.table));
   if (options_.report) write_text(folder + "/report.html", channel_page(report, paths_.report(all_.channels)));
 }

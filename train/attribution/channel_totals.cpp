@@ -49,6 +49,14 @@ std::optional<double> roas(const ChannelTable& table, const ChannelTotals& chann
   return channel.credits[mechanism].value / channel.cost;
 }
 
+std::vector<std::string> without_interval(const ChannelTable& table) {
+  std::vector<std::string> names;
+  if (table.resamples == 0 || table.channels.empty()) return names;
+  for (std::size_t m = 0; m < table.mechanisms.size(); ++m)
+    if (!table.channels.front().credits[m].conversions_interval) names.push_back(table.mechanisms[m]);
+  return names;
+}
+
 std::string channels_csv(const ChannelTable& table) {
   std::string text = kHeader;
   for (const ChannelTotals& channel : table.channels)

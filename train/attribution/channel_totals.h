@@ -44,6 +44,9 @@ void sort_channels(ChannelTable& table);
 std::optional<double> cpa(const ChannelTable& table, const ChannelTotals& channel, std::size_t mechanism);
 std::optional<double> roas(const ChannelTable& table, const ChannelTotals& channel, std::size_t mechanism);
 
+// With resamples: the mechanisms that have no interval all the same.
+std::vector<std::string> without_interval(const ChannelTable& table);
+
 // A line a channel and mechanism; an empty field is a number that is not known. Numbers are the shortest text that
 // reads back as the same double.
 std::string channels_csv(const ChannelTable& table);

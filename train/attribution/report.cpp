@@ -219,14 +219,20 @@ std::string fit_text(const AttributeReport& r) {
   return text;
 }
 
+std::string intervals_text(const ChannelTable& table) {
+  if (table.resamples == 0) return "";
+  std::string text = fmt::format("[low high]: {:.0f} % intervals from {} resamples of the users",
+                                 100 * Bootstrap::kInterval, table.resamples);
+  if (const std::vector<std::string> without = without_interval(table); !without.empty())
+    text += fmt::format("; {} has none: it is not fitted anew to the resamples", fmt::join(without, ", "));
+  return text + "\n";
+}
+
 // Of what the table of channels is the sum.
 std::string value_text(const AttributeReport& r) {
   std::string text = fmt::format("sums of a mechanism: {}", plural(r.journeys, "credited conversion"));
   if (r.table.has_value) text += fmt::format(", worth {:.2f}; all conversions: {:.2f}", r.credited_value, r.value);
-  if (r.table.resamples > 0)
-    text += fmt::format("\n[low high]: {:.0f} % intervals from {} resamples of the users", 100 * Bootstrap::kInterval,
-                        r.table.resamples);
-  return text + "\n";
+  return text + "\n" + intervals_text(r.table);
 }
 
 // Without their folders: the same input gives the same bytes wherever it lies.
