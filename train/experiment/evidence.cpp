@@ -37,6 +37,7 @@ Difference difference(const ModelResult& model, const ModelResult& base, double 
   result.spread.mean = mean_of(result.spread.seeds);
   result.spread.deviation = deviation_of(result.spread.seeds);
   result.interval = interval_of(result.resampled);
+  result.error = standard_error_of(result.resampled);
   return result;
 }
 

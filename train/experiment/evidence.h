@@ -60,10 +60,11 @@ struct Spread {
 Spread spread_of(const ModelResult& model, double RunResult::*metric);
 
 // 100 · (metric of the model − metric of the base with the same seed), averaged over the seeds. The interval is of that
-// average when users are resampled.
+// average when users are resampled, error its standard error.
 struct Difference {
   Spread spread;
   Interval interval;
+  double error = 0;
   std::vector<double> resampled;
 };
 Difference gauc_difference(const ModelResult& model, const ModelResult& base);

@@ -28,6 +28,8 @@ void check_names(const Experiment& experiment, const Dataset& dataset) {
     std::vector<std::string> names = study.primaries;
     for (const std::string& name : {study.view, study.against})
       if (!name.empty()) names.push_back(name);
+    if (study.kind == StudyKind::positives)
+      for (const auto& [name, figure] : study.paper) names.push_back(name);
     for (const std::string& name : names)
       if (std::ranges::find(views, name) == views.end())
         fail_usage("{}: study '{}': the data set has no view '{}'; its views are {}", experiment.file, study.id, name,
@@ -36,6 +38,9 @@ void check_names(const Experiment& experiment, const Dataset& dataset) {
     const bool is_slice = slice && dataset.schema().columns[static_cast<std::size_t>(*slice)].kind == ColumnKind::slice;
     if (!study.slice.empty() && !is_slice)
       fail_usage("{}: study '{}': the data set has no slice column '{}'", experiment.file, study.id, study.slice);
+    if (study.growth.last_days > 0 && dataset.schema().columns_of(ColumnKind::time).empty())
+      fail_usage("{}: study '{}': the data set has no time column, so last_days cannot tell which rows are the last",
+                 experiment.file, study.id);
   }
 }
 

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 
 #include "engine/error.h"
 #include "train/config/strict_yaml.h"
+#include "train/experiment/user_growth.h"
 
 namespace mal {
 
@@ -17,6 +19,7 @@ constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxResamples = 100'000;
 constexpr std::size_t kMaxSeeds = 1000;
 constexpr double kMaxEdge = 1e6;
+constexpr std::int64_t kMaxDays = 36'500;
 
 // A value as --set takes it: 0.3, mal, [last, mta], [[last], [linear, mta]].
 std::string override_value(const YamlNode& node) {
@@ -38,19 +41,12 @@ std::vector<std::string> read_set(const YamlNode& parent) {
   return set;
 }
 
-PaperFigures read_paper(const YamlNode& parent) {
-  PaperFigures paper;
-  for (const YamlNode& value : parent.child("paper").children())
-    paper.emplace_back(value.key(), value.as<std::string>());
-  return paper;
-}
-
-StudyRow read_row(const YamlNode& node) {
+StudyRow read_row(const YamlNode& node, StudyKind kind) {
   StudyRow row;
   row.label = node.require<std::string>("label");
   if (row.label.empty()) node.fail_at("label", "name the row");
   row.set = read_set(node);
-  row.paper = read_paper(node);
+  if (kind == StudyKind::systems) row.paper = read_paper(node, {"gauc", "auc", "gauc_change", "auc_change"});
   return row;
 }
 
@@ -61,13 +57,15 @@ StudyKind read_kind(const YamlNode& node) {
   return kind == "user_growth" ? StudyKind::user_growth : StudyKind::slice_growth;
 }
 
-std::vector<double> read_edges(const YamlNode& node) {
+std::vector<double> read_edges(const YamlNode& node, bool count) {
   std::vector<double> edges;
   for (const YamlNode& edge : node.child("edges").children()) {
     edges.push_back(edge.as<double>());
     const bool ascending = edges.size() == 1 || edges[edges.size() - 2] < edges.back();
     if (edges.back() < 0 || edges.back() > kMaxEdge || !ascending)
       node.fail_at("edges", "growths from 0 on, ascending, such as [0, 0.5, 1]");
+    if (count && edges.back() != std::floor(edges.back()))
+      node.fail_at("edges", "whole numbers of positives, such as [0, 2, 5, 9]");
   }
   if (edges.empty()) node.fail_at("edges", "required: growths that part the groups, such as [0, 0.5, 1]");
   return edges;
@@ -84,7 +82,7 @@ std::string read_id(const YamlNode& node) {
 
 void read_rows(const YamlNode& node, Study& study) {
   study.primaries = node.require<std::vector<std::string>>("primary");
-  for (const YamlNode& row : node.require_child("rows").children()) study.rows.push_back(read_row(row));
+  for (const YamlNode& row : node.require_child("rows").children()) study.rows.push_back(read_row(row, study.kind));
   for (auto row = study.rows.begin(); row != study.rows.end(); ++row)
     if (std::find_if(study.rows.begin(), row, [&](const StudyRow& r) { return r.label == row->label; }) != row)
       node.fail_at("rows", fmt::format("two rows are called '{}'", row->label));
@@ -95,19 +93,45 @@ void read_rows(const YamlNode& node, Study& study) {
     node.fail_at("rows", systems ? "at least one is needed" : "two are needed: what is compared with, and the model");
 }
 
+UserGrowth read_user_growth(const YamlNode& node) {
+  UserGrowth growth;
+  growth.count = node.choice("growth", {"ratio", "count"}, "ratio") == "count";
+  growth.last_days = node.integer("last_days", growth.last_days, 0, kMaxDays);
+  growth.edges = read_edges(node, growth.count);
+  return growth;
+}
+
+// The keys of `paper` are names of something; a name that nothing has would be shown nowhere.
+void check_paper_names(const YamlNode& node, const PaperFigures& paper, const std::vector<std::string>& names) {
+  for (const std::string& name : unknown_names(paper, names))
+    node.fail_at("paper", fmt::format("'{}' is none of: {}", name, fmt::join(names, ", ")));
+}
+
+std::vector<std::string> paper_fields(StudyKind kind) {
+  if (kind == StudyKind::positives) return {"ratio"};
+  if (kind == StudyKind::user_growth) return {"gauc_change"};
+  return {"growth", "auc_change"};
+}
+
 Study read_study(const YamlNode& node) {
   Study study;
   study.id = read_id(node);
   study.title = node.require<std::string>("title");
   study.kind = read_kind(node);
-  if (study.kind == StudyKind::positives || study.kind == StudyKind::slice_growth) study.paper = read_paper(node);
+  if (study.kind != StudyKind::systems) study.paper = read_paper(node, paper_fields(study.kind));
   if (study.kind != StudyKind::positives) read_rows(node, study);
-  if (study.kind == StudyKind::systems) return study;
+  if (study.kind == StudyKind::systems) {
+    for (const StudyRow& row : study.rows) check_paper_names(node, row.paper, study.primaries);
+    return study;
+  }
   study.against = node.get<std::string>("against", "last");
   if (study.kind == StudyKind::positives) return study;
   study.view = node.get<std::string>("view", "linear");
   if (study.kind == StudyKind::slice_growth) study.slice = node.require<std::string>("slice");
-  if (study.kind == StudyKind::user_growth) study.edges = read_edges(node);
+  if (study.kind == StudyKind::user_growth) {
+    study.growth = read_user_growth(node);
+    check_paper_names(node, study.paper, group_names(study.growth));
+  }
   return study;
 }
 
@@ -122,11 +146,6 @@ std::vector<std::int64_t> read_seeds(const YamlNode& root) {
 }
 
 }  // namespace
-
-std::string paper_text(const PaperFigures& paper, std::string_view name) {
-  const auto found = std::ranges::find(paper, name, &std::pair<std::string, std::string>::first);
-  return found == paper.end() ? "—" : found->second;
-}
 
 Experiment parse_experiment(const std::string& path, const std::vector<std::string>& overrides) {
   YamlNode root = parse_yaml_file(path);

@@ -4,19 +4,12 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "train/config/run_config.h"
+#include "train/experiment/paper_figures.h"
 
 namespace mal {
-
-// Name → what the paper says, as text: it is shown beside our figure and never computed with.
-using PaperFigures = std::vector<std::pair<std::string, std::string>>;
-
-// The text, or "—" where the paper's figure is not known to us.
-std::string paper_text(const PaperFigures& paper, std::string_view name);
 
 struct StudyRow {
   std::string label;
@@ -31,16 +24,23 @@ enum class StudyKind {
   slice_growth,  // gain and growth by the values of a slice column, and their correlation (Figure 6, Table 5)
 };
 
+// How users are grouped by their growth of positives.
+struct UserGrowth {
+  bool count = false;          // positives more; else their ratio − 1
+  std::int64_t last_days = 0;  // of the training rows; 0: all of them
+  std::vector<double> edges;   // upper ends of the groups, the last one is open
+};
+
 struct Study {
   std::string id;     // of its files: "table3"
   std::string title;  // of its table
   StudyKind kind = StudyKind::systems;
   std::vector<std::string> primaries;  // all but positives; the growth kinds take one
   std::vector<StudyRow> rows;          // the first is what the others are compared with; the growth kinds take two
-  std::string view, against;           // growth = positives under view / positives under against − 1
+  std::string view, against;           // growth: of the positives under view, against those under against
   std::string slice;                   // slice_growth: a slice column
-  std::vector<double> edges;           // user_growth: upper ends of the groups, the last one is open
-  PaperFigures paper;                  // positives: by view; slice_growth: the growth by value
+  UserGrowth growth;                   // user_growth
+  PaperFigures paper;                  // positives: by view; user_growth: by group; slice_growth: by value
 };
 
 struct Experiment {

@@ -94,93 +94,163 @@ std::string slice_picture(const Study& study, const std::vector<SliceGain>& gain
 
 }  // namespace
 
+namespace {
+
+std::string growth_note(const Study& study) {
+  const std::string rows = study.growth.last_days == 0
+                               ? "the user's training rows"
+                               : fmt::format("the user's rows of the last {} days of training", study.growth.last_days);
+  if (study.growth.count)
+    return fmt::format(
+        "A user's growth: positives under {} minus positives under {}, over {}. Users without any have no growth.",
+        study.view, study.against, rows);
+  return fmt::format("A user's growth: positives under {} divided by positives under {}, minus 1, over {}.", study.view,
+                     study.against, rows);
+}
+
+std::vector<std::string> user_growth_header(const Study& study) {
+  std::vector<std::string> header = {"users by growth of positives",
+                                     "test rows",
+                                     "positives",
+                                     "users with both classes",
+                                     "GAUC of " + study.rows[0].label,
+                                     "GAUC of " + study.rows[1].label,
+                                     "GAUC difference",
+                                     "seen from (80 % power)",
+                                     "GAUC change"};
+  if (!study.paper.empty()) header.emplace_back("paper: GAUC change");
+  return header;
+}
+
+}  // namespace
+
 ResultTable user_growth_table(const Study& study, Evidence& evidence) {
-  const TestSet& test = evidence.test();
-  const UserGroups groups = group_by_growth(evidence.dataset(), study.view, study.against, study.edges, test.users);
+  const std::vector<std::string> names = group_names(study.growth);
+  const std::vector<std::int32_t> codes =
+      group_by_growth(evidence.dataset(), study.view, study.against, study.growth, evidence.test().users);
   const std::string& primary = study.primaries.front();
   ResultTable table;
   table.id = study.id;
   table.title = fmt::format("{}; primary view: {}", study.title, primary);
-  table.header = {"users by growth of positives",
-                  "test rows",
-                  "positives",
-                  "users with both classes",
-                  "GAUC of " + study.rows[0].label,
-                  "GAUC of " + study.rows[1].label,
-                  "GAUC difference"};
+  table.header = user_growth_header(study);
   table.json = table_json(evidence, study.id, table.title);
   std::vector<IntervalRow> shown;
-  for (std::size_t g = 0; g < groups.names.size(); ++g) {
+  Power power("GAUC");
+  for (std::size_t g = 0; g < names.size(); ++g) {
     const auto code = static_cast<std::int32_t>(g);
-    const std::int64_t rows = rows_with(groups.codes, code);
-    if (rows == 0) continue;
-    const ModelResult base = evidence.part(study, study.rows[0], primary, groups.codes, code);
-    const ModelResult model = evidence.part(study, study.rows[1], primary, groups.codes, code);
+    const PaperFigure paper = paper_figure(study.paper, names[g]);
+    const std::int64_t rows = rows_with(codes, code);
+    if (rows == 0 && !paper.gauc_change) continue;
+    const ModelResult base = evidence.part(study, study.rows[0], primary, codes, code);
+    const ModelResult model = evidence.part(study, study.rows[1], primary, codes, code);
     const Difference difference = gauc_difference(model, base);
     const Spread base_gauc = spread_of(base, &RunResult::gauc), model_gauc = spread_of(model, &RunResult::gauc);
-    table.rows.push_back({groups.names[g], fmt::format("{}", rows), fmt::format("{:.0f}", base.front().positives),
-                          fmt::format("{:.0f}", base.front().users), spread_text(base_gauc, 4),
-                          spread_text(model_gauc, 4), difference_text(difference)});
-    table.json["rows"].push_back({{"group", groups.names[g]},
+    std::vector<std::string> cells = {names[g],
+                                      fmt::format("{}", rows),
+                                      fmt::format("{:.0f}", base.front().positives),
+                                      fmt::format("{:.0f}", base.front().users),
+                                      spread_text(base_gauc, 4),
+                                      spread_text(model_gauc, 4),
+                                      difference_text(difference),
+                                      number_text(detectable_difference(difference), 2),
+                                      change_text(model_gauc.mean, base_gauc.mean)};
+    if (!study.paper.empty()) cells.push_back(percent_text(paper.gauc_change));
+    table.rows.push_back(std::move(cells));
+    table.json["rows"].push_back({{"group", names[g]},
                                   {"rows", rows},
                                   {"positives", base.front().positives},
                                   {"users", base.front().users},
                                   {"base_gauc", spread_json(base_gauc)},
                                   {"gauc", spread_json(model_gauc)},
-                                  {"gauc_difference", difference_json(difference)}});
-    shown.push_back({groups.names[g], difference.spread.mean, difference.interval.low, difference.interval.high});
+                                  {"gauc_difference", difference_json(difference)},
+                                  {"paper", paper_json(paper)}});
+    power.add(names[g], difference, base_gauc.mean, paper.gauc_change);
+    shown.push_back({names[g], difference.spread.mean, difference.interval.low, difference.interval.high});
   }
-  table.notes = {fmt::format("A user's growth: positives under {} divided by positives under {}, minus 1, over the "
-                             "user's training rows.",
-                             study.view, study.against),
-                 interval_note(evidence)};
+  table.notes = {growth_note(study), interval_note(evidence)};
+  add_power(table, {power});
   table.pictures.push_back(interval_chart(
       shown, study.title,
       fmt::format("100 × (GAUC of {} − GAUC of {}), with 95 % interval", study.rows[1].label, study.rows[0].label)));
   return table;
 }
 
+namespace {
+
+std::vector<std::string> slice_growth_header(const Study& study) {
+  std::vector<std::string> header = {study.slice, "test positives", fmt::format("growth under {}", study.view)};
+  if (!study.paper.empty()) header.emplace_back("paper: growth");
+  header.insert(header.end(), {"AUC of " + study.rows[0].label, "AUC of " + study.rows[1].label, "AUC difference",
+                               "seen from (80 % power)", "AUC change"});
+  if (!study.paper.empty()) header.emplace_back("paper: AUC change");
+  return header;
+}
+
+void add_slice(ResultTable& table, const Study& study, const SliceGain& slice, Power& power) {
+  const Spread base_auc = spread_of(slice.base, &RunResult::auc), auc = spread_of(slice.model, &RunResult::auc);
+  const PaperFigure paper = paper_figure(study.paper, slice.name);
+  const bool published = !study.paper.empty();
+  std::vector<std::string> cells = {slice.name, fmt::format("{:.0f}", slice.base.front().positives),
+                                    std::isfinite(slice.growth) ? fmt::format("{:+.1f} %", 100 * slice.growth) : "n/a"};
+  if (published) cells.push_back(percent_text(paper.growth));
+  cells.insert(cells.end(),
+               {spread_text(base_auc, 4), spread_text(auc, 4), difference_text(slice.difference),
+                number_text(detectable_difference(slice.difference), 2), change_text(auc.mean, base_auc.mean)});
+  if (published) cells.push_back(percent_text(paper.auc_change));
+  table.rows.push_back(std::move(cells));
+  table.json["rows"].push_back({{"value", slice.name},
+                                {"positives", slice.base.front().positives},
+                                {"growth", slice.growth},
+                                {"base_auc", spread_json(base_auc)},
+                                {"auc", spread_json(auc)},
+                                {"auc_difference", difference_json(slice.difference)},
+                                {"paper", paper_json(paper)}});
+  power.add(slice.name, slice.difference, base_auc.mean, paper.auc_change);
+}
+
+std::string correlation_text(double value, const Interval& interval) {
+  return fmt::format("{} [{}, {}]", number_text(value, 2), number_text(interval.low, 2), number_text(interval.high, 2));
+}
+
+void add_correlation(ResultTable& table, const Study& study, const std::vector<SliceGain>& gains,
+                     std::size_t resamples) {
+  const Correlation c = correlation_of(gains, resamples);
+  table.json["pearson"] = {{"value", c.pearson}, {"low", c.pearson_interval.low}, {"high", c.pearson_interval.high}};
+  table.json["spearman"] = {
+      {"value", c.spearman}, {"low", c.spearman_interval.low}, {"high", c.spearman_interval.high}};
+  table.notes.push_back(
+      fmt::format("Correlation of growth and AUC difference over {} values of {}: Pearson {}, Spearman {} "
+                  "(95 % interval when users are resampled).",
+                  std::ranges::count_if(gains, &SliceGain::defined), study.slice,
+                  correlation_text(c.pearson, c.pearson_interval), correlation_text(c.spearman, c.spearman_interval)));
+}
+
+// A name that the data set does not have is shown in no row.
+void add_unknown_values(ResultTable& table, const Study& study, const std::vector<SliceGain>& gains) {
+  std::vector<std::string> names;
+  names.reserve(gains.size());
+  for (const SliceGain& slice : gains) names.push_back(slice.name);
+  const std::vector<std::string> unknown = unknown_names(study.paper, names);
+  if (!unknown.empty())
+    table.notes.push_back(fmt::format("Values of {} that the paper has figures for and no test row has: {}.",
+                                      study.slice, fmt::join(unknown, ", ")));
+}
+
+}  // namespace
+
 ResultTable slice_growth_table(const Study& study, Evidence& evidence, const DatasetCounts& counts) {
   const std::vector<SliceGain> gains = slice_gains(study, evidence, counts);
   ResultTable table;
   table.id = study.id;
   table.title = fmt::format("{}; primary view: {}", study.title, study.primaries.front());
-  table.header = {study.slice,
-                  "test positives",
-                  fmt::format("growth under {}", study.view),
-                  "paper: growth",
-                  "AUC of " + study.rows[0].label,
-                  "AUC of " + study.rows[1].label,
-                  "AUC difference"};
+  table.header = slice_growth_header(study);
   table.json = table_json(evidence, study.id, table.title);
-  for (const SliceGain& slice : gains) {
-    const Spread base_auc = spread_of(slice.base, &RunResult::auc), auc = spread_of(slice.model, &RunResult::auc);
-    const std::string growth = std::isfinite(slice.growth) ? fmt::format("{:+.1f} %", 100 * slice.growth) : "n/a";
-    table.rows.push_back({slice.name, fmt::format("{:.0f}", slice.base.front().positives), growth,
-                          paper_text(study.paper, slice.name), spread_text(base_auc, 4), spread_text(auc, 4),
-                          difference_text(slice.difference)});
-    table.json["rows"].push_back({{"value", slice.name},
-                                  {"positives", slice.base.front().positives},
-                                  {"growth", slice.growth},
-                                  {"paper_growth", paper_text(study.paper, slice.name)},
-                                  {"base_auc", spread_json(base_auc)},
-                                  {"auc", spread_json(auc)},
-                                  {"auc_difference", difference_json(slice.difference)}});
-  }
-  const Correlation c = correlation_of(gains, static_cast<std::size_t>(evidence.experiment().resamples));
-  const auto with_interval = [](double value, const Interval& interval) {
-    return fmt::format("{} [{}, {}]", number_text(value, 2), number_text(interval.low, 2),
-                       number_text(interval.high, 2));
-  };
-  table.json["pearson"] = {{"value", c.pearson}, {"low", c.pearson_interval.low}, {"high", c.pearson_interval.high}};
-  table.json["spearman"] = {
-      {"value", c.spearman}, {"low", c.spearman_interval.low}, {"high", c.spearman_interval.high}};
-  table.notes = {
-      fmt::format("Correlation of growth and AUC difference over {} values of {}: Pearson {}, Spearman {} "
-                  "(95 % interval when users are resampled).",
-                  std::ranges::count_if(gains, &SliceGain::defined), study.slice,
-                  with_interval(c.pearson, c.pearson_interval), with_interval(c.spearman, c.spearman_interval)),
-      interval_note(evidence)};
+  Power power("AUC");
+  for (const SliceGain& slice : gains) add_slice(table, study, slice, power);
+  add_correlation(table, study, gains, static_cast<std::size_t>(evidence.experiment().resamples));
+  table.notes.push_back(interval_note(evidence));
+  add_unknown_values(table, study, gains);
+  add_power(table, {power});
   table.pictures.push_back(slice_picture(study, gains));
   return table;
 }

@@ -43,6 +43,8 @@ nlohmann::ordered_json difference_json(const Difference& difference) {
   nlohmann::ordered_json json = spread_json(difference.spread);
   json["low"] = difference.interval.low;
   json["high"] = difference.interval.high;
+  json["standard_error"] = difference.error;
+  json["detectable"] = detectable_difference(difference);
   return json;
 }
 
@@ -55,9 +57,15 @@ std::string test_note(const Evidence& evidence, const ModelResult& base) {
 std::string interval_note(const Evidence& evidence) {
   return fmt::format(
       "Differences: 100 × (model − first row) by the same seed, mean over seeds [95 % interval when users are drawn "
-      "with "
-      "replacement, {} times].",
+      "with replacement, {} times].",
       evidence.experiment().resamples);
+}
+
+void add_power(ResultTable& table, const std::vector<Power>& metrics) {
+  if (std::string note = power_note(metrics); !note.empty()) table.notes.push_back(std::move(note));
+  for (const Power& power : metrics)
+    if (std::string warning = power.warning(); !warning.empty()) table.warnings.push_back(std::move(warning));
+  table.json["warnings"] = table.warnings;
 }
 
 nlohmann::ordered_json table_json(const Evidence& evidence, const std::string& id, const std::string& title) {

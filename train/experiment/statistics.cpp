@@ -67,6 +67,11 @@ double spearman(std::span<const double> x, std::span<const double> y) {
   return pearson(ranks_of(x), ranks_of(y));
 }
 
+double standard_error_of(std::vector<double> resampled) {
+  std::erase_if(resampled, [](double value) { return std::isnan(value); });
+  return deviation_of(resampled);
+}
+
 Interval interval_of(const std::vector<double>& resampled) {
   return {quantile_of(resampled, 0.025), quantile_of(resampled, 0.975)};
 }

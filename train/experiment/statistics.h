@@ -20,5 +20,7 @@ struct Interval {
 };
 // Holds 95 % of the resampled values: their 2.5 % and 97.5 % quantiles.
 Interval interval_of(const std::vector<double>& resampled);
+// The deviation of the resampled values that are not NaN.
+double standard_error_of(std::vector<double> resampled);
 
 }  // namespace mal

@@ -54,55 +54,123 @@ ResultTable positives_table(const Study& study, const Evidence& evidence, const 
     const double rate = ratio(counts.all.positives[v], counts.all.rows);
     table.rows.push_back({views[v], fmt::format("{}", counts.train.positives[v]),
                           fmt::format("{}", counts.test.positives[v]), number_text(100 * rate, 3) + " %",
-                          number_text(against_ratio, 3), paper_text(study.paper, views[v])});
+                          number_text(against_ratio, 3), ratio_text(paper_figure(study.paper, views[v]).ratio)});
     table.json["rows"].push_back({{"view", views[v]},
                                   {"train_positives", counts.train.positives[v]},
                                   {"test_positives", counts.test.positives[v]},
                                   {"ratio", against_ratio},
-                                  {"paper", paper_text(study.paper, views[v])}});
+                                  {"paper", paper_json(paper_figure(study.paper, views[v]))}});
   }
   table.notes.push_back(
       fmt::format("{} training rows, {} test rows, {} users.", counts.train.rows, counts.test.rows, counts.users));
   return table;
 }
 
+namespace {
+
+// The paper's columns of a systems table: only those that some row has figures for.
+struct PaperColumns {
+  bool gauc = false, auc = false;
+};
+
+PaperColumns paper_columns(const Study& study, const std::string& primary) {
+  PaperColumns columns;
+  for (const StudyRow& row : study.rows) {
+    const PaperFigure figure = paper_figure(row.paper, primary);
+    columns.gauc = columns.gauc || figure.gauc || figure.gauc_change;
+    columns.auc = columns.auc || figure.auc || figure.auc_change;
+  }
+  return columns;
+}
+
+std::vector<std::string> systems_header(const PaperColumns& paper) {
+  std::vector<std::string> header = {"system",          "GAUC",           "AUC",         "LogLoss",
+                                     "GAUC difference", "AUC difference", "GAUC change", "AUC change"};
+  if (paper.gauc) header.emplace_back("paper: GAUC");
+  if (paper.auc) header.emplace_back("paper: AUC");
+  return header;
+}
+
+// A row of a systems table, against the first.
+struct SystemRow {
+  const StudyRow& row;
+  bool first;
+  Spread gauc, auc, logloss, pcoc;
+  Difference gauc_difference, auc_difference;
+  PaperFigure paper;
+};
+
+SystemRow compared(const StudyRow& row, bool first, const ModelResult& model, const ModelResult& base,
+                   const std::string& primary) {
+  return {row,
+          first,
+          spread_of(model, &RunResult::gauc),
+          spread_of(model, &RunResult::auc),
+          spread_of(model, &RunResult::logloss),
+          spread_of(model, &RunResult::pcoc),
+          gauc_difference(model, base),
+          auc_difference(model, base),
+          paper_figure(row.paper, primary)};
+}
+
+std::vector<std::string> system_cells(const SystemRow& system, const SystemRow& base, const PaperColumns& paper) {
+  std::vector<std::string> cells = {system.row.label, spread_text(system.gauc, 4), spread_text(system.auc, 4),
+                                    spread_text(system.logloss, 5)};
+  if (system.first)
+    cells.resize(cells.size() + 4);  // nothing is compared with itself
+  else
+    cells.insert(cells.end(),
+                 {difference_text(system.gauc_difference), difference_text(system.auc_difference),
+                  change_text(system.gauc.mean, base.gauc.mean), change_text(system.auc.mean, base.auc.mean)});
+  if (paper.gauc) cells.push_back(metric_text(system.paper.gauc, system.paper.gauc_change));
+  if (paper.auc) cells.push_back(metric_text(system.paper.auc, system.paper.auc_change));
+  return cells;
+}
+
+nlohmann::ordered_json system_json(const SystemRow& system, const std::vector<std::string>& runs) {
+  nlohmann::ordered_json json = {{"label", system.row.label},
+                                 {"runs", runs},
+                                 {"gauc", spread_json(system.gauc)},
+                                 {"auc", spread_json(system.auc)},
+                                 {"logloss", spread_json(system.logloss)},
+                                 {"pcoc", spread_json(system.pcoc)}};
+  if (!system.first) {
+    json["gauc_difference"] = difference_json(system.gauc_difference);
+    json["auc_difference"] = difference_json(system.auc_difference);
+  }
+  json["paper"] = paper_json(system.paper);
+  return json;
+}
+
+}  // namespace
+
 ResultTable systems_table(const Study& study, const std::string& primary, Evidence& evidence) {
   ResultTable table;
   const bool several = study.primaries.size() > 1;
+  const PaperColumns paper = paper_columns(study, primary);
   table.id = several ? study.id + "_" + primary : study.id;
   table.title = fmt::format("{}; primary view: {}", study.title, primary);
-  table.header = {"system",          "GAUC",           "AUC",         "LogLoss",
-                  "GAUC difference", "AUC difference", "GAUC change", "paper: GAUC change"};
+  table.header = systems_header(paper);
   table.json = table_json(evidence, table.id, table.title);
   table.json["primary"] = primary;
-  const ModelResult base = evidence.whole(study, study.rows.front(), primary);
-  const Spread base_gauc = spread_of(base, &RunResult::gauc);
+  const ModelResult base_model = evidence.whole(study, study.rows.front(), primary);
+  const SystemRow base = compared(study.rows.front(), true, base_model, base_model, primary);
   std::vector<IntervalRow> shown;
+  Power of_gauc("GAUC"), of_auc("AUC");
   for (const StudyRow& row : study.rows) {
     const bool first = &row == &study.rows.front();
-    const ModelResult model = evidence.whole(study, row, primary);
-    const Spread gauc = spread_of(model, &RunResult::gauc), auc = spread_of(model, &RunResult::auc);
-    const Spread logloss = spread_of(model, &RunResult::logloss);
-    const Difference of_gauc = gauc_difference(model, base), of_auc = auc_difference(model, base);
-    table.rows.push_back({row.label, spread_text(gauc, 4), spread_text(auc, 4), spread_text(logloss, 5),
-                          first ? "" : difference_text(of_gauc), first ? "" : difference_text(of_auc),
-                          first ? "" : change_text(gauc.mean, base_gauc.mean),
-                          first ? "" : paper_text(row.paper, primary)});
-    nlohmann::ordered_json json = {{"label", row.label},
-                                   {"runs", evidence.keys(study, row, primary)},
-                                   {"gauc", spread_json(gauc)},
-                                   {"auc", spread_json(auc)},
-                                   {"logloss", spread_json(logloss)},
-                                   {"pcoc", spread_json(spread_of(model, &RunResult::pcoc))}};
-    if (!first) {
-      json["gauc_difference"] = difference_json(of_gauc);
-      json["auc_difference"] = difference_json(of_auc);
-      json["paper"] = paper_text(row.paper, primary);
-      shown.push_back({row.label, of_gauc.spread.mean, of_gauc.interval.low, of_gauc.interval.high});
-    }
-    table.json["rows"].push_back(std::move(json));
+    const SystemRow system =
+        first ? base : compared(row, false, evidence.whole(study, row, primary), base_model, primary);
+    table.rows.push_back(system_cells(system, base, paper));
+    table.json["rows"].push_back(system_json(system, evidence.keys(study, row, primary)));
+    if (first) continue;
+    const Interval& interval = system.gauc_difference.interval;
+    shown.push_back({row.label, system.gauc_difference.spread.mean, interval.low, interval.high});
+    of_gauc.add(row.label, system.gauc_difference, base.gauc.mean, system.paper.gauc_change);
+    of_auc.add(row.label, system.auc_difference, base.auc.mean, system.paper.auc_change);
   }
-  table.notes = {test_note(evidence, base), interval_note(evidence)};
+  table.notes = {test_note(evidence, base_model), interval_note(evidence)};
+  add_power(table, {of_gauc, of_auc});
   if (!shown.empty())
     table.pictures.push_back(interval_chart(
         shown, table.title, fmt::format("100 × GAUC difference to {}, with 95 % interval", study.rows.front().label)));

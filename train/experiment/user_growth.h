@@ -7,18 +7,19 @@
 #include <vector>
 
 #include "train/data/dataset.h"
+#include "train/experiment/experiment_file.h"
 
 namespace mal {
 
-struct UserGroups {
-  std::vector<std::string> names;   // the first: users without a training positive under either view
-  std::vector<std::int32_t> codes;  // index into names, one a test row
-};
+// With edges e_1 < … < e_n: growth ≤ e_1, (e_1, e_2], …, > e_n. Of ratios, users without positives are a group of
+// their own, the first.
+std::vector<std::string> group_names(const UserGrowth& growth);
 
-// growth(u) = positives(u) under view / positives(u) under against − 1, over u's training rows. With edges e_1 < … <
-// e_n the groups are growth ≤ e_1, (e_1, e_2], …, > e_n. A user with positives under view alone (the credited last
-// click lies in the test period) has boundless growth and is in the last group.
-UserGroups group_by_growth(const Dataset& dataset, const std::string& view, const std::string& against,
-                           const std::vector<double>& edges, std::span<const std::int64_t> test_users);
+// The group of each test row, an index into group_names. Positives are counted over the user's training rows, or those
+// of the last days before the latest training row. growth(u) = positives(u) under view − positives(u) under against; of
+// ratios (positives under view) / (positives under against) − 1, where a user with positives under view alone (the
+// credited last click is not a training row) has boundless growth and is in the last group.
+std::vector<std::int32_t> group_by_growth(const Dataset& dataset, const std::string& view, const std::string& against,
+                                          const UserGrowth& growth, std::span<const std::int64_t> test_users);
 
 }  // namespace mal

@@ -36,6 +36,8 @@ std::string to_html(const ResultTable& table) {
   for (const std::vector<std::string>& row : table.rows) html += html_row(row, "td");
   html += "</table>\n";
   for (const std::string& note : table.notes) html += fmt::format("<p class=\"note\">{}</p>\n", escape_html(note));
+  for (const std::string& warning : table.warnings)
+    html += fmt::format("<p class=\"note\"><strong>Warning:</strong> {}</p>\n", escape_html(warning));
   for (const std::string& picture : table.pictures) html += fmt::format("<div class=\"picture\">{}</div>\n", picture);
   return html;
 }
@@ -54,6 +56,7 @@ std::string to_markdown(const ResultTable& table) {
   text += "\n";
   for (const std::vector<std::string>& row : table.rows) text += markdown_row(row);
   for (const std::string& note : table.notes) text += "\n" + note + "\n";
+  for (const std::string& warning : table.warnings) text += "\n**Warning:** " + warning + "\n";
   return text;
 }
 

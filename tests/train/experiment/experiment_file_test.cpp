@@ -15,26 +15,28 @@ base: base.yaml
 seeds: [1, 5]
 set: {train.batch_size: 64}
 studies:
-  - {id: ratios, title: Ratios, kind: positives, paper: {linear: about 1.42}}
+  - {id: ratios, title: Ratios, kind: positives, paper: {linear: 1.42}}
   - id: table3
     title: Systems
     kind: systems
     primary: [last, mta]
     rows:
       - {label: Base, set: {model.type: base}}
-      - {label: MAL, set: {model.type: mal, model.mal.views: [last, linear]}, paper: {last: +0.51 %}}
+      - {label: MAL, set: {model.type: mal, model.mal.views: [last, linear]}, paper: {last: {gauc: 0.7859, gauc_change: +0.51}}}
   - id: figure5
     title: Growth
     kind: user_growth
     primary: [last]
+    growth: ratio
     edges: [0, 0.5]
+    paper: {over 50 %: {gauc_change: 1.23}}
     rows: [{label: Base, set: {model.type: base}}, {label: all, set: {model.type: mal}}]
 )";
 
 class ExperimentFolder {
  public:
   ExperimentFolder() { folder.write("base.yaml", "model: {type: base}\ndata: {path: x}\noutput: y\n"); }
-  Experiment parse(std::string text, const std::vector<std::string>& overrides = {}) const {
+  Experiment parse(const std::string& text, const std::vector<std::string>& overrides = {}) const {
     return parse_experiment(folder.write("experiment.yaml", text), overrides);
   }
   // The message where `from` is replaced by `to`.
@@ -61,12 +63,18 @@ TEST_CASE("an experiment file is read") {
   CHECK(systems.kind == StudyKind::systems);
   CHECK(systems.primaries == std::vector<std::string>{"last", "mta"});
   CHECK(systems.rows[1].set == std::vector<std::string>{"model.type=mal", "model.mal.views=[last, linear]"});
-  CHECK(paper_text(systems.rows[1].paper, "last") == "+0.51 %");
-  CHECK(paper_text(systems.rows[1].paper, "mta") == "—");
-  CHECK(paper_text(experiment.studies[0].paper, "linear") == "about 1.42");
+  const PaperFigure paper = paper_figure(systems.rows[1].paper, "last");
+  CHECK(paper.gauc == 0.7859);
+  CHECK(paper.gauc_change == 0.51);
+  CHECK_FALSE(paper.auc_change.has_value());
+  CHECK_FALSE(paper_figure(systems.rows[1].paper, "mta").gauc.has_value());
+  CHECK(paper_figure(experiment.studies[0].paper, "linear").ratio == 1.42);
+  CHECK(paper_figure(experiment.studies[2].paper, "over 50 %").gauc_change == 1.23);
   CHECK(experiment.studies[2].view == "linear");
   CHECK(experiment.studies[2].against == "last");
-  CHECK(experiment.studies[2].edges == std::vector<double>{0, 0.5});
+  CHECK(experiment.studies[2].growth.edges == std::vector<double>{0, 0.5});
+  CHECK_FALSE(experiment.studies[2].growth.count);
+  CHECK(experiment.studies[2].growth.last_days == 0);
 
   const RunConfig config = run_config_of(experiment, systems, systems.rows[1], "mta", 7);
   CHECK(config.model.type == "mal");
@@ -96,7 +104,20 @@ TEST_CASE("a wrong experiment file is refused with its place") {
   refused("primary: [last]", "primary: [last, mta]", "name one view");
   refused("edges: [0, 0.5]", "edges: [0.5, 0]", "ascending");
   refused("edges: [0, 0.5]", "edges: []", "required");
-  refused("paper: {linear: about 1.42}", "paper: about 1.42", "paper");
+  refused("growth: ratio", "growth: count", "whole numbers of positives");
+  refused("growth: ratio", "growth: counts", "did you mean 'count'");
+  refused("growth: ratio", "last_days: -1", "must be from 0");
+  refused("paper: {linear: 1.42}", "paper: about 1.42", "paper");
+  refused("paper: {linear: 1.42}", "paper: {linear: about 1.42}", "'studies[0].paper.linear' must be a number");
+  refused("{gauc: 0.7859, gauc_change: +0.51}", "+0.51 %",
+          "experiment.yaml:14: 'studies[1].rows[1].paper.last': a map");
+  refused("{gauc: 0.7859, gauc_change: +0.51}", "{}", "give figures of: gauc, auc, gauc_change, auc_change");
+  refused("gauc_change: +0.51", "gauc_chnge: +0.51", "did you mean 'gauc_change'");
+  refused("gauc_change: +0.51", "growth: 3", "unknown key");
+  refused("gauc: 0.7859", "gauc: 78.59", "must be from 0 to 1");
+  refused("paper: {last:", "paper: {first:", "'first' is none of: last, mta");
+  refused(
+      "over 50 %:", "over 5 %:", "'over 5 %' is none of: no positives, growth up to 0 %, over 0 % to 50 %, over 50 %");
   refused("kind: positives", "kind: positives, rows: []", "unknown key");
   refused("rows: [{label: Base, set: {model.type: base}}, ", "rows: [", "two are needed");
   refused("model.mal.views: [last, linear]", "seed: 3", "is set by the experiment");

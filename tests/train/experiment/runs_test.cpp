@@ -61,14 +61,57 @@ TEST_CASE("users are grouped by the growth of their training positives") {
   const Dataset dataset = Dataset::open(make_dataset(folder, "data", kTest));
   const TestSet test = read_test_set(dataset);
   REQUIRE(test.rows() == 6);
-  const UserGroups groups = group_by_growth(dataset, "linear", "last", {0, 0.5, 1}, test.users);
-  CHECK(groups.names == std::vector<std::string>{"no positives", "growth up to 0 %", "over 0 % to 50 %",
-                                                 "over 50 % to 100 %", "over 100 %"});
-  CHECK(groups.codes == std::vector<std::int32_t>{0, 4, 0, 4, 2, 1});  // users 6, 5, 4, 3, 2, 1
-  CHECK(group_by_growth(dataset, "linear", "last", {0.49}, test.users).codes ==
-        std::vector<std::int32_t>{0, 2, 0, 2, 2, 1});
-  CHECK_THAT(test::message_of([&] { group_by_growth(dataset, "mta", "last", {0}, test.users); }),
+  const UserGrowth ratio = {.edges = {0, 0.5, 1}};
+  CHECK(group_names(ratio) == std::vector<std::string>{"no positives", "growth up to 0 %", "over 0 % to 50 %",
+                                                       "over 50 % to 100 %", "over 100 %"});
+  const auto codes = [&](const UserGrowth& growth) {
+    return group_by_growth(dataset, "linear", "last", growth, test.users);
+  };
+  CHECK(codes(ratio) == std::vector<std::int32_t>{0, 4, 0, 4, 2, 1});  // users 6, 5, 4, 3, 2, 1
+  CHECK(codes({.edges = {0.49}}) == std::vector<std::int32_t>{0, 2, 0, 2, 2, 1});
+  // Counts: users 6 and 4 have none, 5: 0 → 1, 3: 1 → 4, 2: 2 → 3, 1: 1 → 1.
+  CHECK(codes({.count = true, .edges = {0, 2}}) == std::vector<std::int32_t>{0, 1, 0, 2, 1, 0});
+  CHECK(codes({.count = true, .edges = {1, 3}}) == std::vector<std::int32_t>{0, 0, 0, 1, 0, 0});
+  CHECK_THAT(test::message_of([&] { group_by_growth(dataset, "mta", "last", ratio, test.users); }),
              Catch::Matchers::Contains("no view 'mta'"));
+  CHECK_THAT(test::message_of([&] { codes({.count = true, .last_days = 3, .edges = {0}}); }),
+             Catch::Matchers::Contains("no time column"));
+}
+
+TEST_CASE("groups by count are named by whole numbers") {
+  const auto names = [](const std::vector<double>& edges) { return group_names({.count = true, .edges = edges}); };
+  using Names = std::vector<std::string>;
+  CHECK(names({0, 2, 5, 9}) == Names{"no growth", "1 to 2", "3 to 5", "6 to 9", "10 or more"});
+  CHECK(names({0, 1}) == Names{"no growth", "1", "2 or more"});
+  CHECK(names({2}) == Names{"up to 2", "3 or more"});
+}
+
+TEST_CASE("growth may be of the last days of training alone") {
+  const test::DataFolder folder;
+  const std::string header = "time,user,last,linear\n";
+  // The last row is at day 20: with 14 days, rows after day 6 count. User 1 grows by 2 before and at day 6, by 1 a
+  // second after; user 2 by 2 on day 19.
+  const std::string train = header +
+                            "1000,1,0,0.5\n518400,1,0,0.5\n518401,1,0,0.5\n1641600,2,0,0.5\n1641600,2,0,0.5\n"
+                            "1728000,3,0,0\n";
+  prepare({.schema = folder.write("schema.yaml",
+                                  "name: timed\ncolumns:\n  - {name: time, kind: time}\n"
+                                  "  - {name: user, kind: id, side: user}\n  - {name: last, kind: credit}\n"
+                                  "  - {name: linear, kind: credit}\n  - {name: group, kind: group, column: user}\n"),
+           .train = {folder.write("train.csv", train)},
+           .test = {folder.write("test.csv", header + "1728000,1,0,0\n1728000,2,1,1\n1728000,3,0,0\n")},
+           .output = folder / "data",
+           .progress = false});
+  const Dataset dataset = Dataset::open(folder / "data");
+  const TestSet test = read_test_set(dataset);
+  const auto codes = [&](std::int64_t last_days) {
+    return group_by_growth(dataset, "linear", "last", {.count = true, .last_days = last_days, .edges = {0, 1, 2}},
+                           test.users);
+  };
+  CHECK(codes(0) == std::vector<std::int32_t>{3, 2, 0});
+  CHECK(codes(14) == std::vector<std::int32_t>{1, 2, 0});
+  CHECK(codes(1) == std::vector<std::int32_t>{0, 0, 0});
+  CHECK(codes(15) == std::vector<std::int32_t>{2, 2, 0});
 }
 
 TEST_CASE("a test set's credits, users and slices are in the order of its rows") {

@@ -27,20 +27,20 @@ constexpr const char* kStudyFile = R"(base: base.yaml
 seeds: [1, 2]
 resamples: 100
 studies:
-  - {id: ratios, title: Ratios, kind: positives, paper: {linear: about 1.42}}
+  - {id: ratios, title: Ratios, kind: positives, paper: {linear: 1.42}}
   - id: systems
     title: Systems
     kind: systems
     primary: [last]
     rows:
       - {label: Base, set: {model.type: base}}
-      - {label: MAL, set: {model.type: mal}, paper: {last: +0.51 %}}
+      - {label: MAL, set: {model.type: mal}, paper: {last: {gauc: 0.7859, gauc_change: 0.51, auc_change: 0.14}}}
   - id: industries
     title: Industries
     kind: slice_growth
     primary: [last]
     slice: industry
-    paper: {toys: 25–35 %}
+    paper: {toys: {growth: 34.26, auc_change: 900}, food: {growth: 1}}
     rows: [{label: Base, set: {model.type: base}}, {label: MAL, set: {model.type: mal}}]
 )";
 
@@ -118,13 +118,27 @@ TEST_CASE("tables hold what the runs' scores say") {
     CHECK(mal["auc_difference"]["mean"].get<double>() == Approx(100 * (auc - base_auc)));
     CHECK(mal["gauc_difference"]["low"].get<double>() <= 100 * (gauc - base_gauc));
     CHECK(mal["gauc_difference"]["high"].get<double>() >= 100 * (gauc - base_gauc));
-    CHECK(table.rows[1].back() == "+0.51 %");
+    CHECK(table.header[8] == "paper: GAUC");
+    CHECK(table.rows[1][8] == "0.7859 (+0.51 %)");
+    CHECK(table.rows[1][9] == "+0.14 %");
+    CHECK(table.rows[1][7] == change_text(auc, base_auc));
     CHECK(table.rows[0][4].empty());  // nothing is compared with itself
+    CHECK(table.rows[0][8] == "—");
+    CHECK(mal["paper"]["gauc_change"].get<double>() == 0.51);
+    CHECK_FALSE(mal["paper"].contains("auc"));
+    const double error = mal["gauc_difference"]["standard_error"].get<double>();
+    CHECK(mal["gauc_difference"]["detectable"].get<double>() == Approx(2.8 * error));
+    // 0.51 % of our Base is far less than four users can show.
+    REQUIRE(2.8 * error > 0.51 * base_gauc);
+    CHECK_THAT(table.warnings.at(0),
+               Catch::Matchers::Contains(fmt::format("MAL {:+.2f} < {:.2f}.", 0.51 * base_gauc, 2.8 * error)));
+    CHECK(table.json["warnings"].size() == table.warnings.size());
+    CHECK_THAT(to_markdown(table), Catch::Matchers::Contains("**Warning:** too few test users"));
     CHECK_THAT(to_markdown(table), Catch::Matchers::StartsWith("### Systems; primary view: last\n\n| system | GAUC |"));
   }
   SECTION("positives") {
     const ResultTable table = tables_of(studies[0], evidence, counts).at(0);
-    CHECK(table.rows[1] == std::vector<std::string>{"linear", "3", "5", "29.630 %", "1.600", "about 1.42"});
+    CHECK(table.rows[1] == std::vector<std::string>{"linear", "3", "5", "29.630 %", "1.600", "1.42"});
     CHECK(table.rows[0].back() == "—");
   }
   SECTION("industries") {
@@ -132,7 +146,11 @@ TEST_CASE("tables hold what the runs' scores say") {
     REQUIRE(table.rows.size() == 2);
     CHECK(table.rows[0][0] == "toys");  // the largest growth comes first
     CHECK(table.rows[0][2] == "+100.0 %");
-    CHECK(table.rows[0][3] == "25–35 %");
+    CHECK(table.rows[0][3] == "+34.26 %");
+    CHECK(table.rows[0].back() == "+900.00 %");
+    CHECK(table.rows[1].back() == "—");
+    CHECK(table.warnings.empty());  // a gain of 900 % is seen
+    CHECK_THAT(to_markdown(table), Catch::Matchers::Contains("no test row has: food."));
     CHECK(table.rows[1][2] == "+33.3 %");
     Scored part;
     for (std::size_t i = 0; i < world.toys.size(); ++i) {
@@ -148,6 +166,7 @@ TEST_CASE("tables hold what the runs' scores say") {
     const std::string page = test::bytes_of(world.experiment.output + "/report.html");
     CHECK_THAT(page, Catch::Matchers::Contains("A &amp; B") && Catch::Matchers::Contains("<svg"));
     CHECK_THAT(page, !Catch::Matchers::Contains("http"));
+    CHECK_THAT(page, Catch::Matchers::Contains("<strong>Warning:</strong> too few test users"));
     const auto json = nlohmann::json::parse(test::bytes_of(world.experiment.output + "/tables/systems.json"));
     CHECK(json["rows"][1]["label"] == "MAL");
     CHECK(test::bytes_of(world.experiment.output + "/report.md") == to_markdown(tables[0]));
