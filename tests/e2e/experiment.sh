@@ -53,7 +53,7 @@ grep -qE "\| MAL .*\| 0.7859 \(\+0.51 %\) \| \+0.14 % \|$" whole/tables/table3_l
 grep -q paper: whole/tables/table3_mta.md && die "a table shows a column for figures that nobody gave"
 for table in tables/table3_last.md report.md report.html; do
   grep -q "Smallest difference that the rows see with 80 % power: GAUC [0-9.]*, AUC" whole/$table || die "$table does not say its power"
-  grep -qE "Warning:.* too few test users to see each published gain of GAUC" whole/$table || die "$table does not warn"
+  grep -qE "Warning:.* too little test data to see each published gain of GAUC" whole/$table || die "$table does not warn"
 done
 [[ $(find whole/runs -name '*.yaml' -not -path '*/runs/*/*' -o -name '*.log') == "" ]] || die "files of runs were left behind"
 
@@ -84,6 +84,21 @@ printf 'x' | dd of="$victim" bs=1 seek=80 conv=notrunc status=none
 "${run[@]}" --set output=killed >repaired.txt 2>/dev/null
 grep -q "8 runs: 7 done already, 1 to do" repaired.txt || die "damaged scores were believed"
 diff -r whole/tables killed/tables >/dev/null || die "the repeated run gave other tables"
+
+# A list of one is the same experiment; a second platform adds its runs and pools the differences.
+"${run[@]}" --set output=killed --set dataset=[dataset] >/dev/null 2>&1 || die "a list of one data set failed"
+diff -r whole/tables killed/tables >/dev/null || die "a list of one data set gives other tables"
+"$bin/mal_data" simulate --out journeys2 --users 400 --days 6 --seed 6 >/dev/null
+"$bin/mal_data" attribute --in journeys2/clicks.csv --conversions journeys2/conversions.csv --key advertiser \
+  --channel channel --mechanisms last,first,linear,mta --test-days 2 --out samples2 >/dev/null
+"$bin/mal_data" prepare --schema simulated --train samples2/train.csv --test samples2/test.csv --out dataset2 >/dev/null
+"${run[@]}" --set output=killed --set dataset=[dataset,dataset2] >pooled.txt 2>/dev/null || die "two data sets failed"
+grep -q "16 runs: 8 done already, 8 to do" pooled.txt || die "runs on two data sets: $(head -n 1 pooled.txt)"
+grep -q "test rows of 2 data sets" killed/tables/table3_last.md || die "the table does not say that it is of two data sets"
+grep -q '"between_datasets"' killed/tables/table3_last.json || die "the JSON has no difference of each data set"
+cp -r dataset copy
+refuses 2 "dataset and copy hold the same" "${run[@]}" --set output=other --set dataset=[dataset,copy]
+absent other
 
 # Another seed: nothing that is done counts.
 sed -i 's/seeds: \[1, 2\]/seeds: [3]/' experiment.yaml

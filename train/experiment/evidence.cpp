@@ -1,7 +1,9 @@
 #include "train/experiment/evidence.h"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "engine/error.h"
 #include "train/metrics/metrics.h"
@@ -23,42 +25,53 @@ std::vector<T> picked(const std::vector<T>& values, const std::vector<std::uint3
   return result;
 }
 
-Difference difference(const ModelResult& model, const ModelResult& base, double RunResult::*metric,
-                      std::vector<double> ResampledMetrics::*resampled) {
-  Difference result;
-  result.resampled.resize((model.front().resampled.*resampled).size());
-  const auto seeds = static_cast<double>(model.size());
-  for (std::size_t s = 0; s < model.size(); ++s) {
-    result.spread.seeds.push_back(100 * (model[s].*metric - base[s].*metric));
-    const std::vector<double>& ours = model[s].resampled.*resampled;
-    const std::vector<double>& theirs = base[s].resampled.*resampled;
-    for (std::size_t r = 0; r < ours.size(); ++r) result.resampled[r] += 100 * (ours[r] - theirs[r]) / seeds;
-  }
-  result.spread.mean = mean_of(result.spread.seeds);
-  result.spread.deviation = deviation_of(result.spread.seeds);
-  result.interval = interval_of(result.resampled);
-  result.error = standard_error_of(result.resampled);
-  return result;
+// Another stream for each data set; the first one's is the seed's own.
+std::uint64_t resample_seed(std::int64_t seed, std::size_t dataset) {
+  constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15;
+  return static_cast<std::uint64_t>(seed) + kStep * dataset;
 }
 
 }  // namespace
 
-Evidence::Evidence(const Experiment& experiment, const Dataset& dataset, const RunPlan& plan)
-    : experiment_(experiment),
-      dataset_(dataset),
-      plan_(plan),
-      test_(read_test_set(dataset)),
-      resamples_(test_.users, experiment.resamples, static_cast<std::uint64_t>(experiment.resample_seed)) {}
+std::int64_t RowGroups::rows_of(std::size_t group) const {
+  std::int64_t rows = 0;
+  for (const std::vector<std::int32_t>& of_rows : codes)
+    rows += std::ranges::count(of_rows, static_cast<std::int32_t>(group));
+  return rows;
+}
 
-RunResult Evidence::evaluate_rows(const std::string& key, const std::string& primary,
+Evidence::Evidence(const Experiment& experiment, const std::vector<Dataset>& datasets, const RunPlan& plan)
+    : experiment_(experiment), datasets_(datasets), plan_(plan) {
+  for (std::size_t d = 0; d < datasets.size(); ++d) {
+    tests_.push_back(read_test_set(datasets[d]));
+    resamples_.emplace_back(tests_[d].users, experiment.resamples, resample_seed(experiment.resample_seed, d));
+  }
+}
+
+std::int64_t Evidence::test_rows() const {
+  std::int64_t rows = 0;
+  for (const TestSet& test : tests_) rows += test.rows();
+  return rows;
+}
+
+std::vector<std::string> Evidence::keys(const Study& study, const StudyRow& row, const std::string& primary) const {
+  std::vector<std::string> keys;
+  for (std::size_t d = 0; d < datasets_.size(); ++d)
+    for (std::string& key : plan_.keys(study, row, primary, d)) keys.push_back(std::move(key));
+  return keys;
+}
+
+RunResult Evidence::evaluate_rows(std::size_t dataset, const std::string& key, const std::string& primary,
                                   const std::vector<std::uint32_t>& rows) {
+  const TestSet& test = tests_[dataset];
+  const UserResamples& resamples = resamples_[dataset];
   const std::string folder = run_folder(experiment_, key);
   const std::vector<float> logits = load_scores(folder);
-  if (static_cast<std::int64_t>(logits.size()) != test_.rows())
+  if (static_cast<std::int64_t>(logits.size()) != test.rows())
     fail("{}{} holds {} scores, the data set has {} test rows; remove the folder and run again", folder, kScoresFile,
-         logits.size(), test_.rows());
-  Scored scored = {picked(logits, rows), picked(test_.credits_of(primary), rows), picked(test_.users, rows), {}, {}};
-  if (!test_.weights.empty()) scored.weights = picked(test_.weights, rows);
+         logits.size(), test.rows());
+  Scored scored = {picked(logits, rows), picked(test.credits_of(primary), rows), picked(test.users, rows), {}, {}};
+  if (!test.weights.empty()) scored.weights = picked(test.weights, rows);
   const Metrics metrics = evaluate(scored);
   RunResult result;
   result.gauc = value_of(metrics.gauc);
@@ -67,46 +80,35 @@ RunResult Evidence::evaluate_rows(const std::string& key, const std::string& pri
   result.pcoc = value_of(metrics.pcoc);
   result.positives = static_cast<double>(metrics.positives);
   result.users = static_cast<double>(metrics.users);
-  result.resampled = resample_metrics(scored.logits, scored.credits, picked(resamples_.user_of_row(), rows), resamples_,
+  result.resampled = resample_metrics(scored.logits, scored.credits, picked(resamples.user_of_row(), rows), resamples,
                                       {scored.weights});
   return result;
 }
 
 ModelResult Evidence::whole(const Study& study, const StudyRow& row, const std::string& primary) {
-  std::vector<std::uint32_t> rows(static_cast<std::size_t>(test_.rows()));
-  std::iota(rows.begin(), rows.end(), 0U);
-  ModelResult model;
-  for (const std::string& key : keys(study, row, primary)) {
-    if (!known_.contains(key)) known_[key] = evaluate_rows(key, primary, rows);
-    model.push_back(known_[key]);
+  ModelResult model(datasets_.size());
+  for (std::size_t d = 0; d < datasets_.size(); ++d) {
+    std::vector<std::uint32_t> rows(static_cast<std::size_t>(tests_[d].rows()));
+    std::iota(rows.begin(), rows.end(), 0U);
+    for (const std::string& key : plan_.keys(study, row, primary, d)) {
+      if (!known_.contains(key)) known_[key] = evaluate_rows(d, key, primary, rows);
+      model[d].push_back(known_[key]);
+    }
   }
   return model;
 }
 
-ModelResult Evidence::part(const Study& study, const StudyRow& row, const std::string& primary,
-                           const std::vector<std::int32_t>& codes, std::int32_t value) {
-  std::vector<std::uint32_t> rows;
-  for (std::size_t r = 0; r < codes.size(); ++r)
-    if (codes[r] == value) rows.push_back(static_cast<std::uint32_t>(r));
-  ModelResult model;
-  for (const std::string& key : keys(study, row, primary)) model.push_back(evaluate_rows(key, primary, rows));
+ModelResult Evidence::part(const Study& study, const StudyRow& row, const std::string& primary, const RowGroups& groups,
+                           std::size_t group) {
+  ModelResult model(datasets_.size());
+  for (std::size_t d = 0; d < datasets_.size(); ++d) {
+    std::vector<std::uint32_t> rows;
+    for (std::size_t r = 0; r < groups.codes[d].size(); ++r)
+      if (groups.codes[d][r] == static_cast<std::int32_t>(group)) rows.push_back(static_cast<std::uint32_t>(r));
+    for (const std::string& key : plan_.keys(study, row, primary, d))
+      model[d].push_back(evaluate_rows(d, key, primary, rows));
+  }
   return model;
-}
-
-Spread spread_of(const ModelResult& model, double RunResult::*metric) {
-  Spread spread;
-  for (const RunResult& run : model) spread.seeds.push_back(run.*metric);
-  spread.mean = mean_of(spread.seeds);
-  spread.deviation = deviation_of(spread.seeds);
-  return spread;
-}
-
-Difference gauc_difference(const ModelResult& model, const ModelResult& base) {
-  return difference(model, base, &RunResult::gauc, &ResampledMetrics::gauc);
-}
-
-Difference auc_difference(const ModelResult& model, const ModelResult& base) {
-  return difference(model, base, &RunResult::auc, &ResampledMetrics::auc);
 }
 
 }  // namespace mal

@@ -135,6 +135,18 @@ Study read_study(const YamlNode& node) {
   return study;
 }
 
+// One folder, or a list of them.
+std::vector<std::string> read_datasets(const YamlNode& root) {
+  const YamlNode node = root.require_child("dataset");
+  if (!node.is_list()) return {node.as<std::string>()};
+  auto datasets = node.as<std::vector<std::string>>();
+  if (datasets.empty()) root.fail_at("dataset", "name a folder of mal_data prepare, or a list of them");
+  for (auto path = datasets.begin(); path != datasets.end(); ++path)
+    if (std::find(datasets.begin(), path, *path) != path)
+      root.fail_at("dataset", fmt::format("'{}' is given twice; its rows would count as two worlds", *path));
+  return datasets;
+}
+
 std::vector<std::int64_t> read_seeds(const YamlNode& root) {
   auto seeds = root.require<std::vector<std::int64_t>>("seeds");
   std::vector<std::int64_t> sorted = seeds;
@@ -152,7 +164,7 @@ Experiment parse_experiment(const std::string& path, const std::vector<std::stri
   for (const std::string& assignment : overrides) apply_override(root, assignment);
   Experiment experiment;
   experiment.file = path;
-  experiment.dataset = root.require<std::string>("dataset");
+  experiment.datasets = read_datasets(root);
   experiment.output = root.require<std::string>("output");
   if (experiment.output.empty()) root.fail_at("output", "name a folder");
   const std::filesystem::path base = root.require<std::string>("base");
@@ -173,7 +185,7 @@ Experiment parse_experiment(const std::string& path, const std::vector<std::stri
 }
 
 RunConfig run_config_of(const Experiment& experiment, const Study& study, const StudyRow& row,
-                        const std::string& primary, std::int64_t seed) {
+                        const std::string& primary, std::int64_t seed, std::size_t dataset) {
   std::vector<std::string> overrides = experiment.set;
   overrides.insert(overrides.end(), row.set.begin(), row.set.end());
   overrides.push_back("model.primary=" + primary);
@@ -181,7 +193,7 @@ RunConfig run_config_of(const Experiment& experiment, const Study& study, const 
   try {
     RunConfig config = parse_run_config(experiment.base, overrides);
     config.name = row.label;
-    config.data.path = experiment.dataset;
+    config.data.path = experiment.datasets[dataset];
     config.output = experiment.output;
     return config;
   } catch (const Error& error) {

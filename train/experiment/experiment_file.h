@@ -44,10 +44,10 @@ struct Study {
 };
 
 struct Experiment {
-  std::string file;     // for messages
-  std::string dataset;  // a folder of `mal_data prepare`
-  std::string output;   // runs/, tables/, report.md, report.html
-  std::string base;     // configuration of every run before `set`
+  std::string file;                   // for messages
+  std::vector<std::string> datasets;  // folders of `mal_data prepare`
+  std::string output;                 // runs/, tables/, report.md, report.html
+  std::string base;                   // configuration of every run before `set`
   std::vector<std::int64_t> seeds;
   std::vector<std::string> set;  // of every run
   std::int64_t resamples = 2000;
@@ -58,9 +58,9 @@ struct Experiment {
 // Reads the file strictly. overrides: "seeds=[1,2]" as given to --set. Throws Error (exit code 2) with file:line.
 Experiment parse_experiment(const std::string& path, const std::vector<std::string>& overrides);
 
-// The configuration of one run of a study; its output and data path are the experiment's. Throws Error that names study
-// and row.
+// The configuration of one run of a study on one of the data sets; its output and data path are the experiment's.
+// Throws Error that names study and row.
 RunConfig run_config_of(const Experiment& experiment, const Study& study, const StudyRow& row,
-                        const std::string& primary, std::int64_t seed);
+                        const std::string& primary, std::int64_t seed, std::size_t dataset = 0);
 
 }  // namespace mal

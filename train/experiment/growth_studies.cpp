@@ -13,41 +13,61 @@ namespace mal {
 
 namespace {
 
-std::int64_t rows_with(const std::vector<std::int32_t>& codes, std::int32_t value) {
-  return std::ranges::count(codes, value);
-}
-
 // One value of a slice column.
 struct SliceGain {
   std::string name;
   double growth = 0;  // of its positives
   ModelResult base, model;
   Difference difference;  // of AUC
-  bool defined() const { return std::isfinite(difference.spread.mean) && std::isfinite(growth); }
+  bool defined() const { return std::isfinite(difference.mean) && std::isfinite(growth); }
 };
 
-double growth_of(const ViewCounts& counts, std::size_t view, std::size_t against) {
-  return static_cast<double>(counts.positives[view]) / static_cast<double>(counts.positives[against]) - 1;
+// The rows of all data sets by the values of a slice column. A value of several data sets has one name but may have
+// several codes.
+RowGroups rows_by_slice(const Evidence& evidence, const std::string& column) {
+  RowGroups groups;
+  for (std::size_t d = 0; d < evidence.datasets().size(); ++d) {
+    const TestSet& test = evidence.test(d);
+    const std::size_t slice = test.slice_of(column);
+    std::vector<std::int32_t> group_of_code;
+    for (const std::string& name : test.names[slice]) {
+      const auto found = std::ranges::find(groups.names, name);
+      group_of_code.push_back(static_cast<std::int32_t>(found - groups.names.begin()));
+      if (found == groups.names.end()) groups.names.push_back(name);
+    }
+    std::vector<std::int32_t>& codes = groups.codes.emplace_back();
+    codes.reserve(test.values[slice].size());
+    for (const std::int32_t code : test.values[slice]) codes.push_back(group_of_code[static_cast<std::size_t>(code)]);
+  }
+  return groups;
 }
 
-std::vector<SliceGain> slice_gains(const Study& study, Evidence& evidence, const DatasetCounts& counts) {
-  const TestSet& test = evidence.test();
-  const std::size_t slice = test.slice_of(study.slice);
-  const auto view_of = [&](const std::string& name) {
-    test.credits_of(name);  // an error that names the views
-    return static_cast<std::size_t>(std::ranges::find(test.views, name) - test.views.begin());
-  };
-  const std::size_t view = view_of(study.view), against = view_of(study.against);
+// Growth of a value's positives over both splits of all data sets.
+double growth_of(const Study& study, const Evidence& evidence, const AllCounts& counts, const std::string& name) {
+  std::int64_t in_view = 0, in_against = 0;
+  for (std::size_t d = 0; d < counts.size(); ++d) {
+    const TestSet& test = evidence.test(d);
+    const std::size_t slice = test.slice_of(study.slice);
+    const auto value = std::ranges::find(test.names[slice], name);
+    if (value == test.names[slice].end()) continue;
+    const ViewCounts& of = counts[d].slices[slice].values[static_cast<std::size_t>(value - test.names[slice].begin())];
+    in_view += of.positives[test.view_of(study.view)];
+    in_against += of.positives[test.view_of(study.against)];
+  }
+  return static_cast<double>(in_view) / static_cast<double>(in_against) - 1;
+}
+
+std::vector<SliceGain> slice_gains(const Study& study, Evidence& evidence, const AllCounts& counts) {
+  const RowGroups groups = rows_by_slice(evidence, study.slice);
   const std::string& primary = study.primaries.front();
   std::vector<SliceGain> gains;
-  for (std::size_t value = 0; value < test.names[slice].size(); ++value) {
-    const auto code = static_cast<std::int32_t>(value);
-    if (rows_with(test.values[slice], code) == 0) continue;
+  for (std::size_t value = 0; value < groups.names.size(); ++value) {
+    if (groups.rows_of(value) == 0) continue;
     SliceGain gain;
-    gain.name = test.names[slice][value];
-    gain.growth = growth_of(counts.slices[slice].values[value], view, against);
-    gain.base = evidence.part(study, study.rows[0], primary, test.values[slice], code);
-    gain.model = evidence.part(study, study.rows[1], primary, test.values[slice], code);
+    gain.name = groups.names[value];
+    gain.growth = growth_of(study, evidence, counts, gain.name);
+    gain.base = evidence.part(study, study.rows[0], primary, groups, value);
+    gain.model = evidence.part(study, study.rows[1], primary, groups, value);
     gain.difference = auc_difference(gain.model, gain.base);
     gains.push_back(std::move(gain));
   }
@@ -68,7 +88,7 @@ Correlation correlation_of(const std::vector<SliceGain>& gains, std::size_t resa
     if (!slice.defined()) continue;
     defined.push_back(&slice);
     growth.push_back(slice.growth);
-    gain.push_back(slice.difference.spread.mean);
+    gain.push_back(slice.difference.mean);
   }
   std::vector<double> pearsons, spearmans;
   for (std::size_t r = 0; r < resamples; ++r) {
@@ -86,7 +106,7 @@ std::string slice_picture(const Study& study, const std::vector<SliceGain>& gain
   std::vector<LabelledPoint> points;
   for (const SliceGain& slice : gains)
     if (slice.defined())
-      points.push_back({slice.name, 100 * slice.growth, slice.difference.spread.mean, slice.difference.interval.low,
+      points.push_back({slice.name, 100 * slice.growth, slice.difference.mean, slice.difference.interval.low,
                         slice.difference.interval.high});
   return scatter_chart(points, study.title, fmt::format("growth of positives under {}, %", study.view),
                        "100 × AUC difference, with 95 % interval");
@@ -125,9 +145,11 @@ std::vector<std::string> user_growth_header(const Study& study) {
 }  // namespace
 
 ResultTable user_growth_table(const Study& study, Evidence& evidence) {
-  const std::vector<std::string> names = group_names(study.growth);
-  const std::vector<std::int32_t> codes =
-      group_by_growth(evidence.dataset(), study.view, study.against, study.growth, evidence.test().users);
+  RowGroups groups = {group_names(study.growth), {}};
+  for (std::size_t d = 0; d < evidence.datasets().size(); ++d)
+    groups.codes.push_back(
+        group_by_growth(evidence.datasets()[d], study.view, study.against, study.growth, evidence.test(d).users));
+  const std::vector<std::string>& names = groups.names;
   const std::string& primary = study.primaries.front();
   ResultTable table;
   table.id = study.id;
@@ -137,35 +159,34 @@ ResultTable user_growth_table(const Study& study, Evidence& evidence) {
   std::vector<IntervalRow> shown;
   Power power("GAUC");
   for (std::size_t g = 0; g < names.size(); ++g) {
-    const auto code = static_cast<std::int32_t>(g);
     const PaperFigure paper = paper_figure(study.paper, names[g]);
-    const std::int64_t rows = rows_with(codes, code);
+    const std::int64_t rows = groups.rows_of(g);
     if (rows == 0 && !paper.gauc_change) continue;
-    const ModelResult base = evidence.part(study, study.rows[0], primary, codes, code);
-    const ModelResult model = evidence.part(study, study.rows[1], primary, codes, code);
+    const ModelResult base = evidence.part(study, study.rows[0], primary, groups, g);
+    const ModelResult model = evidence.part(study, study.rows[1], primary, groups, g);
     const Difference difference = gauc_difference(model, base);
     const Spread base_gauc = spread_of(base, &RunResult::gauc), model_gauc = spread_of(model, &RunResult::gauc);
     std::vector<std::string> cells = {names[g],
                                       fmt::format("{}", rows),
-                                      fmt::format("{:.0f}", base.front().positives),
-                                      fmt::format("{:.0f}", base.front().users),
+                                      fmt::format("{:.0f}", positives_of(base)),
+                                      fmt::format("{:.0f}", users_of(base)),
                                       spread_text(base_gauc, 4),
                                       spread_text(model_gauc, 4),
                                       difference_text(difference),
-                                      number_text(detectable_difference(difference), 2),
+                                      number_text(difference.detectable, 2),
                                       change_text(model_gauc.mean, base_gauc.mean)};
     if (!study.paper.empty()) cells.push_back(percent_text(paper.gauc_change));
     table.rows.push_back(std::move(cells));
     table.json["rows"].push_back({{"group", names[g]},
                                   {"rows", rows},
-                                  {"positives", base.front().positives},
-                                  {"users", base.front().users},
+                                  {"positives", positives_of(base)},
+                                  {"users", users_of(base)},
                                   {"base_gauc", spread_json(base_gauc)},
                                   {"gauc", spread_json(model_gauc)},
                                   {"gauc_difference", difference_json(difference)},
                                   {"paper", paper_json(paper)}});
     power.add(names[g], difference, base_gauc.mean, paper.gauc_change);
-    shown.push_back({names[g], difference.spread.mean, difference.interval.low, difference.interval.high});
+    shown.push_back({names[g], difference.mean, difference.interval.low, difference.interval.high});
   }
   table.notes = {growth_note(study), interval_note(evidence)};
   add_power(table, {power});
@@ -190,16 +211,15 @@ void add_slice(ResultTable& table, const Study& study, const SliceGain& slice, P
   const Spread base_auc = spread_of(slice.base, &RunResult::auc), auc = spread_of(slice.model, &RunResult::auc);
   const PaperFigure paper = paper_figure(study.paper, slice.name);
   const bool published = !study.paper.empty();
-  std::vector<std::string> cells = {slice.name, fmt::format("{:.0f}", slice.base.front().positives),
+  std::vector<std::string> cells = {slice.name, fmt::format("{:.0f}", positives_of(slice.base)),
                                     std::isfinite(slice.growth) ? fmt::format("{:+.1f} %", 100 * slice.growth) : "n/a"};
   if (published) cells.push_back(percent_text(paper.growth));
-  cells.insert(cells.end(),
-               {spread_text(base_auc, 4), spread_text(auc, 4), difference_text(slice.difference),
-                number_text(detectable_difference(slice.difference), 2), change_text(auc.mean, base_auc.mean)});
+  cells.insert(cells.end(), {spread_text(base_auc, 4), spread_text(auc, 4), difference_text(slice.difference),
+                             number_text(slice.difference.detectable, 2), change_text(auc.mean, base_auc.mean)});
   if (published) cells.push_back(percent_text(paper.auc_change));
   table.rows.push_back(std::move(cells));
   table.json["rows"].push_back({{"value", slice.name},
-                                {"positives", slice.base.front().positives},
+                                {"positives", positives_of(slice.base)},
                                 {"growth", slice.growth},
                                 {"base_auc", spread_json(base_auc)},
                                 {"auc", spread_json(auc)},
@@ -238,7 +258,7 @@ void add_unknown_values(ResultTable& table, const Study& study, const std::vecto
 
 }  // namespace
 
-ResultTable slice_growth_table(const Study& study, Evidence& evidence, const DatasetCounts& counts) {
+ResultTable slice_growth_table(const Study& study, Evidence& evidence, const AllCounts& counts) {
   const std::vector<SliceGain> gains = slice_gains(study, evidence, counts);
   ResultTable table;
   table.id = study.id;

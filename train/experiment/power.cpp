@@ -13,14 +13,10 @@ double published_gain(double percent, double base) {
   return percent * base;
 }
 
-double detectable_difference(const Difference& difference) {
-  constexpr double kErrors = 1.96 + 0.84;
-  return kErrors * difference.error;
-}
-
 void Power::add(const std::string& label, const Difference& difference, double base,
                 const std::optional<double>& published) {
-  const double detectable = detectable_difference(difference);
+  const double detectable = difference.detectable;
+  pooled_ = pooled_ || difference.datasets.size() > 1;
   if (std::isfinite(detectable)) detectable_.push_back(detectable);
   if (!published || *published == 0) return;
   const double gain = published_gain(*published, base);
@@ -40,7 +36,8 @@ std::string Power::range() const {
 std::string Power::warning() const {
   if (missed_.empty()) return "";
   return fmt::format(
-      "too few test users to see each published gain of {} with 80 % power. In hundredths (the paper's percent of our "
+      "too little test data to see each published gain of {} with 80 % power. In hundredths (the paper's percent of "
+      "our "
       "{}), "
       "published < seen from: {}.",
       metric_, metric_, fmt::join(missed_, "; "));
@@ -51,9 +48,11 @@ std::string power_note(const std::vector<Power>& metrics) {
   for (const Power& power : metrics)
     if (std::string range = power.range(); !range.empty()) ranges.push_back(std::move(range));
   if (ranges.empty()) return "";
-  return fmt::format(
-      "Smallest difference that the rows see with 80 % power: {} (2.80 standard errors of the difference).",
-      fmt::join(ranges, ", "));
+  const char* errors = std::ranges::any_of(metrics, &Power::pooled)
+                           ? "Student's quantiles of 97.5 % and 80 %, times the standard error of the pooled difference"
+                           : "2.80 standard errors of the difference";
+  return fmt::format("Smallest difference that the rows see with 80 % power: {} ({}).", fmt::join(ranges, ", "),
+                     errors);
 }
 
 }  // namespace mal

@@ -1,18 +1,16 @@
 // Which differences a table could have seen. With a standard error of se, a true difference of (1.96 + 0.84) · se
 // leaves 0 out of its 95 % interval four times in five: 1.96 is the normal quantile of 97.5 %, 0.84 that of 80 %
 // (Cohen, 1988).
+// Over several data sets Student's quantiles stand for the normal ones; Difference::detectable is the outcome.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "train/experiment/evidence.h"
+#include "train/experiment/difference.h"
 
 namespace mal {
-
-// In hundredths, as the difference is. NaN where the difference is not defined.
-double detectable_difference(const Difference& difference);
 
 // A published gain in our unit: percent of Base's value are hundredths once Base is `base` (0.51 % of 0.7368: 0.376).
 double published_gain(double percent, double base);
@@ -30,10 +28,12 @@ class Power {
   // The rows whose published gain is smaller than what they see; "" if there is none. A published gain of 0 is no gain
   // to see.
   std::string warning() const;
+  bool pooled() const { return pooled_; }
 
  private:
   std::string metric_;
   std::vector<double> detectable_;
+  bool pooled_ = false;  // over several data sets
   std::vector<std::string> missed_;
 };
 

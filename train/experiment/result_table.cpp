@@ -24,7 +24,7 @@ std::string spread_text(const Spread& spread, int digits) {
 }
 
 std::string difference_text(const Difference& difference) {
-  const double mean = difference.spread.mean;
+  const double mean = difference.mean;
   if (!std::isfinite(mean)) return "n/a";
   return fmt::format("{} [{}, {}]", signed_text(mean), signed_text(difference.interval.low),
                      signed_text(difference.interval.high));
@@ -35,26 +35,61 @@ std::string change_text(double model, double base) {
   return std::isfinite(change) ? fmt::format("{:+.2f} %", change) : "n/a";
 }
 
-nlohmann::ordered_json spread_json(const Spread& spread) {
+namespace {
+
+nlohmann::ordered_json seeds_json(const SeedSpread& spread) {
   return {{"mean", spread.mean}, {"deviation", spread.deviation}, {"seeds", spread.seeds}};
 }
 
-nlohmann::ordered_json difference_json(const Difference& difference) {
-  nlohmann::ordered_json json = spread_json(difference.spread);
+nlohmann::ordered_json dataset_json(const DatasetDifference& difference) {
+  nlohmann::ordered_json json = seeds_json(difference.spread);
   json["low"] = difference.interval.low;
   json["high"] = difference.interval.high;
   json["standard_error"] = difference.error;
-  json["detectable"] = detectable_difference(difference);
+  return json;
+}
+
+}  // namespace
+
+nlohmann::ordered_json spread_json(const Spread& spread) {
+  if (spread.datasets.size() == 1) return seeds_json(spread.datasets.front());
+  nlohmann::ordered_json json = {{"mean", spread.mean}, {"deviation", spread.deviation}};
+  for (const SeedSpread& of : spread.datasets) json["datasets"].push_back(seeds_json(of));
+  return json;
+}
+
+nlohmann::ordered_json difference_json(const Difference& difference) {
+  nlohmann::ordered_json json;
+  if (difference.datasets.size() == 1) {
+    json = dataset_json(difference.datasets.front());
+    json["detectable"] = difference.detectable;
+    return json;
+  }
+  json = {{"mean", difference.mean},
+          {"low", difference.interval.low},
+          {"high", difference.interval.high},
+          {"standard_error", difference.error},
+          {"detectable", difference.detectable},
+          {"between_datasets", difference.between}};
+  for (const DatasetDifference& of : difference.datasets) json["datasets"].push_back(dataset_json(of));
   return json;
 }
 
 std::string test_note(const Evidence& evidence, const ModelResult& base) {
+  const std::size_t datasets = evidence.datasets().size();
   return fmt::format(
-      "{} test rows, {:.0f} positives; {:.0f} users have both classes; {} seeds, mean ± standard deviation.",
-      evidence.test().rows(), base.front().positives, base.front().users, evidence.experiment().seeds.size());
+      "{} test rows{}, {:.0f} positives; {:.0f} users have both classes; {} seeds, mean ± standard deviation{}.",
+      evidence.test_rows(), datasets == 1 ? "" : fmt::format(" of {} data sets", datasets), positives_of(base),
+      users_of(base), evidence.experiment().seeds.size(), datasets == 1 ? "" : " of the seeds within a data set");
 }
 
 std::string interval_note(const Evidence& evidence) {
+  const std::size_t datasets = evidence.datasets().size();
+  if (datasets > 1)
+    return fmt::format(
+        "Differences: 100 × (model − first row) by the same seed, mean over seeds and {} data sets [95 % interval when "
+        "users are drawn with replacement within each, {} times, and data sets differ as these do].",
+        datasets, evidence.experiment().resamples);
   return fmt::format(
       "Differences: 100 × (model − first row) by the same seed, mean over seeds [95 % interval when users are drawn "
       "with replacement, {} times].",
@@ -70,11 +105,13 @@ void add_power(ResultTable& table, const std::vector<Power>& metrics) {
 
 nlohmann::ordered_json table_json(const Evidence& evidence, const std::string& id, const std::string& title) {
   const Experiment& experiment = evidence.experiment();
-  return {{"id", id},
-          {"title", title},
-          {"seeds", experiment.seeds},
-          {"resamples", experiment.resamples},
-          {"test_rows", evidence.test().rows()}};
+  nlohmann::ordered_json json = {{"id", id},
+                                 {"title", title},
+                                 {"seeds", experiment.seeds},
+                                 {"resamples", experiment.resamples},
+                                 {"test_rows", evidence.test_rows()}};
+  if (experiment.datasets.size() > 1) json["datasets"] = experiment.datasets;
+  return json;
 }
 
 }  // namespace mal

@@ -26,7 +26,7 @@ std::string number_text(double value, int digits);                     // "0.731
 std::string spread_text(const Spread& spread, int digits);             // "0.7314 ± 0.0012", "0.7314" of one seed
 std::string difference_text(const Difference& difference);             // "+0.65 [-0.10, +1.41]"
 std::string change_text(double model, double base);                    // "+0.51 %" of the base
-nlohmann::ordered_json spread_json(const Spread& spread);              // mean, deviation, seeds
+nlohmann::ordered_json spread_json(const Spread& spread);              // mean, deviation, seeds or data sets
 nlohmann::ordered_json difference_json(const Difference& difference);  // with its interval and what it could have seen
 std::string test_note(const Evidence& evidence, const ModelResult& base);  // rows, positives, users
 std::string interval_note(const Evidence& evidence);

@@ -118,15 +118,16 @@ class Pool {
 
 }  // namespace
 
-bool is_done(const PlannedRun& run, const Dataset& dataset) {
-  return has_scores(run.config.output, dataset.rows(Split::test));
+bool is_done(const PlannedRun& run, const std::vector<Dataset>& datasets) {
+  return has_scores(run.config.output, datasets[run.dataset].rows(Split::test));
 }
 
-void run_all(const Experiment& experiment, const RunPlan& plan, const Dataset& dataset, const RunAllOptions& options) {
+void run_all(const Experiment& experiment, const RunPlan& plan, const std::vector<Dataset>& datasets,
+             const RunAllOptions& options) {
   fs::create_directories(experiment.output + "/runs");
   std::deque<const PlannedRun*> waiting;
   for (const PlannedRun& run : plan.runs())
-    if (!is_done(run, dataset)) waiting.push_back(&run);
+    if (!is_done(run, datasets)) waiting.push_back(&run);
   const std::size_t done = plan.runs().size() - waiting.size();
   fmt::print("{} runs: {} done already, {} to do\n", plan.runs().size(), done, waiting.size());
   std::fflush(stdout);

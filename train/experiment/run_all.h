@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "train/data/dataset.h"
 #include "train/experiment/run_plan.h"
@@ -17,8 +18,9 @@ struct RunAllOptions {
 // A run is done when the scores of its test rows are there: they are the last thing that it writes. Whatever an
 // interrupted run left is removed and the run starts anew. Throws Error with a run's own message if it fails; runs that
 // were done stay done.
-void run_all(const Experiment& experiment, const RunPlan& plan, const Dataset& dataset, const RunAllOptions& options);
+void run_all(const Experiment& experiment, const RunPlan& plan, const std::vector<Dataset>& datasets,
+             const RunAllOptions& options);
 
-bool is_done(const PlannedRun& run, const Dataset& dataset);
+bool is_done(const PlannedRun& run, const std::vector<Dataset>& datasets);
 
 }  // namespace mal

@@ -32,8 +32,8 @@ std::string key_text(const RunConfig& config) {
   return text;
 }
 
-std::string row_name(const Study& study, const StudyRow& row, const std::string& primary) {
-  return fmt::format("{}\n{}\n{}", study.id, row.label, primary);
+std::string row_name(const Study& study, const StudyRow& row, const std::string& primary, std::size_t dataset) {
+  return fmt::format("{}\n{}\n{}\n{}", study.id, row.label, primary, dataset);
 }
 
 }  // namespace
@@ -62,26 +62,38 @@ std::string data_fingerprint(const std::string& dataset) {
   return fmt::format("{:016x}", hash);
 }
 
-RunPlan::RunPlan(const Experiment& experiment, std::string fingerprint)
-    : experiment_(experiment), fingerprint_(std::move(fingerprint)) {
+RunPlan::RunPlan(const Experiment& experiment, std::vector<std::string> fingerprints)
+    : experiment_(experiment), fingerprints_(std::move(fingerprints)) {
+  for (std::size_t d = 0; d < fingerprints_.size(); ++d)
+    for (std::size_t e = 0; e < d; ++e)
+      if (fingerprints_[d] == fingerprints_[e])
+        fail_usage(
+            "{}: the data sets {} and {} hold the same; several are for several worlds, such as other seeds of "
+            "mal_data simulate",
+            experiment.file, experiment.datasets[e], experiment.datasets[d]);
   for (const std::int64_t seed : experiment.seeds)
-    for (const Study& study : experiment.studies)
-      for (const std::string& primary : study.primaries)
-        for (const StudyRow& row : study.rows) add(study, row, primary, seed);
+    for (std::size_t d = 0; d < fingerprints_.size(); ++d)
+      for (const Study& study : experiment.studies)
+        for (const std::string& primary : study.primaries)
+          for (const StudyRow& row : study.rows) add(study, row, primary, seed, d);
 }
 
-void RunPlan::add(const Study& study, const StudyRow& row, const std::string& primary, std::int64_t seed) {
+void RunPlan::add(const Study& study, const StudyRow& row, const std::string& primary, std::int64_t seed,
+                  std::size_t dataset) {
   PlannedRun run;
-  run.config = run_config_of(experiment_, study, row, primary, seed);
-  run.key = run_key(run.config, fingerprint_);
+  run.config = run_config_of(experiment_, study, row, primary, seed, dataset);
+  run.key = run_key(run.config, fingerprints_[dataset]);
   run.label = fmt::format("{}, primary {}, seed {}", row.label, primary, seed);
+  if (fingerprints_.size() > 1) run.label += ", " + experiment_.datasets[dataset];
   run.config.output = run_folder(experiment_, run.key);
-  keys_[row_name(study, row, primary)].push_back(run.key);
+  run.dataset = dataset;
+  keys_[row_name(study, row, primary, dataset)].push_back(run.key);
   if (std::ranges::find(runs_, run.key, &PlannedRun::key) == runs_.end()) runs_.push_back(std::move(run));
 }
 
-std::vector<std::string> RunPlan::keys(const Study& study, const StudyRow& row, const std::string& primary) const {
-  return keys_.at(row_name(study, row, primary));
+std::vector<std::string> RunPlan::keys(const Study& study, const StudyRow& row, const std::string& primary,
+                                       std::size_t dataset) const {
+  return keys_.at(row_name(study, row, primary, dataset));
 }
 
 std::string run_folder(const Experiment& experiment, const std::string& key) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 namespace mal {
@@ -25,6 +26,31 @@ std::vector<double> ranks_of(std::span<const double> values) {
     begin = end;
   }
   return ranks;
+}
+
+// The root of a function that rises from below `wanted` at low to above it at high.
+template <typename Function>
+double root_of(const Function& function, double wanted, double low, double high) {
+  constexpr int kHalvings = 60;
+  for (int step = 0; step < kHalvings; ++step) {
+    const double middle = (low + high) / 2;
+    (function(middle) < wanted ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+double normal_quantile(double q) {
+  constexpr double kBeyond = 40;
+  return root_of([](double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }, q, -kBeyond, kBeyond);
+}
+
+// ∫ cosᵖ from 0 to `angle` by Simpson's rule.
+double integral_of_cosine(double power, double angle) {
+  constexpr int kSteps = 256;
+  const double step = angle / kSteps;
+  double sum = 1 + std::pow(std::cos(angle), power);
+  for (int i = 1; i < kSteps; ++i) sum += (i % 2 == 1 ? 4 : 2) * std::pow(std::cos(i * step), power);
+  return sum * step / 3;
 }
 
 }  // namespace
@@ -70,6 +96,20 @@ double spearman(std::span<const double> x, std::span<const double> y) {
 double standard_error_of(std::vector<double> resampled) {
   std::erase_if(resampled, [](double value) { return std::isnan(value); });
   return deviation_of(resampled);
+}
+
+double student_quantile(double q, double degrees) {
+  constexpr double kAlmostNormal = 1000;
+  if (degrees > kAlmostNormal) {  // Fisher's expansion; what it leaves out is below 1e-7
+    const double z = normal_quantile(q), z2 = z * z;
+    return z + z * (z2 + 1) / (4 * degrees) + z * (5 * z2 * z2 + 16 * z2 + 3) / (96 * degrees * degrees);
+  }
+  // With t = √ν tan α the distribution function is 1/2 + c ∫₀^α cos^(ν − 1).
+  const double c = std::exp(std::lgamma((degrees + 1) / 2) - std::lgamma(degrees / 2)) / std::sqrt(std::numbers::pi);
+  constexpr double kQuarter = std::numbers::pi / 2;
+  const double angle =
+      root_of([&](double a) { return 0.5 + c * integral_of_cosine(degrees - 1, a); }, q, -kQuarter, kQuarter);
+  return std::sqrt(degrees) * std::tan(angle);
 }
 
 Interval interval_of(const std::vector<double>& resampled) {

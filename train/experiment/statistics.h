@@ -20,6 +20,9 @@ struct Interval {
 };
 // Holds 95 % of the resampled values: their 2.5 % and 97.5 % quantiles.
 Interval interval_of(const std::vector<double>& resampled);
+// The q-quantile of Student's t with so many degrees of freedom, at least 1; INFINITY: of the normal distribution.
+double student_quantile(double q, double degrees);
+
 // The deviation of the resampled values that are not NaN.
 double standard_error_of(std::vector<double> resampled);
 

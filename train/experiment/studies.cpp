@@ -24,7 +24,7 @@ double ratio(std::int64_t part, std::int64_t whole) {
 
 }  // namespace
 
-std::vector<ResultTable> tables_of(const Study& study, Evidence& evidence, const DatasetCounts& counts) {
+std::vector<ResultTable> tables_of(const Study& study, Evidence& evidence, const AllCounts& counts) {
   switch (study.kind) {
     case StudyKind::positives:
       return {positives_table(study, evidence, counts)};
@@ -40,9 +40,24 @@ std::vector<ResultTable> tables_of(const Study& study, Evidence& evidence, const
   return tables;
 }
 
-ResultTable positives_table(const Study& study, const Evidence& evidence, const DatasetCounts& counts) {
+ViewCounts sum_of(const AllCounts& counts, const ViewCounts DatasetCounts::*split) {
+  ViewCounts sum = counts.front().*split;
+  for (std::size_t d = 1; d < counts.size(); ++d) {
+    const ViewCounts& more = counts[d].*split;
+    sum.rows += more.rows;
+    for (std::size_t v = 0; v < sum.positives.size(); ++v) {
+      sum.positives[v] += more.positives[v];
+      sum.credit[v] += more.credit[v];
+    }
+  }
+  return sum;
+}
+
+ResultTable positives_table(const Study& study, const Evidence& evidence, const AllCounts& counts) {
   const std::vector<std::string>& views = evidence.test().views;
   const std::size_t against = view_index(views, study.against);
+  const ViewCounts train = sum_of(counts, &DatasetCounts::train), test = sum_of(counts, &DatasetCounts::test);
+  const ViewCounts all = sum_of(counts, &DatasetCounts::all);
   ResultTable table;
   table.id = study.id;
   table.title = study.title;
@@ -50,19 +65,27 @@ ResultTable positives_table(const Study& study, const Evidence& evidence, const 
   table.json = table_json(evidence, study.id, study.title);
   table.json["against"] = study.against;
   for (std::size_t v = 0; v < views.size(); ++v) {
-    const double against_ratio = ratio(counts.all.positives[v], counts.all.positives[against]);
-    const double rate = ratio(counts.all.positives[v], counts.all.rows);
-    table.rows.push_back({views[v], fmt::format("{}", counts.train.positives[v]),
-                          fmt::format("{}", counts.test.positives[v]), number_text(100 * rate, 3) + " %",
-                          number_text(against_ratio, 3), ratio_text(paper_figure(study.paper, views[v]).ratio)});
-    table.json["rows"].push_back({{"view", views[v]},
-                                  {"train_positives", counts.train.positives[v]},
-                                  {"test_positives", counts.test.positives[v]},
-                                  {"ratio", against_ratio},
-                                  {"paper", paper_json(paper_figure(study.paper, views[v]))}});
+    const double against_ratio = ratio(all.positives[v], all.positives[against]);
+    const double rate = ratio(all.positives[v], all.rows);
+    const PaperFigure paper = paper_figure(study.paper, views[v]);
+    table.rows.push_back({views[v], fmt::format("{}", train.positives[v]), fmt::format("{}", test.positives[v]),
+                          number_text(100 * rate, 3) + " %", number_text(against_ratio, 3), ratio_text(paper.ratio)});
+    nlohmann::ordered_json json = {{"view", views[v]},
+                                   {"train_positives", train.positives[v]},
+                                   {"test_positives", test.positives[v]},
+                                   {"ratio", against_ratio},
+                                   {"paper", paper_json(paper)}};
+    if (counts.size() > 1)
+      for (const DatasetCounts& of : counts)
+        json["datasets"].push_back({{"train_positives", of.train.positives[v]},
+                                    {"test_positives", of.test.positives[v]},
+                                    {"ratio", ratio(of.all.positives[v], of.all.positives[against])}});
+    table.json["rows"].push_back(std::move(json));
   }
-  table.notes.push_back(
-      fmt::format("{} training rows, {} test rows, {} users.", counts.train.rows, counts.test.rows, counts.users));
+  std::int64_t users = 0;
+  for (const DatasetCounts& of : counts) users += of.users;
+  table.notes.push_back(fmt::format("{} training rows, {} test rows, {} users{}.", train.rows, test.rows, users,
+                                    counts.size() == 1 ? "" : fmt::format("; sums over {} data sets", counts.size())));
   return table;
 }
 
@@ -165,7 +188,7 @@ ResultTable systems_table(const Study& study, const std::string& primary, Eviden
     table.json["rows"].push_back(system_json(system, evidence.keys(study, row, primary)));
     if (first) continue;
     const Interval& interval = system.gauc_difference.interval;
-    shown.push_back({row.label, system.gauc_difference.spread.mean, interval.low, interval.high});
+    shown.push_back({row.label, system.gauc_difference.mean, interval.low, interval.high});
     of_gauc.add(row.label, system.gauc_difference, base.gauc.mean, system.paper.gauc_change);
     of_auc.add(row.label, system.auc_difference, base.auc.mean, system.paper.auc_change);
   }

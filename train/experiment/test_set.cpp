@@ -28,8 +28,12 @@ std::size_t index_of(const std::vector<std::string>& names, const std::string& n
 
 }  // namespace
 
+std::size_t TestSet::view_of(const std::string& view) const {
+  return index_of(views, view, "view");
+}
+
 const std::vector<float>& TestSet::credits_of(const std::string& view) const {
-  return credits[index_of(views, view, "view")];
+  return credits[view_of(view)];
 }
 
 std::size_t TestSet::slice_of(const std::string& column) const {

@@ -19,6 +19,7 @@ struct TestSet {
   std::vector<std::vector<std::string>> names;    // one a slice column: the values' names by code
 
   std::int64_t rows() const { return static_cast<std::int64_t>(users.size()); }
+  std::size_t view_of(const std::string& view) const;                   // index into views; Error that names them
   const std::vector<float>& credits_of(const std::string& view) const;  // Error (exit code 2) that names the views
   std::size_t slice_of(const std::string& column) const;                // index into slices; the same
 };

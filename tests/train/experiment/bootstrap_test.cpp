@@ -183,7 +183,7 @@ TEST_CASE("the interval covers the truth about as often as it says") {
   int covered = 0;
   constexpr int kSets = 120;
   for (int set = 0; set < kSets; ++set) {
-    const auto [world, other] = sample(static_cast<std::uint64_t>(100 + set), 80);
+    const auto [world, other] = sample(100 + static_cast<std::uint64_t>(set), 80);
     const UserResamples resamples(world.groups, 400, 1);
     const auto a = resample_metrics(world.logits, world.credits, resamples.user_of_row(), resamples).auc;
     const auto b = resample_metrics(other, world.credits, resamples.user_of_row(), resamples).auc;
@@ -214,6 +214,19 @@ TEST_CASE("statistics by hand") {
   CHECK(spearman(x, rising) == Approx(1));
   CHECK(spearman(x, ties) == Approx(-0.948683298051).epsilon(1e-9));  // ranks 3.5 3.5 2 1
   CHECK(std::isnan(pearson(x, std::vector<double>(4, 1.0))));
+}
+
+TEST_CASE("Student's quantiles") {
+  // Of 1 and 2 degrees of freedom by their closed forms; the others as tables print them.
+  CHECK(student_quantile(0.975, 1) == Approx(std::tan(M_PI * 0.475)).epsilon(1e-9));
+  CHECK(student_quantile(0.8, 2) == Approx(0.6 * std::sqrt(2 / (4 * 0.8 * 0.2))).epsilon(1e-9));
+  CHECK(student_quantile(0.975, 2) == Approx(4.302653).epsilon(1e-6));
+  CHECK(student_quantile(0.975, 4) == Approx(2.776445).epsilon(1e-6));
+  CHECK(student_quantile(0.8, 3) == Approx(0.978472).epsilon(1e-6));
+  CHECK(student_quantile(0.975, 120) == Approx(1.979930).epsilon(1e-6));
+  CHECK(student_quantile(0.025, 10) == Approx(-2.228139).epsilon(1e-6));
+  CHECK(student_quantile(0.975, INFINITY) == Approx(1.959964).epsilon(1e-6));
+  CHECK(student_quantile(0.975, 999.9) == Approx(student_quantile(0.975, 1000.1)).epsilon(1e-6));
 }
 
 }  // namespace mal

@@ -45,7 +45,7 @@ class ExperimentFolder {
     const std::size_t at = text.find(from);
     REQUIRE(at != std::string::npos);
     text.replace(at, from.size(), to);
-    return test::message_of([&] { RunPlan(parse(text), "data"); });
+    return test::message_of([&] { RunPlan(parse(text), {"data"}); });
   }
   test::DataFolder folder;
 };
@@ -130,7 +130,7 @@ TEST_CASE("a wrong experiment file is refused with its place") {
 TEST_CASE("rows that come to the same configuration are one run") {
   const ExperimentFolder files;
   const Experiment experiment = files.parse(kExperiment);
-  const RunPlan plan(experiment, "data");
+  const RunPlan plan(experiment, {"data"});
   // A seed: Base and MAL(last, linear) under two primaries, and MAL of all views. Base is in two studies.
   REQUIRE(plan.runs().size() == 10);
   for (std::size_t r = 0; r < plan.runs().size(); ++r) CHECK(plan.runs()[r].config.seed == (r < 5 ? 1 : 5));
@@ -139,7 +139,34 @@ TEST_CASE("rows that come to the same configuration are one run") {
   CHECK(plan.keys(systems, systems.rows[0], "last") != plan.keys(systems, systems.rows[0], "mta"));
   CHECK(plan.keys(systems, systems.rows[1], "last") != plan.keys(growth, growth.rows[1], "last"));
   CHECK(plan.runs()[0].config.output == "out/runs/" + plan.runs()[0].key);
-  CHECK(RunPlan(experiment, "other data").runs()[0].key != plan.runs()[0].key);
+  CHECK(RunPlan(experiment, {"other data"}).runs()[0].key != plan.runs()[0].key);
+}
+
+TEST_CASE("several data sets: each row is run on each of them") {
+  const ExperimentFolder files;
+  CHECK(files.parse(kExperiment).datasets == std::vector<std::string>{"data"});
+  CHECK(files.parse(kExperiment, {"dataset=[data]"}).datasets == std::vector<std::string>{"data"});
+  const Experiment experiment = files.parse(kExperiment, {"dataset=[a, b]"});
+  const RunPlan plan(experiment, {"data of a", "data of b"});
+  REQUIRE(plan.runs().size() == 20);
+  CHECK(plan.runs()[0].config.data.path == "a");
+  CHECK(plan.runs()[0].dataset == 0);
+  CHECK(plan.runs()[5].config.data.path == "b");
+  CHECK(plan.runs()[5].dataset == 1);
+  CHECK(plan.runs()[5].label == "Base, primary last, seed 1, b");
+  const Study& systems = experiment.studies[1];
+  const auto keys = [&](std::size_t dataset) { return plan.keys(systems, systems.rows[1], "mta", dataset); };
+  CHECK(keys(0).size() == 2);
+  CHECK(keys(0) != keys(1));
+  // Of the first data set they are those of an experiment of it alone: no run is done again for a second one.
+  CHECK(keys(0) == RunPlan(files.parse(kExperiment), {"data of a"}).keys(systems, systems.rows[1], "mta"));
+  CHECK_THAT(test::message_of([&] {
+               RunPlan(experiment, {"same", "same"});
+             }),
+             Catch::Matchers::Contains("the data sets a and b hold the same"));
+  CHECK_THAT(test::message_of([&] { files.parse(kExperiment, {"dataset=[]"}); }), Catch::Matchers::Contains("dataset"));
+  CHECK_THAT(test::message_of([&] { files.parse(kExperiment, {"dataset=[a, a]"}); }),
+             Catch::Matchers::Contains("'a' is given twice"));
 }
 
 TEST_CASE("a run's key is of what its result depends on") {

@@ -85,20 +85,26 @@ struct StudyWorld {
 
 constexpr int kBase = 2, kMal = 5;
 
+std::vector<Dataset> opened(const Experiment& experiment) {
+  std::vector<Dataset> datasets;
+  for (const std::string& path : experiment.datasets) datasets.push_back(Dataset::open(path));
+  return datasets;
+}
+
 }  // namespace
 
 TEST_CASE("tables hold what the runs' scores say") {
   const StudyWorld world;
-  const Dataset dataset = Dataset::open(world.experiment.dataset);
-  const RunPlan plan(world.experiment, data_fingerprint(world.experiment.dataset));
+  const std::vector<Dataset> datasets = opened(world.experiment);
+  const RunPlan plan(world.experiment, {data_fingerprint(world.experiment.datasets.front())});
   REQUIRE(plan.runs().size() == 4);
   for (const PlannedRun& run : plan.runs()) {
     std::filesystem::create_directories(run.config.output);
     save_scores(run.config.output,
                 world.logits(run.config.model.type == "mal" ? kMal : kBase, static_cast<int>(run.config.seed)));
   }
-  Evidence evidence(world.experiment, dataset, plan);
-  const DatasetCounts counts = count_views(dataset);
+  Evidence evidence(world.experiment, datasets, plan);
+  const AllCounts counts = {count_views(datasets.front())};
   const std::vector<Study>& studies = world.experiment.studies;
 
   SECTION("systems") {
@@ -133,7 +139,7 @@ TEST_CASE("tables hold what the runs' scores say") {
     CHECK_THAT(table.warnings.at(0),
                Catch::Matchers::Contains(fmt::format("MAL {:+.2f} < {:.2f}.", 0.51 * base_gauc, 2.8 * error)));
     CHECK(table.json["warnings"].size() == table.warnings.size());
-    CHECK_THAT(to_markdown(table), Catch::Matchers::Contains("**Warning:** too few test users"));
+    CHECK_THAT(to_markdown(table), Catch::Matchers::Contains("**Warning:** too little test data"));
     CHECK_THAT(to_markdown(table), Catch::Matchers::StartsWith("### Systems; primary view: last\n\n| system | GAUC |"));
   }
   SECTION("positives") {
@@ -166,7 +172,7 @@ TEST_CASE("tables hold what the runs' scores say") {
     const std::string page = test::bytes_of(world.experiment.output + "/report.html");
     CHECK_THAT(page, Catch::Matchers::Contains("A &amp; B") && Catch::Matchers::Contains("<svg"));
     CHECK_THAT(page, !Catch::Matchers::Contains("http"));
-    CHECK_THAT(page, Catch::Matchers::Contains("<strong>Warning:</strong> too few test users"));
+    CHECK_THAT(page, Catch::Matchers::Contains("<strong>Warning:</strong> too little test data"));
     const auto json = nlohmann::json::parse(test::bytes_of(world.experiment.output + "/tables/systems.json"));
     CHECK(json["rows"][1]["label"] == "MAL");
     CHECK(test::bytes_of(world.experiment.output + "/report.md") == to_markdown(tables[0]));
