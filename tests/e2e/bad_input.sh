@@ -56,7 +56,10 @@ clicks "bad.csv:2: the row has 1 fields, the header has 2;.*if ';' separates the
   's/,/;/g;1s/price/price,EUR/'
 clicks "bad.csv:1: ';' and '|' could both separate the columns; say which by --delimiter" '1s/,/;/;1s/,/|/g'
 clicks "bad.csv:1: column 'user' stands twice" '1s/channel/user/'
-clicks "bad.csv:1: column 4 of the header has no name" '1s/channel//'
+clicks "bad.csv:1: column 4 of the header has no name; name it, or take it out" '1s/channel//'
+sed '1s/user/Unnamed: 0/' clicks.csv >bad.csv
+refuses 1 "bad.csv:1: there is no column 'Unnamed: 0' .it looks like row numbers of pandas" \
+  attribute bad bad.csv conversions.csv --user 'Unnamed: 0'
 clicks "bad.csv:5:time: 'soon' is not a time" '5s/,[0-9]*/,soon/'
 clicks "bad.csv:5:time: time '1.6e9' has an exponent" '5s/,[0-9]*/,1.6e9/'
 clicks "bad.csv:5:time: ' 16' is not a time" '5s/,[0-9]*/, 16/'
@@ -68,7 +71,9 @@ clicks "bad.csv:5:time: the field is empty" '5s/,[0-9]*/,/'
 clicks "bad.csv:5:user: the field is empty" '5s/^u[0-9]//'
 clicks "bad.csv:5: the row has 3 fields, the header has 5" '5s/,c.*//'
 clicks "bad.csv:5: the row has 6 fields, the header has 5" '5s/$/,more/'
-clicks "bad.csv:5: a quoted field does not end on its line" '5s/u/"u\n/'
+clicks "bad.csv:5: a quoted field that begins in this row does not end" '5s/u/"u\n/'
+clicks "bad.csv:5: text follows a closing quote" '5s/u/"u\n/;9s/u/"u/'
+clicks "bad.csv:11:time: 'soon' is not a time" '5s/c./"&\n\n"/;9s/,[0-9]*/,soon/'  # the line, not the row
 clicks "bad.csv:5: text follows a closing quote" '5s/^u[0-9]/"u"x/'
 clicks "bad.csv:5: the line holds a zero byte" '5s/u/\x00/'
 clicks "bad.csv: there are no rows, only a header" '2,$d'
@@ -112,10 +117,38 @@ sed 's/,/|/g' conversions.csv >bars.csv
 attribute semicolons semicolons.csv bars.csv --test-days 1 >/dev/null
 sed 's/,/^/g' clicks.csv >carets.csv
 sed 's/,/^/g' conversions.csv >caret_conversions.csv
+mkdir parts  # as Spark writes them, with pandas' row numbers
+{ head -n 1 clicks.csv && tail -n +2 clicks.csv | head -n 25; } | awk '{print (NR == 1 ? "" : NR - 2) "," $0}' >parts/part-1.csv
+{ head -n 1 clicks.csv && tail -n +27 clicks.csv; } | awk '{print (NR == 1 ? "Unnamed: 0" : NR - 2) "," $0}' >parts/part-3.csv
+head -n 1 clicks.csv >parts/part-2.csv
+: >parts/part-0.csv
+: | gzip >parts/part-4.csv
+echo junk | tee parts/_SUCCESS parts/.part-1.csv.crc >parts/part-1.csv.crc
+attribute parted parts conversions.csv --test-days 1 >said.txt
+grep -q "^2 empty files passed over$" said.txt || die "empty parts are not counted: $(cat said.txt)"
+grep -q "^column without a name ignored: it holds row numbers of pandas" said.txt || die "row numbers: $(cat said.txt)"
+grep -q "^column 'Unnamed: 0' ignored" said.txt || die "row numbers: $(cat said.txt)"
+mkdir nothing && touch nothing/a.csv nothing/b.csv
+refuses 1 "nothing/a.csv and 1 more: all files are empty" attribute bad nothing conversions.csv
+refuses 1 "nothing/a.csv and 1 more: all files are empty" attribute bad clicks.csv nothing
+# Line breaks in quotes come out in quotes.
+awk -F, -v OFS=, 'NR > 1 {$4 = "\"" $4 "\n\nx\""} 1' clicks.csv >breaks.csv
+sed '2,$s/^[^,]*/"&"/' conversions.csv >break_conversions.csv
+for memory in 1 1GiB; do
+  attribute breaks$memory breaks.csv break_conversions.csv --history channel --test-days 1 --memory $memory >/dev/null
+done
+attribute no_breaks clicks.csv conversions.csv --history channel --test-days 1 >/dev/null
+for split in train test; do
+  cmp breaks1/$split.csv breaks1GiB/$split.csv || die "--memory changes samples with line breaks"
+  tr -d '"' <breaks1/$split.csv | sed -z 's/\n\nx//g' | cmp - no_breaks/$split.csv || die "line breaks change the samples"
+  python3 -c "import csv, sys; rows = list(csv.reader(open('breaks1/$split.csv', newline='')))
+assert all(len(row) == len(rows[0]) and row[3][2:] == '\n\nx' for row in rows[1:]) and len(rows) > 5" || die "rows with line breaks"
+done
 attribute carets carets.csv caret_conversions.csv --delimiter '^' --test-days 1 --memory 1 >/dev/null
 for split in train test; do
   cmp plain/$split.csv sorted/$split.csv || die "the order of the input changes the samples"
   cmp plain/$split.csv crlf/$split.csv || die "CRLF or a byte order mark changes the samples"
+  cmp plain/$split.csv parted/$split.csv || die "parts with row numbers change the samples"
   cmp plain/$split.csv semicolons/$split.csv || die "the delimiter changes the samples"
   cmp plain/$split.csv carets/$split.csv || die "the delimiter that is given changes the samples"
 done
@@ -227,6 +260,19 @@ prepare semicolon_set schema.yaml train_semicolons.csv test_semicolons.csv >/dev
 mal_data prepare --schema schema.yaml --train train_carets.csv --test test_carets.csv --delimiter '^' --out caret_set >/dev/null 2>&1
 diff -r dataset semicolon_set || die "semicolons change the data set"
 diff -r dataset caret_set || die "the delimiter that is given changes the data set"
+awk '{print (NR == 1 ? "" : NR - 2) "," $0}' samples/train.csv >train_index.csv
+: >no_rows.csv
+awk -F, -v OFS=, 'NR > 1 {$5 = "\"" $5 "\""; $4 = "\"" $4 "\n\""} 1' samples/train.csv >train_breaks.csv
+mal_data prepare --schema schema.yaml --train no_rows.csv train_index.csv --test samples/test.csv --out index_set >/dev/null 2>said.txt
+diff -r dataset index_set || die "row numbers and an empty part change the data set"
+grep -q "^note: 1 empty file passed over$" said.txt || die "an empty part is not counted: $(cat said.txt)"
+grep -q "^note: column without a name ignored" said.txt || die "row numbers are not noted: $(cat said.txt)"
+prepare break_set schema.yaml train_breaks.csv samples/test.csv >/dev/null 2>&1
+cmp dataset/train-00000/price.bin break_set/train-00000/price.bin || die "line breaks change the data set"
+grep -q '"c1\\n"' break_set/vocab/slice.channel_slice.json || die "line breaks of a slice value are lost"
+refuses 1 "no_rows.csv and 1 more: all files are empty" \
+  mal_data prepare --schema schema.yaml --train no_rows.csv nothing/a.csv --test samples/test.csv --out bad
+sed '5s/,[0-9]*,/,1,/2' train_index.csv >bad.csv
 sed '5s/;[0-9]*/;1/' train_semicolons.csv >bad.csv
 refuses 1 "bad.csv:5:time: .*sort the rows by time .sort -t';' -k2,2n" prepare bad schema.yaml bad.csv samples/test.csv
 [[ $(cat folder/mine) == mine ]] || die "a folder of the user was changed"

@@ -70,6 +70,25 @@ for layout, table in named.items():
         for name in ("train.csv", "channel_model.json"):
             assert filecmp.cmp(f"{layout}_csv1GiB/{name}", f"{layout}_{other}/{name}", shallow=False), f"{layout}_{other}/{name} differs"
 
+# Line breaks come through; pandas' row numbers and empty parts do not.
+breaks = pa.table({name: clicks[name] for name in clicks.column_names} | {
+    "item": pa.array([f"{i}\r\n\"x\"\n" for i in range(900)]), "__index_level_0__": pa.array(range(900))})
+pq.write_table(breaks.slice(0, 500), "part-0.parquet", row_group_size=128)
+pq.write_table(breaks.slice(500, 0), "part-1.parquet")  # no rows
+pq.write_table(breaks.slice(500), "part-2.parquet")
+open("part-3.parquet", "w").close()
+for memory in ("1GiB", "1"):
+    result = mal_data("attribute", "--in", "part-*.parquet", "--conversions", "buys.parquet", "--mechanisms", "last,linear,mta",
+                      "--history", "item", "--memory", memory, "--out", f"breaks{memory}")
+    expect(result, 0)
+    assert "1 empty file passed over\n" in result.out and "column '__index_level_0__' ignored" in result.out, result.out
+    with open(f"breaks{memory}/train.csv", newline="", encoding="utf-8") as file:
+        got = list(csv.DictReader(file))
+    with open("csv1GiB/train.csv", newline="", encoding="utf-8") as file:
+        wanted = list(csv.DictReader(file))
+    assert [row["item"] for row in got] == breaks["item"].to_pylist()
+    assert "__index_level_0__" not in got[0] and [row["linear"] for row in got] == [row["linear"] for row in wanted]
+
 # What is wrong names file, row and column; rows are counted from 1.
 def refused(changed, *parts):
     columns = {name: clicks[name] for name in clicks.column_names} | changed
@@ -79,7 +98,7 @@ def refused(changed, *parts):
 
 refused({"user": pa.array([1, None, *[2] * 898])}, "wrong.parquet:2:user", "empty")
 refused({"time": pa.array(["soon"] * 900)}, "wrong.parquet:1:time", "not a time")
-refused({"item": pa.array(["a\nb"] * 900)}, "wrong.parquet:1:item", "line break")
+refused({"item": pa.array(["a\nb"] * 5 + ["x"] * 895), "time": pa.array(["1"] * 6 + ["soon"] * 894)}, "wrong.parquet:7:time", "not a time")
 whole = open("clicks.parquet", "rb").read()
 with open("short.parquet", "wb") as file:
     file.write(whole[:len(whole) // 2])

@@ -6,6 +6,7 @@
 
 #include "tests/train/dataset_support.h"
 #include "train/data/parse_number.h"
+#include "train/data/sample_files.h"
 #include "train/data/text_dialect.h"
 
 namespace mal {
@@ -117,15 +118,98 @@ TEST_CASE("text tables: quotes") {
   CHECK(rows_of_text("a,b\n\"\",\"\"\n") == TextRows{{"", ""}});
   CHECK(rows_of_text("a,b\nx\"y,\"z\"\r\n") == TextRows{{"x\"y", "z"}});  // inside a field a quote is a letter
   CHECK(rows_of_text("\"a\",\"b\"\n1,2\n") == TextRows{{"1", "2"}});
-  CHECK_THAT(text_error("a,b\n1,2\n\"1\n2\",3\n"), Catch::Contains("t.csv:3:") && Catch::Contains("line breaks"));
   CHECK_THAT(text_error("a,b\n\"1\"2,3\n"), Catch::Contains("t.csv:2:") && Catch::Contains("closing quote"));
   CHECK_THAT(text_error("a,b\n1,\"\n"), Catch::Contains("t.csv:2:") && Catch::Contains("does not end"));
+}
+
+TEST_CASE("text tables: line breaks in quotes") {
+  CHECK(rows_of_text("a,b\n\"1\n2\",3\n4,5\n") == TextRows{{"1\n2", "3"}, {"4", "5"}});
+  CHECK(rows_of_text("a,b\r\n\"1\r\n2\",3\r\n4,5\r\n") == TextRows{{"1\r\n2", "3"}, {"4", "5"}});
+  CHECK(rows_of_text("a,b\n\"\n\n\",\"\"\"\n\"\"\"\n\n4,5") == TextRows{{"\n\n", "\"\n\""}, {"4", "5"}});
+  CHECK(rows_of_text("a,b\n1,\"x\n\"") == TextRows{{"1", "x\n"}});
+  CHECK(rows_of_text("\"a\nA\",b\n1,2\n") == TextRows{{"1", "2"}});  // in the header
+  CHECK(rows_of_text("a;b\n\"1\n;2\";3\n") == TextRows{{"1\n;2", "3"}});
+  CHECK(rows_of_text("\"1\n2\",3\n", {.delimiter = 0, .columns = {"a", "b"}}) == TextRows{{"1\n2", "3"}});
+  // A row has the number of the line where it begins.
+  CHECK_THAT(text_error("a,b\n\"1\n2\",3\n4\n"), Catch::Contains("t.csv:4: the row has 1 fields"));
+  CHECK_THAT(text_error("a,b\n\"1\n2\"\n4,5\n"), Catch::Contains("t.csv:2: the row has 1 fields"));
+  CHECK_THAT(text_error("a,b\n\"1\n2\"x,3\n4,5\n"), Catch::Contains("t.csv:2: text follows a closing quote"));
+  CHECK_THAT(text_error("a,b\n1,2\n3,\"4\n5,6\n"), Catch::Contains("t.csv:3: a quoted field that begins in this row"));
+  CHECK_THAT(text_error(std::string_view("a,b\n1,\"\n\0\"\n", 11)),
+             Catch::Contains("t.csv:2:") && Catch::Contains("zero byte"));
+  CHECK_THAT(text_error("a,b\n1,\"" + std::string(std::size_t{9} << 20, '\n') + std::string(std::size_t{9} << 20, 'x')),
+             Catch::Contains("t.csv:2: a row is longer than 16 MiB") && Catch::Contains("quote"));
+}
+
+TEST_CASE("text tables: a field of many lines crosses many reads of the buffer") {
+  std::string value, text = "a,b\n";
+  for (int i = 0; i < 300'000; ++i) value += fmt::format("line {}\n", i);
+  for (int r = 0; r < 3; ++r) text += fmt::format("{},\"{}\"\n{},short\n", r, value, r);
+  for (const std::string& file : {text, test::gzipped(text)}) {
+    const test::DataFolder folder;
+    TextTable table(folder.write("t.csv", file));
+    for (int r = 0; r < 3; ++r) {
+      REQUIRE(table.next());
+      CHECK(table.field(1) == value);
+      CHECK(table.line() == 2 + r * 300'002);
+      REQUIRE(table.next());
+      CHECK(table.field(0) == std::to_string(r));
+      CHECK(table.field(1) == "short");
+    }
+    CHECK_FALSE(table.next());
+    CHECK_FALSE(table.next());
+  }
+}
+
+TEST_CASE("text tables: row numbers of pandas are ignored") {
+  const TextRows expected = {{"1", "x"}, {"2", "y"}};
+  CHECK(rows_of_text(",a,b\n0,1,x\n1,2,y\n") == expected);
+  CHECK(rows_of_text("\"\",\"a\",\"b\"\n\"1\",1,\"x\"\n\"2\",2,\"y\"\n") == expected);  // of R
+  CHECK(rows_of_text("Unnamed: 0,a,b\n0,1,x\n1,2,y\n") == expected);
+  CHECK(rows_of_text(",Unnamed: 0.1,Unnamed: 0,a,b\n0,0,0,1,x\n1,1,1,2,y\n") == expected);
+  CHECK(rows_of_text(";a;b\n0;1;x\n1;2;y\n") == expected);
+  CHECK(rows_of_text("a,__index_level_0__,b\n1,0,x\n2,1,y\n") == expected);
+  CHECK_THAT(text_error("a,,b\n1,0,x\n"), Catch::Contains("t.csv:1: column 2 of the header has no name"));
+  CHECK_THAT(text_error(",a,,b\n1,0,x,1\n"), Catch::Contains("t.csv:1: column 3 of the header has no name"));
+  CHECK_THAT(text_error("a,b,\n1,0,x\n"), Catch::Contains("t.csv:1: column 3 of the header has no name"));
+  CHECK(rows_of_text("a,Unnamed: 1\n1,x\n2,y\n") == expected);  // a column of data that had no name
+  CHECK(rows_of_text("Unnamed: 0\n7\n") == TextRows{{"7"}});    // there would be nothing left
+  CHECK_THAT(text_error(",a,b\n1,2\n"), Catch::Contains("t.csv:2: the row has 2 fields, the header has 3"));
+
+  const test::DataFolder folder;
+  TextTable table(folder.write("t.csv", ",a,__index_level_0__,b\n0,1,0,x\n"));
+  REQUIRE(table.next());
+  CHECK(table.ignored() == std::vector<std::string>{"__index_level_0__", ""});
+  CHECK(table.place(0) == 2);
+  CHECK(table.place(1) == 4);
+  CHECK(table.unquoted(0, 1).empty());  // not as it stands in the file
+  TextTable first(folder.write("u.csv", ",a,b\n0,1,x\n"));
+  REQUIRE(first.next());
+  CHECK(first.unquoted(0, 1) == "1,x");
+  CHECK_THAT(test::message_of([&] { table.require("__index_level_0__"); }), Catch::Contains("row numbers of pandas"));
+}
+
+TEST_CASE("sample files: those without a byte are left out and counted") {
+  const test::DataFolder folder;
+  const std::string rows = folder.write("a.csv", "a\n1\n"), empty = folder.write("b.csv", ""),
+                    packed = folder.write("c.gz", test::gzipped("")), parquet = folder.write("d.parquet", ""),
+                    header = folder.write("e.csv", "a\n"), cut = folder.write("f.gz", test::gzipped("").substr(0, 12));
+  std::vector<std::string> files = {empty, rows, packed, parquet, header, cut};
+  CHECK(leave_out_empty(files) == 3);
+  CHECK(files == std::vector<std::string>{rows, header, cut});
+  CHECK(leave_out_empty(files) == 0);
+  files = {empty, packed};
+  CHECK_THAT(test::message_of([&] { leave_out_empty(files); }),
+             Catch::Contains("b.csv and 1 more: all files are empty"));
+  files = {empty};  // said where it is read
+  CHECK(leave_out_empty(files) == 0);
+  CHECK(files == std::vector<std::string>{empty});
 }
 
 TEST_CASE("text tables: empty lines") {
   CHECK(rows_of_text("a,b\n\n1,2\n\r\n\n3,4\n\n") == TextRows{{"1", "2"}, {"3", "4"}});
   CHECK(rows_of_text("a\n1\n\n2\n") == TextRows{{"1"}, {""}, {"2"}});  // one column: its field is empty
-  CHECK(rows_of_text("a,b\n") == TextRows{});
+  CHECK(rows_of_text("a,b\n").empty());
 }
 
 TEST_CASE("text tables: what is wrong is named with its place") {

@@ -83,6 +83,7 @@ void check_test_period(const AttributeOptions& options, const AttributeReport& r
 
 void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeReport& report) {
   report.rows = log.rows;
+  report.notes = log.notes;
   report.skipped_rows = log.skipped_rows;
   report.anonymous = log.anonymous;
   report.identity = log.identity;
@@ -210,6 +211,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   options.inputs = expand_files(options.inputs);
   options.conversions = expand_files(options.conversions);
   options.identity = expand_files(options.identity);
+  const std::size_t empty_files =
+      leave_out_empty(options.inputs) + leave_out_empty(options.conversions) + leave_out_empty(options.identity);
   check_layout_options(options);
   check_files(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
@@ -230,6 +233,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.identity_files = options.identity;
   report.from_given = !options.from.empty();
   describe_reading(clicks.all(), clicks.target().counts(), report);
+  report.notes.empty_files = empty_files;
   report.split = !options.test_from.empty() || options.test_days > 0;
   if (report.split) report.test_start = find_test_start(options, report);
   report.test_end = find_test_end(options, report);

@@ -12,6 +12,7 @@
 #include "train/attribution/coalitions.h"
 #include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
+#include "train/data/reading_notes.h"
 #include "train/data/time_text.h"
 
 namespace mal {
@@ -131,6 +132,7 @@ struct CopyReport {
 };
 
 struct AttributeReport {
+  ReadingNotes notes;
   std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0,
                 gap_clicks = 0, later_clicks = 0;
   std::uint64_t left_out_clicks = 0;  // of events that --keep-events does not name: in journeys, but in no file

@@ -124,6 +124,7 @@ void write(const std::string& path, const std::string& text) {
 PathsReport attribute_paths(const AttributeOptions& given_options) {
   AttributeOptions options = given_options;
   options.inputs = expand_files(options.inputs);
+  const std::size_t empty_files = leave_out_empty(options.inputs);
   check_options(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
   check_mechanisms(mechanisms);
@@ -131,6 +132,7 @@ PathsReport attribute_paths(const AttributeOptions& given_options) {
   OutputFolder folder(options.out, kMarker);
   PathsReport report;
   report.paths = read_paths(options, reading_progress(options.progress));
+  report.paths.notes.empty_files = empty_files;
   const PathTable& paths = report.paths;
 
   report.table.has_value = paths.has_value;

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "train/data/reading_notes.h"
+
 namespace mal {
 
 // Strings ↔ 0, 1, 2, … in the order of first appearance.
@@ -93,10 +95,11 @@ struct ClickLog {
   Interner users, keys, channels, slices;
   std::vector<Interner> history_values;
   std::uint32_t groups = 0;
-  bool has_values = false;         // it is known what conversions are worth
-  std::uint64_t rows = 0;          // read, of all files
-  RowCounts anonymous;             // rows without a user that --drop-anonymous left out
-  IdentityCounts identity;         // of --identity
+  bool has_values = false;  // it is known what conversions are worth
+  std::uint64_t rows = 0;   // read, of all files
+  RowCounts anonymous;      // rows without a user that --drop-anonymous left out
+  IdentityCounts identity;  // of --identity
+  ReadingNotes notes;
   std::uint64_t skipped_rows = 0;  // rows that are neither click nor conversion, or were filtered out
 
   std::size_t size() const { return time.size(); }

@@ -104,6 +104,7 @@ void ClickSink::choose_columns(const TextTable& table) {
 }
 
 void ClickSink::open(const TextTable& table) {
+  log_.notes.add_ignored(table.ignored());
   user_ = table.require(names_.user, "--user");
   time_ = table.require(names_.time, "--time");
   key_.open(table);

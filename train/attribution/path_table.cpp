@@ -57,6 +57,7 @@ class PathReader {
   };
 
   void open(const TextTable& table) {
+    result_.notes.add_ignored(table.ignored());
     columns_.path = table.require(name_or(options_.path, "path"), "--path");
     columns_.conversions = table.require(name_or(options_.conversion, "total_conversions"), "--conversion");
     const auto optional = [&](const std::string& given, const char* usual, const char* option) -> std::optional<int> {

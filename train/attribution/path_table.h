@@ -9,6 +9,7 @@
 
 #include "train/attribution/attribute.h"
 #include "train/attribution/read_clicks.h"
+#include "train/data/reading_notes.h"
 
 namespace mal {
 
@@ -24,6 +25,7 @@ struct PathTable {
   std::vector<Path> paths;
   bool has_value = false, has_nulls = false;  // the files have such columns
   std::uint64_t rows = 0, conversions = 0, nulls = 0;
+  ReadingNotes notes;
   std::uint64_t idle_rows = 0;     // rows of no journey: both counts are 0
   std::uint64_t empty_places = 0;  // of paths such as a > > b, passed over
   double value = 0;

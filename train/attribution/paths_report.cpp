@@ -23,6 +23,7 @@ std::string counts_text(const PathsReport& r) {
   if (paths.has_nulls) text += fmt::format(", {} paths without conversion", paths.nulls);
   text += fmt::format(", {:.2f} touches on average\n",
                       static_cast<double>(r.touches) / static_cast<double>(paths.conversions + paths.nulls));
+  for (const std::string& note : paths.notes.lines()) text += note + "\n";
   if (paths.idle_rows > 0) text += fmt::format("{} rows count no journey, so they say nothing\n", paths.idle_rows);
   if (paths.empty_places > 0)
     text += fmt::format("{} empty places between separators passed over\n", paths.empty_places);
@@ -79,6 +80,7 @@ std::string to_json(const AttributeOptions& options, const PathsReport& report) 
                        {"channels", channel_table_json(report.table)}};
   if (options.position != PositionWeights())
     json["parameters"]["position_weights"] = {options.position.first, options.position.middle, options.position.last};
+  if (!paths.notes.lines().empty()) json["notes"] = paths.notes.lines();
   if (report.markov) json["markov"] = markov_json(*report.markov);
   if (!nothing_learned(report).empty()) json["nothing_learned"] = nothing_learned(report);
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -113,6 +113,7 @@ class ConversionReader {
     TextTable table(options_.conversions[file], {.delimiter = options_.delimiter, .time = options_.time_format});
     const int user = table.require(names_.user, "--user"), time_column = table.require(names_.time, "--time");
     key_.open(table);
+    log_.notes.add_ignored(table.ignored());
     ids_.open(table);
     value_.open(table);
     log_.has_values = value_.known();
@@ -234,6 +235,7 @@ class EventReader {
  private:
   void read_events(std::size_t file, TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = table.require(options_.event, "--event");
+    log_.notes.add_ignored(table.ignored());
     const bool with_conversions = options_.conversions.empty();
     if (with_conversions) {
       ids_.open(table);

@@ -23,10 +23,6 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-std::string plural(std::uint64_t count, const char* noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::uint64_t test_clicks(const AttributeReport& r) {
   return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks - r.left_out_clicks;
 }
@@ -52,6 +48,7 @@ std::string counts_text(const AttributeReport& r) {
                         : r.left_out_clicks == 0
                             ? "\n"
                             : fmt::format("; {} in no file, but in journeys (--keep-events)\n", r.left_out_clicks));
+  for (const std::string& note : r.notes.lines()) text += note + "\n";
   if (r.skipped_rows > 0)
     text += fmt::format("{} of {} rows are neither click nor conversion, or left out\n", r.skipped_rows, r.rows);
   if (r.anonymous.clicks + r.anonymous.conversions > 0)
@@ -395,6 +392,7 @@ std::string to_json(const AttributeOptions& options, const AttributeReport& repo
   ordered_json json = {{"parameters", parameters_json(options)}, {"counts", counts_json(report)}};
   for (const auto& [event, clicks] : report.events) json["counts"]["events"][event] = clicks;
   if (!report.events.empty()) json["counts"]["left_out_clicks"] = report.left_out_clicks;
+  if (!report.notes.lines().empty()) json["notes"] = report.notes.lines();
   for (const MechanismReport& m : report.mechanisms) {
     ordered_json entry = {{"positives", m.positives},
                           {"test_positives", m.test_positives},

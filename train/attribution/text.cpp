@@ -37,6 +37,10 @@ std::vector<std::string> column_names(const std::string& text, std::string_view 
   return names;
 }
 
+std::string plural(std::uint64_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 void append_field(std::string& row, std::string_view field) {
   const auto special = [](char c) { return c == ',' || c == '"' || c == '\n' || c == '\r'; };
   bool quoted = false;

@@ -18,6 +18,8 @@ std::int64_t parse_time(std::string_view text, std::string_view option, const Ti
 // Error, which names `option`, for an empty name, one that comes twice, and quotes that do not end.
 std::vector<std::string> column_names(const std::string& text, std::string_view option);
 
+std::string plural(std::uint64_t count, const char* noun);  // "1 click", "2 clicks"
+
 // Appends a CSV field, quoted where it has to be.
 void append_field(std::string& row, std::string_view field);
 // The shortest decimal that reads back as the same float: "0", "1", "0.33333334".

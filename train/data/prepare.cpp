@@ -13,6 +13,7 @@
 #include "train/data/dataset_stats.h"
 #include "train/data/prepare_columns.h"
 #include "train/data/prepare_parts.h"
+#include "train/data/reading_notes.h"
 #include "train/data/reading_progress.h"
 #include "train/data/sample_encoder.h"
 #include "train/data/sample_files.h"
@@ -29,11 +30,12 @@ namespace fs = std::filesystem;
 // Calls row(table, fields) for every row of every text file.
 template <typename Row>
 void for_each_row(const Schema& schema, const std::vector<std::string>& files, const PrepareOptions& options,
-                  ReadingProgress& progress, const Row& row) {
+                  ReadingProgress& progress, ReadingNotes& notes, const Row& row) {
   std::int64_t rows = 0;
   for (const std::string& file : files) {
     TextTable table(file, {.delimiter = options.delimiter, .time = options.time});
     const std::vector<int> fields = find_fields(schema, table);
+    notes.add_ignored(table.ignored());
     while (table.next()) {
       row(table, fields);
       ++rows;
@@ -92,16 +94,16 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
 
 // Counts rows of one split.
 void count(const std::vector<std::string>& files, const PrepareOptions& options, const Schema& schema,
-           FittedColumns& fitted) {
+           FittedColumns& fitted, ReadingNotes& notes) {
   if (files.empty() || !fitted.needs_data()) return;
   if (all_parquet(files)) return count_columns({schema, files, options.threads, options.progress}, fitted);
   ReadingProgress progress(files, options.progress, "reading vocabularies");
-  for_each_row(schema, files, options, progress,
+  for_each_row(schema, files, options, progress, notes,
                [&](const TextTable& table, const std::vector<int>& fields) { fitted.count(table, fields); });
 }
 
 SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Split split, std::int64_t not_before,
-                        const std::string& folder, FittedColumns& fitted) {
+                        const std::string& folder, FittedColumns& fitted, ReadingNotes& notes) {
   const bool train = split == Split::train;
   const std::vector<std::string>& files = train ? options.train : options.test;
   if (files.empty()) {  // of a part
@@ -117,7 +119,7 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
   std::vector<Column> stored = schema.columns;
   if (fitted.raw_numbers) std::ranges::transform(stored, stored.begin(), part_column);
   ShardWriter writer(stored, folder, split, options.shard_rows);
-  for_each_row(schema, files, options, progress, [&](const TextTable& table, const std::vector<int>& fields) {
+  for_each_row(schema, files, options, progress, notes, [&](const TextTable& table, const std::vector<int>& fields) {
     encoder.encode(table, fields);
     if (!encoder.full()) return;
     writer.append(encoder.block());
@@ -131,7 +133,7 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
 constexpr std::int64_t kAnyTime = std::numeric_limits<std::int64_t>::min();
 
 // Every value of both splits gets a number for now, and is counted on train.
-DatasetStats prepare_part(PrepareOptions options, Schema schema) {
+DatasetStats prepare_part(PrepareOptions options, Schema schema, ReadingNotes& notes) {
   if (static_cast<int>(options.train.size()) < options.part.parts)
     fail_usage("--partition {}/{}: there are only {} training files to share", options.part.part, options.part.parts,
                options.train.size());
@@ -150,8 +152,8 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
     for (std::size_t c = 0; c < schema.columns.size(); ++c) both->give_scale(c, {});
   }
   fitted.raw_numbers = true;
-  count(options.train, options, schema, fitted);
-  count(options.test, options, schema, on_test);
+  count(options.train, options, schema, fitted, notes);
+  count(options.test, options, schema, on_test, notes);
   for (TableSpec& table : schema.tables) table.min_count = 0;
   on_test.finish(schema);
   for (std::size_t t = 0; t < schema.tables.size(); ++t)
@@ -159,10 +161,10 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
       on_test.tables[t].for_each([&](std::string_view text, std::int32_t) { fitted.tables[t].count(text, 0); });
   fitted.finish(schema);
   DatasetStats stats;
-  stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
+  stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted, notes);
   std::vector<std::size_t> train_slices;
   for (const SliceNames& names : fitted.slices) train_slices.push_back(names.names().size());
-  stats.test = encode_split(schema, options, Split::test, kAnyTime, folder.path(), fitted);
+  stats.test = encode_split(schema, options, Split::test, kAnyTime, folder.path(), fitted, notes);
   stats.numbers = fitted.numbers;
   for (std::size_t t = 0; t < schema.tables.size(); ++t) {
     const std::int64_t rows = schema.tables[t].rows;
@@ -176,32 +178,39 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema) {
 
 }  // namespace
 
-DatasetStats prepare(const PrepareOptions& given) {
+DatasetStats prepare(const PrepareOptions& given, ReadingNotes& notes) {
   PrepareOptions options = given;
   Schema schema = read_schema(options.schema);
-  options.train = expand_files(options.train);
-  options.test = expand_files(options.test);
+  for (auto* files : {&options.train, &options.test}) {
+    *files = expand_files(*files);
+    notes.empty_files += leave_out_empty(*files);
+  }
   check_files(options);
-  if (options.part.parts > 0) return prepare_part(options, schema);
+  if (options.part.parts > 0) return prepare_part(options, schema, notes);
   OutputFolder folder(options.output, "schema.yaml");
   FittedColumns fitted(schema);
   fitted.time = options.time;
   give_vocabularies(options, schema, fitted);
   start_from(options.base, schema, fitted);
-  count(options.train, options, schema, fitted);
+  count(options.train, options, schema, fitted, notes);
   fitted.finish(schema);
   DatasetStats stats;
   stats.schema = write_fitted(schema, fitted, folder.path());
-  stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted);
+  stats.train = encode_split(schema, options, Split::train, kAnyTime, folder.path(), fitted, notes);
   if (stats.train.rows == 0)
     fail("{}: there are no training rows{}", options.train.front(),
          all_parquet(options.train) ? "" : ", only a header");
   const bool timed = !schema.columns_of(ColumnKind::time).empty();
-  stats.test =
-      encode_split(schema, options, Split::test, timed ? stats.train.last_time : kAnyTime, folder.path(), fitted);
+  stats.test = encode_split(schema, options, Split::test, timed ? stats.train.last_time : kAnyTime, folder.path(),
+                            fitted, notes);
   finish_dataset(schema, fitted, stats, folder.path());
   folder.commit();
   return stats;
+}
+
+DatasetStats prepare(const PrepareOptions& options) {
+  ReadingNotes notes;
+  return prepare(options, notes);
 }
 
 }  // namespace mal

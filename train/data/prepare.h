@@ -7,6 +7,7 @@
 
 #include "train/data/dataset_stats.h"
 #include "train/data/prepare_parts.h"
+#include "train/data/reading_notes.h"
 
 namespace mal {
 
@@ -27,5 +28,6 @@ struct PrepareOptions {
 // Streams: memory holds the vocabularies, and one row of text or one block of Parquet. Writes to a temporary folder and
 // renames it; on any Error nothing of it is left, and an earlier data set at `output` is as it was.
 DatasetStats prepare(const PrepareOptions& options);
+DatasetStats prepare(const PrepareOptions& options, ReadingNotes& notes);
 
 }  // namespace mal

@@ -71,7 +71,9 @@ void add_prepare_command(CLI::App& app) {
       if (!all->delimiter.empty()) prepare_options.delimiter = parse_delimiter(all->delimiter);
       if (!all->time_unit.empty()) set_time_unit(prepare_options.time, all->time_unit, "--time-unit");
       prepare_options.time.utc_offset = utc_offset_of(all->utc_offset_hours, "--utc-offset");
-      stats = prepare(prepare_options);
+      ReadingNotes notes;
+      stats = prepare(prepare_options, notes);
+      for (const std::string& line : notes.lines()) fmt::print(stderr, "note: {}\n", line);
     }
     if (!all->part.empty()) {
       fmt::print("part {} {}: {} training rows, {} test rows\n", all->part, prepare_options.output, stats.train.rows,

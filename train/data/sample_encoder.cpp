@@ -20,9 +20,9 @@ double parse_score(const TextTable& table, int field, std::string_view item) {
   return *score;
 }
 
-std::string sort_command(char delimiter, int field) {
+std::string sort_command(char delimiter, int place) {
   const std::string separator = delimiter == ',' ? "," : delimiter == '\t' ? "$'\\t'" : fmt::format("'{}'", delimiter);
-  return fmt::format("sort -t{} -k{},{}n", separator, field + 1, field + 1);
+  return fmt::format("sort -t{} -k{},{}n", separator, place, place);
 }
 
 }  // namespace
@@ -150,7 +150,7 @@ void SampleEncoder::encode_time(std::size_t column, const TextTable& table, int 
   const std::int64_t time = floor_seconds(table.time(field));
   check_time(
       time, stats_.rows, not_before_, stats_, [&] { return table.where(field); },
-      [&] { return fmt::format("sort the rows by time ({})", sort_command(table.delimiter(), field)); });
+      [&] { return fmt::format("sort the rows by time ({})", sort_command(table.delimiter(), table.place(field))); });
   block_.columns[column].keys[row_] = time;
 }
 

@@ -8,8 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <utility>
 
 #include "engine/error.h"
+#include "train/data/byte_source.h"
 
 namespace mal {
 
@@ -19,7 +21,7 @@ namespace fs = std::filesystem;
 
 bool is_hidden(const fs::path& path) {
   const std::string name = path.filename().string();
-  return name.starts_with('.') || name.starts_with('_');
+  return name.starts_with('.') || name.starts_with('_') || name.ends_with(".crc");
 }
 
 void add_folder(const std::string& folder, std::vector<std::string>& files) {
@@ -50,6 +52,20 @@ void add_pattern(const std::string& pattern, std::vector<std::string>& files) {
   if (found.empty()) fail_usage("{}: no file matches", pattern);
   std::ranges::sort(found);
   files.insert(files.end(), found.begin(), found.end());
+}
+
+bool is_empty(const std::string& path) {
+  constexpr std::uintmax_t kMostOfNothing = 1024;  // what a compressed file of nothing may have
+  if (!fs::is_regular_file(path)) return false;
+  const std::uintmax_t size = fs::file_size(path);
+  if (size == 0 || size > kMostOfNothing || is_parquet(path)) return size == 0;
+  try {
+    ByteSource source(path);
+    char byte = 0;
+    return source.compressed() && source.read(&byte, 1, 1) == 0;
+  } catch (const Error&) {
+    return false;  // whoever reads it says what is wrong, and where
+  }
 }
 
 // A file that is not there is nobody's twin but its own: that it is missing is said where it is opened.
@@ -90,6 +106,16 @@ std::vector<std::string> expand_files(const std::vector<std::string>& names) {
       files.push_back(name);
   }
   return files;
+}
+
+std::size_t leave_out_empty(std::vector<std::string>& files) {
+  const std::size_t before = files.size();
+  std::vector<std::string> left;
+  for (const std::string& file : files)
+    if (!is_empty(file)) left.push_back(file);
+  if (left.empty() && before > 1) fail("{} and {} more: all files are empty", files.front(), before - 1);
+  if (!left.empty()) files = std::move(left);
+  return before - files.size();
 }
 
 void check_not_replaced(const std::string& input, const std::string& output, bool base) {

@@ -9,9 +9,14 @@
 namespace mal {
 
 // A folder stands for the sample files in it, a pattern with * ? [ for those that match, both in the order of their
-// names; other names stay as they are. Files whose names begin with '.' or '_' are none (as Spark's _SUCCESS is none).
-// Throws Error for a folder or pattern without any, and for a folder that has files only further down.
+// names; other names stay as they are. Files whose names begin with '.' or '_' or end in .crc are none (as Spark's
+// _SUCCESS is none). Throws Error for a folder or pattern without any, and for a folder that has files only further
+// down.
 std::vector<std::string> expand_files(const std::vector<std::string>& names);
+
+// Takes out the files without a byte of content, as Spark writes for a part without rows (.gz of nothing too), and
+// returns how many. Throws Error if nothing is left of several.
+std::size_t leave_out_empty(std::vector<std::string>& files);
 
 // Files by what they are on disk, however they are called: a link, ./, a path from the root.
 class FileSet {

@@ -9,7 +9,8 @@
 
 #include "engine/error.h"
 #include "train/config/suggest.h"
-#include "train/data/byte_source.h"
+#include "train/data/line_reader.h"
+#include "train/data/pandas_index.h"
 #include "train/data/parquet/parquet_text.h"
 #include "train/data/parse_number.h"
 #include "train/data/sample_values.h"
@@ -19,8 +20,6 @@ namespace mal {
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 20, kSmallestBlock = 1 << 14;
-constexpr std::size_t kMaxLine = 16 << 20;
 constexpr std::size_t kMaxColumns = 1 << 16;
 constexpr std::size_t kShownText = 40;  // of a wrong value, in messages
 
@@ -35,74 +34,51 @@ std::string quoted_list(const std::vector<std::string>& names) {
 
 struct TextTable::State {
   State(const std::string& file, TextTableOptions given)
-      : path(file),
-        options(std::move(given)),
-        source(file, options.time.utc_offset),
-        block(std::clamp(static_cast<std::size_t>(source.total()), kSmallestBlock, kBlock)) {}
+      : path(file), options(std::move(given)), lines(file, options.time.utc_offset) {}
 
   bool read_line();
   void split();
   void unquote(std::size_t& at);
+  void join_next_line(std::size_t at);
+  void check_no_zero(std::size_t from) const;
   void add_field(std::size_t begin, std::size_t end) { fields.emplace_back(begin, end); }
 
+  const ByteSource& source() const { return lines.source(); }
+  bool is_table() const { return source().is_table(); }
+  std::int64_t row_number() const { return lines.number(); }
   bool is_real(int column) const {
-    return source.is_table() && source.table()->type(static_cast<std::size_t>(column)) == SourceType::real;
+    return is_table() && source().table()->type(static_cast<std::size_t>(column)) == SourceType::real;
   }
-  bool is_narrow(int column) const { return source.table()->narrow(static_cast<std::size_t>(column)); }
+  bool is_narrow(int column) const { return source().table()->narrow(static_cast<std::size_t>(column)); }
+
+  void check_encoding() const;
+  void read_header();
+  void ignore_index();
+  std::string delimiter_hint(std::string_view text) const;
+  void index_columns();
+  [[noreturn]] void fail_fields() const;
 
   std::string path;
   TextTableOptions options;
-  ByteSource source;
-  std::size_t block;  // bytes that are asked for at once: a small file needs no large buffer
-  void check_encoding() const;
-  void read_header();
-  std::string delimiter_hint(std::string_view text) const;
-  void index_columns();
-
+  LineReader lines;
   std::vector<std::string> columns;
   std::unordered_map<std::string_view, int> index;  // of the columns, whose text it points to
-  std::vector<char> buffer;
-  std::size_t next_byte = 0, filled = 0;
-  bool at_end = false;
-  char* line = nullptr;  // of the current row, in the buffer; quotes are removed in place
+  std::vector<std::size_t> left_out;                // places in the file of columns that are ignored
+  std::vector<std::string> ignored;                 // their names
+  bool has_gap() const { return !left_out.empty() && left_out.front() >= left_out.size(); }  // between columns
+  std::size_t row_fields = 0;                                                                // that a row has to have
+  char* line = nullptr;  // of the current row; quotes are removed in place
   std::size_t length = 0;
-  std::int64_t line_number = 0;
-  bool quoted = false;      // a field of the current row was
-  bool unfinished = false;  // the current row is the last and has no line end
+  bool quoted = false;  // a field of the current row was
   std::vector<std::pair<std::size_t, std::size_t>> fields;
   char delimiter = ',';
 };
 
-// Finds the next line in the buffer, reading more where needed.
 bool TextTable::State::read_line() {
-  std::size_t searched = next_byte;
-  while (true) {
-    const void* found = filled > searched ? std::memchr(buffer.data() + searched, '\n', filled - searched) : nullptr;
-    if (found != nullptr || (at_end && next_byte < filled)) {
-      line = buffer.data() + next_byte;
-      const std::size_t end =
-          found != nullptr ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data()) : filled;
-      length = end - next_byte;
-      next_byte = std::min(filled, end + 1);
-      unfinished = found == nullptr;
-      ++line_number;
-      if (length > 0 && line[length - 1] == '\r') --length;
-      return true;
-    }
-    if (at_end) return false;
-    if (filled - next_byte > kMaxLine)
-      fail("{}:{}: a line is longer than 16 MiB; is this a text table?", path, line_number + 1);
-    if (next_byte > 0)
-      std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(next_byte),
-                buffer.begin() + static_cast<std::ptrdiff_t>(filled), buffer.begin());
-    filled -= next_byte;
-    searched = filled;
-    next_byte = 0;
-    if (buffer.size() < filled + block) buffer.resize(filled + block);
-    const std::size_t got = source.read(buffer.data() + filled, block, line_number + 1);
-    filled += got;
-    at_end = got == 0;
-  }
+  if (!lines.next()) return false;
+  line = lines.text();
+  length = lines.size();
+  return true;
 }
 
 // A quoted field from its opening quote; moves its text to the left over the quotes.
@@ -110,7 +86,8 @@ void TextTable::State::unquote(std::size_t& at) {
   quoted = true;
   const std::size_t begin = at;
   std::size_t out = at;
-  for (++at; at < length; ++at) {
+  for (++at;; ++at) {
+    if (at >= length) join_next_line(at);
     if (line[at] != '"') {
       line[out++] = line[at];
     } else if (at + 1 < length && line[at + 1] == '"') {
@@ -118,24 +95,36 @@ void TextTable::State::unquote(std::size_t& at) {
     } else {
       ++at;
       if (at < length && line[at] != delimiter)
-        fail("{}:{}: text follows a closing quote; write \"\" for a quote inside a quoted field", path, line_number);
+        fail("{}:{}: text follows a closing quote; write \"\" for a quote inside a quoted field", path, row_number());
       add_field(begin, out);
       return;
     }
   }
-  fail("{}:{}: a quoted field does not end on its line; line breaks inside fields are not supported", path,
-       line_number);
+}
+
+// A line break inside quotes is text: the row goes on at `at`, where its line ended.
+void TextTable::State::join_next_line(std::size_t at) {
+  if (!lines.extend())
+    fail("{}:{}: a quoted field that begins in this row does not end; write \"\" for a quote inside a quoted field",
+         path, row_number());
+  line = lines.text();
+  length = lines.size();
+  check_no_zero(at);
+}
+
+void TextTable::State::check_no_zero(std::size_t from) const {
+  if (std::memchr(line + from, '\0', length - from) != nullptr)
+    fail("{}:{}: the line holds a zero byte; is this a text table?", path, row_number());
 }
 
 void TextTable::State::split() {
   fields.clear();
   quoted = false;
-  if (std::memchr(line, '\0', length) != nullptr)
-    fail("{}:{}: the line holds a zero byte; is this a text table?", path, line_number);
+  check_no_zero(0);
   std::size_t at = 0;
   while (true) {
     if (fields.size() == kMaxColumns)
-      fail("{}:{}: the line has more than {} fields; is this a text table?", path, line_number, kMaxColumns);
+      fail("{}:{}: the line has more than {} fields; is this a text table?", path, row_number(), kMaxColumns);
     if (at < length && line[at] == '"') {
       unquote(at);
     } else {
@@ -165,7 +154,12 @@ void TextTable::State::check_encoding() const {
 void TextTable::State::index_columns() {
   const std::string place = options.columns.empty() ? path + ":1" : "--columns";
   for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (columns[c].empty()) fail("{}: column {} of the header has no name", place, c + 1);
+    if (columns[c].empty())
+      fail(
+          "{}: column {} of the header has no name; name it, or take it out (only first columns may lack one, as "
+          "pandas' "
+          "row numbers do, and are ignored)",
+          place, c + 1 + left_out.size());
     if (!index.emplace(columns[c], static_cast<int>(c)).second)
       fail("{}: column '{}' stands twice in the header", place, columns[c]);
   }
@@ -176,31 +170,46 @@ void TextTable::State::read_header() {
   if (!read_line()) fail("{}: the file is empty; it needs a header line and rows", path);
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (std::string_view(line, length).starts_with(kByteOrderMark)) {
-    line += kByteOrderMark.size();
-    length -= kByteOrderMark.size();
+    lines.skip(kByteOrderMark.size());
+    line = lines.text();
+    length = lines.size();
   }
-  delimiter = source.is_table() ? ',' : options.delimiter;
-  if (const std::optional<char> separator = excel_separator({line, length}); separator && !source.is_table()) {
+  delimiter = is_table() ? ',' : options.delimiter;
+  if (const std::optional<char> separator = excel_separator({line, length}); separator && !is_table()) {
     if (delimiter == 0) delimiter = *separator;
     if (!read_line()) fail("{}: there is no header line after '{}'", path, std::string_view(line, length));
   }
   if (options.columns.empty()) check_encoding();
   if (delimiter == 0)
-    delimiter = find_delimiter({line, length}, options.columns.size(), fmt::format("{}:{}", path, line_number));
+    delimiter = find_delimiter({line, length}, options.columns.size(), fmt::format("{}:{}", path, row_number()));
   if (!options.columns.empty()) {
     columns = options.columns;
-    next_byte = static_cast<std::size_t>(line - buffer.data());
-    --line_number;
+    lines.unread();
   } else {
     split();
     for (const auto& [begin, end] : fields) columns.emplace_back(line + begin, end - begin);
+    ignore_index();
   }
-  if (source.is_table()) line_number = 0;  // rows are counted, from 1
+  row_fields = columns.size() + left_out.size();
+}
+
+// Of Parquet, ParquetText has done it.
+void TextTable::State::ignore_index() {
+  if (is_table()) {
+    ignored = source().table()->ignored();
+    return;
+  }
+  left_out = pandas_index(columns);
+  std::ranges::reverse(left_out);  // as it is taken out of a row
+  for (const std::size_t place : left_out) {
+    ignored.push_back(columns[place]);
+    columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(place));
+  }
 }
 
 // For an error that a wrong delimiter may have caused: `text` was not divided where it could be.
 std::string TextTable::State::delimiter_hint(std::string_view text) const {
-  if (source.is_table() || options.delimiter != 0) return "";
+  if (is_table() || options.delimiter != 0) return "";
   for (const char other : {'\t', ';', '|'})
     if (other != delimiter && text.find(other) != std::string_view::npos)
       return fmt::format("; columns were divided at {}: if {} separates them, give --delimiter {}",
@@ -212,8 +221,7 @@ std::string TextTable::State::delimiter_hint(std::string_view text) const {
 TextTable::TextTable(const std::string& path, TextTableOptions options)
     : state_(std::make_unique<State>(path, std::move(options))) {
   State& s = *state_;
-  if (s.source.is_table() && !s.options.columns.empty())
-    fail_usage("--columns: {} is Parquet, its columns have names", path);
+  if (s.is_table() && !s.options.columns.empty()) fail_usage("--columns: {} is Parquet, its columns have names", path);
   s.read_header();
   s.index_columns();
 }
@@ -239,25 +247,33 @@ int TextTable::require(std::string_view column, std::string_view option) const {
   if (const auto index = find(column)) return *index;
   const std::string near = nearest(column, state_->columns);
   const std::string names = quoted_list(state_->columns);
+  const bool left_out = std::ranges::find(state_->ignored, column) != state_->ignored.end();
   fail("{}:1: there is no column '{}'{}; the file has: {}{}{}", state_->path, column,
-       near.empty() ? "" : "; did you mean '" + near + "'?", names,
-       option.empty() ? "" : fmt::format("; name the column by {}", option), state_->delimiter_hint(names));
+       left_out       ? " (it looks like row numbers of pandas, which are ignored; give it a name of its own)"
+       : near.empty() ? ""
+                      : "; did you mean '" + near + "'?",
+       names, option.empty() ? "" : fmt::format("; name the column by {}", option), state_->delimiter_hint(names));
 }
 
 bool TextTable::next() {
   State& s = *state_;
   do {
     if (!s.read_line()) return false;
-  } while (s.length == 0 && s.columns.size() > 1);
+  } while (s.length == 0 && s.row_fields > 1);
   s.split();
-  if (s.fields.size() < s.columns.size() && s.unfinished)
-    fail("{}:{}: the file ends within this row, after {} of {} fields; fetch it again, or drop the row (head -n {})",
-         s.path, s.line_number, s.fields.size(), s.columns.size(), s.line_number - 1);
-  if (s.fields.size() != s.columns.size())
-    fail("{}:{}: the row has {} fields, {} {}; quote fields that contain the delimiter{}", s.path, s.line_number,
-         s.fields.size(), s.options.columns.empty() ? "the header has" : "--columns names", s.columns.size(),
-         s.fields.size() == 1 ? s.delimiter_hint(field(0)) : "");
+  if (s.fields.size() != s.row_fields) s.fail_fields();
+  for (const std::size_t place : s.left_out) s.fields.erase(s.fields.begin() + static_cast<std::ptrdiff_t>(place));
   return true;
+}
+
+void TextTable::State::fail_fields() const {
+  if (fields.size() < row_fields && lines.unfinished())
+    fail("{}:{}: the file ends within this row, after {} of {} fields; fetch it again, or drop the row (head -n {})",
+         path, row_number(), fields.size(), row_fields, row_number() - 1);
+  const auto& [begin, end] = fields.front();
+  fail("{}:{}: the row has {} fields, {} {}; quote fields that contain the delimiter{}", path, row_number(),
+       fields.size(), options.columns.empty() ? "the header has" : "--columns names", row_fields,
+       fields.size() == 1 ? delimiter_hint({line + begin, end - begin}) : "");
 }
 
 std::string_view TextTable::field(int column) const {
@@ -267,7 +283,7 @@ std::string_view TextTable::field(int column) const {
 
 std::string_view TextTable::unquoted(int first, int last) const {
   const State& s = *state_;
-  if (s.quoted || s.delimiter != ',') return {};
+  if (s.quoted || s.delimiter != ',' || s.has_gap()) return {};
   const std::size_t begin = s.fields[static_cast<std::size_t>(first)].first;
   const std::string_view text(s.line + begin, s.fields[static_cast<std::size_t>(last)].second - begin);
   // A quote or a carriage return within a field is its text, and needs quotes where it is written.
@@ -276,13 +292,24 @@ std::string_view TextTable::unquoted(int first, int last) const {
 }
 
 std::int64_t TextTable::line() const {
-  return state_->line_number;
+  return state_->row_number();
 }
 std::uint64_t TextTable::bytes_read() const {
-  return state_->source.position();
+  return state_->source().position();
 }
 std::uint64_t TextTable::bytes_total() const {
-  return state_->source.total();
+  return state_->source().total();
+}
+
+const std::vector<std::string>& TextTable::ignored() const {
+  return state_->ignored;
+}
+
+int TextTable::place(int column) const {
+  int place = column;
+  for (auto left_out = state_->left_out.rbegin(); left_out != state_->left_out.rend(); ++left_out)
+    place += static_cast<int>(*left_out) <= place ? 1 : 0;
+  return place + 1;
 }
 
 char TextTable::delimiter() const {
@@ -290,11 +317,13 @@ char TextTable::delimiter() const {
 }
 
 bool TextTable::compressed() const {
-  return state_->source.compressed();
+  return state_->source().compressed();
 }
 
 std::string TextTable::where(int column) const {
-  return fmt::format("{}:{}:{}", state_->path, state_->line_number, state_->columns[static_cast<std::size_t>(column)]);
+  std::string name = state_->columns[static_cast<std::size_t>(column)];
+  std::ranges::replace(name, '\n', ' ');  // a message is one line
+  return fmt::format("{}:{}:{}", state_->path, state_->row_number(), name);
 }
 
 double TextTable::number(int column) const {
@@ -320,13 +349,13 @@ std::int64_t TextTable::integer(int column) const {
 std::int64_t TextTable::time(int column) const {
   const State& s = *state_;
   const std::string_view text = field(column);
-  if (!s.source.is_table()) {
+  if (!s.is_table()) {
     const std::optional<std::int64_t> time = time_of_text(text, s.options.time);
     if (!time) fail("{}: {}", where(column), why_no_time(text, s.options.time));
     return *time;
   }
   TimeFormat format = s.options.time;
-  if (s.source.table()->type(static_cast<std::size_t>(column)) == SourceType::time)
+  if (s.source().table()->type(static_cast<std::size_t>(column)) == SourceType::time)
     set_time_unit(format, "s", {});  // ParquetText wrote seconds
   if (s.is_real(column) && !is_exact_time(text, s.is_narrow(column)))
     fail("{}: {}", where(column), why_no_exact_time(text));

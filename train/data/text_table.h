@@ -19,12 +19,12 @@ struct TextTableOptions {
   TimeFormat time = {};                   // how time() reads a field
 };
 
-// A field in double quotes may hold the delimiter, and quotes written twice. Lines end in LF or CRLF; the last may end
-// in neither. Empty lines are passed over (unless the table has one column, whose empty field they are), a UTF-8 byte
-// order mark too. Every error names the place as file:line:column, and says what to do. Errors: no such file, empty
-// file, truncated or corrupt gzip, a row with more or fewer fields than the header, an unterminated quote, a line break
-// inside quotes, a NUL byte, a line over 16 MiB or of more than 65,536 fields, UTF-16, lines that end in CR alone, a
-// header with an empty name or one name twice.
+// A field in double quotes may hold the delimiter, line breaks, and quotes written twice. Lines end in LF or CRLF; the
+// last may end in neither. Empty lines are passed over (unless the table has one column, whose empty field they are), a
+// UTF-8 byte order mark too. Every error names the place as file:line:column, and says what to do. Errors: no such
+// file, empty file, truncated or corrupt gzip, a row with more or fewer fields than the header, an unterminated quote,
+// a NUL byte, a row over 16 MiB or of more than 65,536 fields, UTF-16, lines that end in CR alone, a header with an
+// empty name or one name twice.
 class TextTable {
  public:
   explicit TextTable(const std::string& path, TextTableOptions options = {});
@@ -43,11 +43,14 @@ class TextTable {
   // The fields first to last of the current row as they stand in the file, if that is CSV that needs no quotes;
   // otherwise, or if it is nothing, empty.
   std::string_view unquoted(int first, int last) const;
-  std::int64_t line() const;         // 1-based line number of the current row in the (uncompressed) file
+  // 1-based number of the line in the (uncompressed) file where the current row begins; of Parquet the row.
+  std::int64_t line() const;
   std::uint64_t bytes_read() const;  // of the file as it is on disk, for progress
   std::uint64_t bytes_total() const;
   bool compressed() const;
   char delimiter() const;
+  const std::vector<std::string>& ignored() const;  // columns of the file that are none here: pandas_index()
+  int place(int column) const;                      // in the rows of the file, from 1
 
   std::string where(int column) const;     // "clicks.csv:17:price"
   double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity

@@ -9,19 +9,34 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "train/data/pandas_index.h"
 #include "train/data/text_table.h"
 
 namespace mal {
+
+namespace {
+
+// Takes the names of an index out.
+std::vector<std::string> take_index(std::vector<std::string>& columns) {
+  std::vector<std::string> taken;
+  const std::vector<std::size_t> places = pandas_index(columns);
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    taken.push_back(columns[*place]);
+    columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(*place));
+  }
+  return taken;
+}
+
+}  // namespace
 
 ParquetText::ParquetText(const std::string& path, std::int64_t utc_offset)
     : ParquetText(path, ParquetFile(path).column_names(), utc_offset) {}
 
 ParquetText::ParquetText(const std::string& path, std::vector<std::string> columns, std::int64_t utc_offset)
-    : names_(std::move(columns)), utc_offset_(utc_offset), samples_(path, names_, 1) {
-  block_.path = path;
+    : ignored_(take_index(columns)), names_(std::move(columns)), utc_offset_(utc_offset), samples_(path, names_, 1) {
   for (std::size_t c = 0; c < names_.size(); ++c) {
     if (c > 0) text_ += ',';
-    add_field(names_[c], 0, c);
+    add_field(names_[c]);
   }
   text_ += '\n';
 }
@@ -57,7 +72,7 @@ void ParquetText::add_row(std::int64_t row) {
       add_value(column, static_cast<std::size_t>(row), field_);
     }
     if (c > 0) text_ += ',';
-    add_field(field_, row, c);
+    add_field(field_);
   }
   text_ += '\n';
 }
@@ -107,11 +122,8 @@ void ParquetText::add_time(const SourceColumn& column, std::int64_t time, std::s
   field.append(digits, 0, digits.find_last_not_of('0') + 1);
 }
 
-void ParquetText::add_field(const std::string& field, std::int64_t row, std::size_t column) {
-  if (field.find('\n') != std::string::npos)
-    fail("{}: the text holds a line break, which a row of text cannot have; take it out",
-         block_.where(row, names_[column]));
-  const bool quoted = field.find_first_of(",\"\r\t") != std::string::npos;
+void ParquetText::add_field(const std::string& field) {
+  const bool quoted = field.find_first_of(",\"\r\n\t") != std::string::npos;
   if (quoted)
     append_quoted(text_, field);
   else
