@@ -221,7 +221,7 @@ samples "nan is not a finite number" last nan
 samples "inf is not a finite number" linear inf
 samples "1e999 is not a finite number" last 1e999
 samples "'half' is not a number" last half
-samples "' 0.5' is not a number" last ' 0.5'
+samples "'0. 5' is not a number" last '0. 5'
 samples "the field is empty" last ''
 samples "a score is nan" scores '0.1|nan'
 samples "a score is -inf" scores '-inf'

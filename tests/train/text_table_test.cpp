@@ -355,11 +355,74 @@ TEST_CASE("text tables: numbers and integers") {
   CHECK(cell("-1e3").number(0) == -1000);
   CHECK(cell("1e-400").number(0) == 0);
   CHECK(cell("-9223372036854775808").integer(0) == std::numeric_limits<std::int64_t>::min());
-  for (const char* bad :
-       {"", "x", "1x", " 1", "1 ", "nan", "inf", "-inf", "1e400", "0x10", "--1", "1.2.3", "-", ".", "+1"})
+  for (const char* bad : {"",
+                          " ",
+                          "x",
+                          "1x",
+                          "1 2",
+                          "nan",
+                          "inf",
+                          "-inf",
+                          "+inf",
+                          "1e400",
+                          "0x10",
+                          "--1",
+                          "+-1",
+                          "-+1",
+                          "++1",
+                          "+ 1",
+                          "+",
+                          "1.2.3",
+                          "-",
+                          ".",
+                          "+.",
+                          "yes",
+                          "T",
+                          "tRUE",
+                          "+True",
+                          "\xC2\xA0"
+                          "1"})
     CHECK_THAT(test::message_of([&] { cell(bad).number(0); }), Catch::Contains("n.csv:2:price"));
   for (const char* bad : {"", "1.0", "9223372036854775808", "x"})
     CHECK_THAT(test::message_of([&] { cell(bad).integer(0); }), Catch::Contains("n.csv:2:price"));
+}
+
+TEST_CASE("text tables: numbers with signs and blanks, True and False") {
+  const test::DataFolder folder;
+  const auto cell = [&](const std::string& text) {
+    TextTable table(folder.write("n.csv", "price,x\n" + text + ",1\n"));
+    table.next();
+    return table;
+  };
+  CHECK(cell("+1.5").number(0) == 1.5);
+  CHECK(cell("+.5").number(0) == 0.5);
+  CHECK(cell("  -2\t").number(0) == -2);
+  CHECK(cell(" +3e2 ").number(0) == 300);
+  for (const char* text : {"True", "true", "TRUE", " True "}) CHECK(cell(text).number(0) == 1);
+  for (const char* text : {"False", "false", "FALSE"}) CHECK(cell(text).number(0) == 0);
+  CHECK(cell(" +7 ").integer(0) == 7);
+  CHECK(cell(" -7").integer(0) == -7);
+  for (const char* text : {"1", " 1", "1.0", "+1", "True", "TRUE"}) CHECK(cell(text).flag(0));
+  for (const char* text : {"0", "0 ", "0.0", "-0", "False", "false"}) CHECK_FALSE(cell(text).flag(0));
+  for (const char* bad : {"", "2", "-1", "0.5", "nan", "yes", "t"})
+    CHECK_THAT(test::message_of([&] { cell(bad).flag(0); }),
+               Catch::Contains("n.csv:2:price") && Catch::Contains("0 or 1"));
+}
+
+TEST_CASE("text tables: a number with a decimal comma is shown as it should be written") {
+  const test::DataFolder folder;
+  const auto error = [&](const std::string& text) {
+    TextTable table(folder.write("n.csv", "price;x\n" + text + ";1\n"));
+    table.next();
+    return test::message_of([&] { table.number(0); });
+  };
+  CHECK_THAT(error("1,5"), Catch::Contains("'1,5' is not a number; write it with a decimal point") &&
+                               Catch::Contains("thousands, 1.5 ("));
+  CHECK_THAT(error("1.234,5"), Catch::Contains("thousands, 1234.5 ("));
+  CHECK_THAT(error("1,234.5"), Catch::Contains("thousands, 1234.5 ("));
+  CHECK_THAT(error("1,234,567"), Catch::Contains("thousands, 1234567 ("));
+  CHECK_THAT(error("-0,25"), Catch::Contains("thousands, -0.25 ("));
+  CHECK_THAT(error("a,b"), Catch::EndsWith("'a,b' is not a number"));
 }
 
 TEST_CASE("numbers are read as strtod reads them") {

@@ -52,7 +52,7 @@ class CriteoReader {
         ++log_.skipped_rows;
         continue;
       }
-      const RowKind kind = is_click(table, click) ? RowKind::click : RowKind::other;
+      const RowKind kind = table.flag(click) ? RowKind::click : RowKind::other;
       if (sink_.anonymous(table)) {
         sink_.users().leave_out(kind);
         continue;
@@ -88,12 +88,6 @@ class CriteoReader {
   }
 
  private:
-  static bool is_click(const TextTable& table, int column) {
-    const std::string_view text = table.field(column);
-    if (text != "0" && text != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(column), text);
-    return text == "1";
-  }
-
   const AttributeOptions& options_;
   ClickLog& log_;
   ClickTarget& target_;

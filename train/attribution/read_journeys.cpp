@@ -51,9 +51,7 @@ class JourneyReader {
         continue;
       }
       row.time = sink_.any_time(table);  // touches outside --from … --to count here: they tell when the journey ended
-      const std::string_view flag = table.field(conversion);
-      if (flag != "0" && flag != "1") fail("{}: '{}' where 0 or 1 is wanted", table.where(conversion), flag);
-      row.converted = flag == "1";
+      row.converted = table.flag(conversion);
       row.value = row.converted ? value_(table) : 0;
       row.name = sink_.name(table, journey);
       row.line = static_cast<std::uint64_t>(table.line());

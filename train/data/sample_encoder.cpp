@@ -15,8 +15,7 @@ namespace {
 double parse_score(const TextTable& table, int field, std::string_view item) {
   const std::optional<double> score = parse_number(item);
   if (!score)
-    fail("{}: '{}' is not a number; scores are numbers in [-1, 1] with '|' between them", table.where(field),
-         item.substr(0, 40));
+    fail("{}: {}; scores are numbers in [-1, 1] with '|' between them", table.where(field), why_no_number(item));
   return *score;
 }
 

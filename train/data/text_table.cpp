@@ -326,18 +326,26 @@ std::string TextTable::where(int column) const {
   return fmt::format("{}:{}:{}", state_->path, state_->row_number(), name);
 }
 
+bool TextTable::flag(int column) const {
+  const std::optional<bool> flag = parse_flag(field(column));
+  if (!flag)
+    fail("{}: '{}' where 0 or 1 is wanted (or True, False)", where(column), field(column).substr(0, kShownText));
+  return *flag;
+}
+
 double TextTable::number(int column) const {
   const std::string_view text = field(column);
   const std::optional<double> value = parse_number(text);
   if (!value && text.empty()) fail("{}: the field is empty, a number belongs there", where(column));
-  if (!value) fail("{}: '{}' is not a number", where(column), text.substr(0, kShownText));
+  if (!value) fail("{}: {}", where(column), why_no_number(text));
   if (!std::isfinite(*value)) fail("{}: {} is not a finite number", where(column), text.substr(0, kShownText));
   return *value;
 }
 
 std::int64_t TextTable::integer(int column) const {
-  const std::string_view text = id(column);
+  std::string_view text = without_blanks(id(column));
   if (text.empty()) fail("{}: the field is empty, a whole number belongs there", where(column));
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size())

@@ -54,6 +54,7 @@ class TextTable {
 
   std::string where(int column) const;     // "clicks.csv:17:price"
   double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity
+  bool flag(int column) const;             // 0 or 1; throws on what parse_flag() does not take
   std::int64_t integer(int column) const;  // throws likewise
   // Microseconds since 1970, of any form that time_of_text knows; throws on any other.
   std::int64_t time(int column) const;
