@@ -148,36 +148,6 @@ TEST_CASE("rows come out in time order, ties in input order, over several files"
   CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
 }
 
-TEST_CASE("an event log with histories and hours", "[attribution]") {
-  const AttributionFolder folder;
-  // 1512230408 is Saturday 2017-12-02 16:00:08 in Greenwich, Sunday 00:00:08 in China.
-  AttributeOptions o = folder.one_file("log.csv",
-                                       "u,i1,c1,pv,1512200000\nu,i2,c1,pv,1512210000\nu,i3,c2,fav,1512210001\n"
-                                       "u,i4,c2,pv,1512210000\nv,i1,c1,pv,1512220000\nu,i2,c1,buy,1512220001\n"
-                                       "u,i5,c1,pv,1512230408\n",
-                                       "csv");
-  o.columns = {"user", "item", "category", "behaviour", "time"};
-  o.key = "category";
-  o.event = "behaviour";
-  o.click_events = {{"pv"}};
-  o.conversion_event = "buy";
-  o.history = {"item", "category"};
-  o.history_length = 2;
-  o.derive_hour = true;
-  o.time_format.utc_offset = 8 * 3600;
-  o.test_days = 1;
-  o.mechanisms = {"last", "linear"};
-  const AttributeReport report = attribute(o);
-  const std::vector<std::string> train = {
-      "user,item,category,time,hour,weekday,item_seq,category_seq,last,linear,path_length",
-      "u,i1,c1,1512200000,15,5,,,0,0.5,2", "u,i2,c1,1512210000,18,5,i1,c1,1,0.5,2",
-      // Same second as the row before: not yet known.
-      "u,i4,c2,1512210000,18,5,i1,c1,0,0,0", "v,i1,c1,1512220000,21,5,,,0,0,0"};
-  CHECK(attribution_lines(folder.path("out/train.csv")) == train);
-  CHECK(attribution_lines(folder.path("out/test.csv"))[1] == "u,i5,c1,1512230408,0,6,i2|i4,c1|c2,0,0,0");
-  CHECK(report.skipped_rows == 1);
-}
-
 TEST_CASE("a history of values that need quotes is one field", "[attribution]") {
   const AttributionFolder folder;
   AttributeOptions o = folder.options(
@@ -275,88 +245,6 @@ TEST_CASE("positives by slice, and the distance from the truth", "[attribution]"
   CHECK(json["by"]["industry"]["toys"]["ratio_to_last"]["linear"] == 2);
 }
 
-constexpr const char* kCriteoHeader =
-    "timestamp\tuid\tcampaign\tconversion\tconversion_timestamp\tconversion_id\tattribution\tclick\tclick_pos\tclick_"
-    "nb\t"
-    "cost\tcpo\ttime_since_last_click\tcat1\tcat2\tcat3\tcat4\tcat5\tcat6\tcat7\tcat8\tcat9\n";
-std::string criteo_row(int time, int user, int campaign, int conversion_time, int id, int click) {
-  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t0\t{}\t-1\t-1\t0.1\t0.2\t-1\t1\t2\t3\t4\t5\t6\t7\t8\t9\n", time, user,
-                     campaign, id >= 0 ? 1 : 0, conversion_time, id, click);
-}
-
-TEST_CASE("the Criteo layout", "[attribution]") {
-  const AttributionFolder folder;
-  // Conversion 77: a click, an impression, a click, and a click after it. Conversion 78: an impression only.
-  AttributeOptions o =
-      folder.one_file("criteo.tsv",
-                      std::string(kCriteoHeader) + criteo_row(0, 1, 5, 100, 77, 1) + criteo_row(10, 1, 5, 100, 77, 0) +
-                          criteo_row(20, 1, 6, 100, 77, 1) + criteo_row(30, 2, 5, -1, -1, 1) +
-                          criteo_row(40, 3, 5, 90, 78, 0) + criteo_row(120, 1, 5, 100, 77, 1),
-                      "criteo");
-  o.mechanisms = {"last", "linear"};
-  const AttributeReport report = attribute(o);
-  const std::vector<std::string> expected = {
-      "timestamp,uid,campaign,cost,time_since_last_click,cat1,cat2,cat3,cat4,cat5,cat6,cat7,cat8,cat9,last,linear,"
-      "path_length",
-      "0,1,5,0.1,-1,1,2,3,4,5,6,7,8,9,0,0.5,2", "20,1,6,0.1,-1,1,2,3,4,5,6,7,8,9,1,0.5,2",
-      "30,2,5,0.1,-1,1,2,3,4,5,6,7,8,9,0,0,0", "120,1,5,0.1,-1,1,2,3,4,5,6,7,8,9,0,0,0"};
-  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
-  CHECK(report.conversions == 2);
-  CHECK(report.conversions_without_clicks == 1);
-  CHECK(report.skipped_rows == 2);
-}
-
-TEST_CASE("a Criteo conversion of two users is refused", "[attribution]") {
-  const AttributionFolder folder;
-  const AttributeOptions o = folder.one_file(
-      "criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, 100, 77, 1) + criteo_row(20, 2, 5, 100, 77, 1),
-      "criteo");
-  CHECK_THAT(attribution_error(o), Contains("criteo.tsv:3:") && Contains("conversion '77' belongs to user '2'"));
-}
-
-TEST_CASE("a Criteo file of impressions only, and a click that is neither 0 nor 1", "[attribution]") {
-  const AttributionFolder folder;
-  CHECK_THAT(attribution_error(
-                 folder.one_file("criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, -1, -1, 0), "criteo")),
-             Contains("no touchpoints"));
-  CHECK_THAT(attribution_error(
-                 folder.one_file("criteo.tsv", std::string(kCriteoHeader) + criteo_row(0, 1, 5, -1, -1, 7), "criteo")),
-             Contains("criteo.tsv:2:click") && Contains("'7' where 0 or 1"));
-}
-
-constexpr const char* kJourneys =
-    "journey,user,pos,n_touch,timestamp,campaign,conversion\n"
-    "0,u,0,3,100,5,1\n0,u,1,3,900,5,1\n0,u,2,3,1000,5,1\n"  // cut to 900, 1000
-    "1,v,0,2,100,5,1\n1,v,1,2,700,5,1\n"                    // one touch is left: goes
-    "2,w,0,2,50,6,0\n2,w,1,2,60,6,0\n";
-
-TEST_CASE("journeys that the input names", "[attribution]") {
-  const AttributionFolder folder;
-  AttributeOptions o = folder.one_file("journeys.csv", kJourneys, "journeys");
-  o.mechanisms = {"last", "linear"};
-  const AttributeReport whole = attribute(o);
-  CHECK(whole.journeys == 2);
-  CHECK(attribution_lines(folder.path("out/train.csv"))[0] == "user,timestamp,campaign,last,linear,path_length");
-  o.truncate = 200;
-  const AttributeReport cut = attribute(o);
-  const std::vector<std::string> expected = {"user,timestamp,campaign,last,linear,path_length", "w,50,6,0,0,0",
-                                             "w,60,6,0,0,0", "u,900,5,0,0.5,2", "u,1000,5,1,0.5,2"};
-  CHECK(attribution_lines(folder.path("out/train.csv")) == expected);
-  CHECK(cut.dropped_touches == 3);
-  CHECK(cut.conversions == 1);
-}
-
-TEST_CASE("named journeys that contradict themselves are refused", "[attribution]") {
-  const AttributionFolder folder;
-  const std::string header = "journey,user,timestamp,campaign,conversion\n";
-  CHECK_THAT(attribution_error(folder.one_file("j.csv", header + "0,u,1,5,1\n0,v,2,5,1\n", "journeys")),
-             Contains("j.csv:3:journey") && Contains("one user"));
-  CHECK_THAT(attribution_error(folder.one_file("j.csv", header + "0,u,1,5,1\n0,u,2,5,0\n", "journeys")),
-             Contains("j.csv:3:conversion") && Contains("both 0 and 1"));
-  CHECK_THAT(attribution_error(folder.one_file("j.csv", header + "0,u,1,5,yes\n", "journeys")),
-             Contains("'yes' where 0 or 1"));
-}
-
 TEST_CASE("bad input is named by file, line and column", "[attribution]") {
   const AttributionFolder folder;
   const std::string good = "time,user,advertiser\n10,u,a\n";
@@ -396,53 +284,6 @@ TEST_CASE("a truncated gzip file is refused, a whole one is read", "[attribution
   std::filesystem::remove_all(o.out);
   std::filesystem::resize_file(o.inputs[0], std::filesystem::file_size(o.inputs[0]) / 2);
   CHECK_THAT(attribution_error(o), Contains("clicks.csv.gz"));
-}
-
-TEST_CASE("an event log without clicks says what it holds", "[attribution]") {
-  const AttributionFolder folder;
-  AttributeOptions o = folder.one_file("log.csv", "time,user,advertiser,what\n1,u,a,buy\n2,u,a,view\n", "csv");
-  o.event = "what";
-  o.conversion_event = "buy";
-  CHECK_THAT(attribution_error(o), Contains("log.csv: no row has 'click' in column what, so there are no clicks") &&
-                                       Contains("the column has 'buy' (1), 'view' (1)") && Contains("--click-event"));
-  o.click_events = {{"buy"}};
-  CHECK_THAT(attribution_error(o, 2), Contains("are both 'buy'"));
-}
-
-TEST_CASE("an event log without conversions says what it holds, whatever --from leaves out", "[attribution]") {
-  const AttributionFolder folder;
-  AttributeOptions o = folder.one_file(
-      "log.csv", "time,user,advertiser,what\n1,u,a,click\n2,u,a,Purchase\n3,u,a,click\n4,u,a,\n5,u,b,click\n", "csv");
-  o.event = "what";
-  for (const std::uint64_t memory : {std::uint64_t{1} << 30, std::uint64_t{1}}) {
-    o.memory = memory;
-    o.conversion_event = "purchse";
-    CHECK_THAT(attribution_error(o),
-               Contains("log.csv: no row has 'purchse' in column what, so there are no conversions") &&
-                   Contains("did you mean 'Purchase'?") &&
-                   Contains("the column has 'click' (3), '' (1), 'Purchase' (1)") && Contains("--conversion-event"));
-    o.conversion_event = "Purchase";
-    o.from = "3";  // the conversion occurs, before that
-    CHECK(attribute(o).conversions == 0);
-    std::filesystem::remove_all(o.out);
-    o.from = "6";
-    CHECK_THAT(attribution_error(o), Contains("no click among 5 rows (--from and --to leave out 5)"));
-    o.from.clear();
-  }
-}
-
-TEST_CASE("an event log has conversion ids, too", "[attribution]") {
-  const AttributionFolder folder;
-  AttributeOptions o = folder.one_file("log.csv",
-                                       "time,user,advertiser,what,order\n1,u,a,click,\n2,u,a,conversion,7\n"
-                                       "3,u,a,click,7\n4,u,a,conversion,7\n",
-                                       "csv");
-  o.event = "what";
-  CHECK(attribute(o).conversions == 2);
-  std::filesystem::remove_all(o.out);
-  o.conversion_id = "order";
-  CHECK_THAT(attribution_error(o), Contains("log.csv:5:order: conversion id '7' was already at ") &&
-                                       Contains("log.csv:3:order; a conversion must come once"));
 }
 
 TEST_CASE("commands that cannot work are refused with exit code 2", "[attribution]") {

@@ -17,12 +17,12 @@ using test::AttributionFolder;
 using test::expect_same_on_disk;
 using test::same_error_on_disk;
 
-constexpr const char* kClicks = "time,user,advertiser\n1,cookie1,a\n2,cookie2,a\n3,anna,a\n4,cookie3,a\n";
-constexpr const char* kConversions = "time,user,advertiser\n9,anna,a\n8,cookie3,a\n";
+constexpr const char* kAnonymousClicks = "time,user,advertiser\n1,cookie1,a\n2,cookie2,a\n3,anna,a\n4,cookie3,a\n";
+constexpr const char* kIdentityConversions = "time,user,advertiser\n9,anna,a\n8,cookie3,a\n";
 
 TEST_CASE("clicks of a cookie and conversions of a login are joined by the identity map", "[attribution]") {
   const AttributionFolder folder;
-  AttributeOptions o = folder.options(kClicks, kConversions);
+  AttributeOptions o = folder.options(kAnonymousClicks, kIdentityConversions);
   o.mechanisms = {"linear"};
   o.history = {"advertiser"};
   // cookie1 and cookie2 are anna's, cookie2 by way of a device; cookie3 is bob's; cookie9 is in no log. A row that
@@ -54,7 +54,7 @@ TEST_CASE("clicks of a cookie and conversions of a login are joined by the ident
 
 TEST_CASE("the columns of an identity map have the names that the option gives", "[attribution]") {
   const AttributionFolder folder;
-  AttributeOptions o = folder.options(kClicks, kConversions);
+  AttributeOptions o = folder.options(kAnonymousClicks, kIdentityConversions);
   o.mechanisms = {"linear"};
   o.identity = {folder.write("map.csv", "login,cookie\nanna,cookie1\n")};
   CHECK_THAT(attribution_error(o), Contains("map.csv") && Contains("--identity-columns"));
@@ -80,7 +80,7 @@ TEST_CASE("an identity map with another delimiter", "[attribution]") {
 
 TEST_CASE("an identity map that contradicts itself is refused", "[attribution]") {
   const AttributionFolder folder;
-  AttributeOptions o = folder.options(kClicks, kConversions);
+  AttributeOptions o = folder.options(kAnonymousClicks, kIdentityConversions);
   const auto error = [&](const std::string& rows) {
     o.identity = {folder.write("map.csv", "anonymous,user\n" + rows)};
     return same_error_on_disk(o);
@@ -103,7 +103,7 @@ TEST_CASE("an identity map that contradicts itself is refused", "[attribution]")
 
 TEST_CASE("rows of the identity map without a user are left out by --drop-anonymous", "[attribution]") {
   const AttributionFolder folder;
-  AttributeOptions o = folder.options(kClicks, kConversions);
+  AttributeOptions o = folder.options(kAnonymousClicks, kIdentityConversions);
   o.mechanisms = {"last"};
   o.drop_anonymous = true;
   o.identity = {folder.write("map.csv", "anonymous,user\ncookie1,anna\ncookie2,\nNULL,x\n")};
@@ -115,7 +115,7 @@ TEST_CASE("rows of the identity map without a user are left out by --drop-anonym
 
 TEST_CASE("an identity map that has nobody of the log warns", "[attribution]") {
   const AttributionFolder folder;
-  AttributeOptions o = folder.options(kClicks, kConversions);
+  AttributeOptions o = folder.options(kAnonymousClicks, kIdentityConversions);
   o.mechanisms = {"last"};
   o.identity = {folder.write("map.csv", "anonymous,user\nCookie1,anna\n")};
   const Strings lines = warnings(expect_same_on_disk(o, folder));
