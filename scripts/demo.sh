@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a comparison of MAL with its baseline: installs what is missing, builds, simulates an ad platform
-# (1.2 M clicks, of which 740 k are trained on), credits its conversions, prepares the data set, trains base and mal, prints one table.
+# (1.2 M clicks, of which 740 k are trained on), credits its conversions, prepares the data set, trains base and mal, prints one
+# table, and what its difference is worth.
 #   scripts/demo.sh [SEED]     everything is under build/demo/ and the same for the same seed
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,7 +30,8 @@ $mal_data attribute --in $out/journeys/clicks.csv --conversions $out/journeys/co
 $mal_data prepare --schema simulated --train $out/samples/train.csv --test $out/samples/test.csv --out $out/dataset
 $mal_data stats $out/dataset
 for model in base mal; do
-  $mal_gpu_train train/configs/$model.yaml --set seed="$seed" --overwrite
+  $mal_gpu_train train/configs/$model.yaml --set seed="$seed" --overwrite --scores
 done
 $mal_gpu_train report $out/runs/base $out/runs/mal --out $out/report.html
+$mal_gpu_train compare $out/runs/base $out/runs/mal
 echo "demo: done in $((SECONDS - start)) s; seed $seed; the report is $out/report.html"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "train/config/program.h"
+#include "train/experiment/compare_runs.h"
 #include "train/experiment/experiment.h"
 #include "train/report/report.h"
 #include "train/serving/calibrate_model.h"
@@ -22,6 +23,7 @@ constexpr const char* kDescription =
     "  mal_gpu_train eval build/demo/runs/mal --data build/demo/dataset\n"
     "  mal_gpu_train export build/demo/runs/mal --out model.mal\n"
     "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html\n"
+    "  mal_gpu_train compare build/demo/runs/base build/demo/runs/mal\n"
     "  mal_gpu_train experiment train/configs/experiments/paper.yaml --set dataset=build/demo/dataset";
 
 struct TrainCommand {
@@ -99,6 +101,19 @@ void add_report(CLI::App& app, mal::ReportOptions& options) {
   report->callback([&options] { mal::write_report(options); });
 }
 
+void add_compare(CLI::App& app, mal::CompareOptions& options) {
+  CLI::App* compare = app.add_subcommand(
+      "compare", "Differences of runs trained with --scores, with intervals over test users (docs/experiments.md)");
+  compare->add_option("runs", options.runs, "Run folders; the first is the one that the others are compared with")
+      ->required();
+  compare->add_option("--data", options.data, "Data set that they were tested on; the first run's unless given");
+  compare->add_option("--resamples", options.resamples, "Draws of the bootstrap")
+      ->check(CLI::Range(100, 100'000))
+      ->capture_default_str();
+  compare->add_option("--seed", options.seed, "Of the draws")->check(CLI::NonNegativeNumber)->capture_default_str();
+  compare->callback([&options] { mal::compare_runs(options); });
+}
+
 void add_experiment(CLI::App& app, mal::ExperimentOptions& options) {
   CLI::App* experiment =
       app.add_subcommand("experiment", "Run studies over several seeds and write their tables; docs/experiments.md");
@@ -123,6 +138,7 @@ int main(int argc, char** argv) {
   TrainCommand train;
   mal::EvaluateOptions evaluate;
   mal::ReportOptions report;
+  mal::CompareOptions compare;
   mal::ExperimentOptions experiment;
   mal::ExportRunOptions export_options;
   mal::CalibrateOptions calibrate;
@@ -131,6 +147,7 @@ int main(int argc, char** argv) {
   add_export(app, export_options);
   add_calibrate(app, calibrate);
   add_report(app, report);
+  add_compare(app, compare);
   add_experiment(app, experiment);
   app.final_callback([&] {
     if (!app.get_subcommands().empty()) return;

@@ -57,6 +57,54 @@ for table in tables/table3_last.md report.md report.html; do
 done
 [[ $(find whole/runs -name '*.yaml' -not -path '*/runs/*/*' -o -name '*.log') == "" ]] || die "files of runs were left behind"
 
+# The difference of two runs of one seed is that seed's in the table; what cannot be compared is refused.
+runs=$(grep -A3 '"runs"' whole/tables/table3_last.json | grep -oE '[0-9a-f]{16}' | sed 's,^,whole/runs/,')
+read -r base base2 mal _ <<<"$(tr '\n' ' ' <<<"$runs")"
+compare=("$bin/mal_gpu_train" compare)
+"${compare[@]}" "$base" "$mal" >compared.txt || die "two runs are not compared"
+python3 - <<'END' || die "compare and the table differ: $(cat compared.txt)"
+import json, re
+text = open("compared.txt").read()
+row = json.load(open("whole/tables/table3_last.json"))["rows"][1]
+for metric in ("gauc", "auc"):
+    difference, low, high, words = re.search(rf"^{metric.upper()} +([-+.0-9]+) \[([-+.0-9]+), ([-+.0-9]+)\]: (.*)$", text, re.M).groups()
+    assert difference == f'{row[metric + "_difference"]["seeds"][0]:+.2f}', difference
+    assert float(low) <= float(difference) <= float(high)
+    assert ("holds 0" in words) == (float(low) <= 0 <= float(high)), words
+END
+sed '1s/,last,first,/,first,last,/' samples/test.csv >relabelled.csv
+"$bin/mal_data" prepare --schema simulated --train samples/train.csv --test relabelled.csv --out relabelled >/dev/null
+refuses 1 "come to AUC .*that is not what it was tested on" "${compare[@]}" "$base" "$mal" --data relabelled
+# The same labels of other users: AUC is the same, GAUC is not.
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "user") user = i } NR > 1 { $user = NR % 100 } 1' \
+  samples/test.csv >regrouped.csv
+"$bin/mal_data" prepare --schema simulated --train samples/train.csv --test regrouped.csv --out regrouped >/dev/null
+refuses 1 "come to GAUC .*that is not what it was tested on" "${compare[@]}" "$base" "$mal" --data regrouped
+head -n 200 samples/test.csv >fewer.csv
+"$bin/mal_data" prepare --schema simulated --train samples/train.csv --test fewer.csv --out fewer >/dev/null
+refuses 1 "holds scores of [0-9]+ rows, and fewer has 199 test rows" "${compare[@]}" "$base" "$mal" --data fewer
+refuses 2 "compare needs two runs" "${compare[@]}" "$base"
+refuses 2 "are the same run" "${compare[@]}" "$base" "$mal" "$PWD/whole/../$mal/"
+refuses 1 "has seed 1, .* has seed 2: .*--set seed=1" "${compare[@]}" "$base" "$mal" "$base2"
+refuses 1 "one primary view" "${compare[@]}" "$base" \
+  "whole/runs/$(grep -A3 '"runs"' whole/tables/table3_mta.json | grep -oE '[0-9a-f]{16}' | head -n 1)"
+refuses 2 "dataset is not a run" "${compare[@]}" "$base" dataset
+cp -r "$mal" other_run
+"${compare[@]}" "$mal" other_run | grep -q "^GAUC .*: other_run and $mal order these test rows alike" || die "equal scores are not told as equal"
+printf 'x' | dd of=other_run/scores.bin bs=1 seek=80 conv=notrunc status=none
+refuses 1 "other_run/scores.bin is damaged; train the run again with --scores" "${compare[@]}" "$base" other_run
+rm other_run/scores.bin
+refuses 1 "other_run has no scores.bin; train the run again with --scores" "${compare[@]}" "$base" other_run
+sed -i '/"event": *"test"/d' other_run/metrics.jsonl
+refuses 1 "the run has no test metrics; it did not finish" "${compare[@]}" "$base" other_run
+mkdir elsewhere
+cd elsewhere
+refuses 2 "was tested on dataset, which is not there from this folder; say where it is with --data" \
+  "${compare[@]}" "../$base" "../$mal"
+"${compare[@]}" "../$base" "../$mal" --data ../dataset >moved.txt || die "--data does not help"
+cmp ../compared.txt moved.txt || die "--data gives other differences"
+cd ..
+
 # Killed after its first runs: with it goes the run under way.
 "${run[@]}" --jobs 1 --set output=killed >/dev/null 2>&1 &
 experiment=$!

@@ -33,6 +33,23 @@ std::uint64_t resample_seed(std::int64_t seed, std::size_t dataset) {
 
 }  // namespace
 
+RunResult result_of(const std::vector<float>& logits, const TestSet& test, const std::string& primary,
+                    const std::vector<std::uint32_t>& rows, const UserResamples& resamples) {
+  Scored scored = {picked(logits, rows), picked(test.credits_of(primary), rows), picked(test.users, rows), {}, {}};
+  if (!test.weights.empty()) scored.weights = picked(test.weights, rows);
+  const Metrics metrics = evaluate(scored);
+  RunResult result;
+  result.gauc = value_of(metrics.gauc);
+  result.auc = value_of(metrics.auc);
+  result.logloss = value_of(metrics.logloss);
+  result.pcoc = value_of(metrics.pcoc);
+  result.positives = static_cast<double>(metrics.positives);
+  result.users = static_cast<double>(metrics.users);
+  result.resampled = resample_metrics(scored.logits, scored.credits, picked(resamples.user_of_row(), rows), resamples,
+                                      {scored.weights});
+  return result;
+}
+
 std::int64_t RowGroups::rows_of(std::size_t group) const {
   std::int64_t rows = 0;
   for (const std::vector<std::int32_t>& of_rows : codes)
@@ -64,25 +81,12 @@ std::vector<std::string> Evidence::keys(const Study& study, const StudyRow& row,
 RunResult Evidence::evaluate_rows(std::size_t dataset, const std::string& key, const std::string& primary,
                                   const std::vector<std::uint32_t>& rows) {
   const TestSet& test = tests_[dataset];
-  const UserResamples& resamples = resamples_[dataset];
   const std::string folder = run_folder(experiment_, key);
   const std::vector<float> logits = load_scores(folder);
   if (static_cast<std::int64_t>(logits.size()) != test.rows())
     fail("{}{} holds {} scores, the data set has {} test rows; remove the folder and run again", folder, kScoresFile,
          logits.size(), test.rows());
-  Scored scored = {picked(logits, rows), picked(test.credits_of(primary), rows), picked(test.users, rows), {}, {}};
-  if (!test.weights.empty()) scored.weights = picked(test.weights, rows);
-  const Metrics metrics = evaluate(scored);
-  RunResult result;
-  result.gauc = value_of(metrics.gauc);
-  result.auc = value_of(metrics.auc);
-  result.logloss = value_of(metrics.logloss);
-  result.pcoc = value_of(metrics.pcoc);
-  result.positives = static_cast<double>(metrics.positives);
-  result.users = static_cast<double>(metrics.users);
-  result.resampled = resample_metrics(scored.logits, scored.credits, picked(resamples.user_of_row(), rows), resamples,
-                                      {scored.weights});
-  return result;
+  return result_of(logits, test, primary, rows, resamples_[dataset]);
 }
 
 ModelResult Evidence::whole(const Study& study, const StudyRow& row, const std::string& primary) {

@@ -22,6 +22,10 @@ struct RowGroups {
   std::int64_t rows_of(std::size_t group) const;
 };
 
+// Of the logits of every test row, on those that are named.
+RunResult result_of(const std::vector<float>& logits, const TestSet& test, const std::string& primary,
+                    const std::vector<std::uint32_t>& rows, const UserResamples& resamples);
+
 class Evidence {
  public:
   // One data set for each folder of the experiment. All must outlive it. Holds users × resamples bytes a data set.

@@ -45,7 +45,9 @@ TestSet read_test_set(const Dataset& dataset) {
   const std::vector<int> credits = schema.columns_of(ColumnKind::credit);
   const std::vector<int> groups = schema.columns_of(ColumnKind::group);
   const std::vector<int> slices = schema.columns_of(ColumnKind::slice);
-  if (groups.empty()) fail("{}: the data set has no group column; an experiment resamples its users", dataset.path());
+  if (groups.empty())
+    fail("{}: the data set has no group column; intervals need its users: name one in the schema and prepare again",
+         dataset.path());
   TestSet test;
   test.views = schema.views();
   test.credits.resize(credits.size());
