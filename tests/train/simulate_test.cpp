@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -10,6 +8,7 @@
 
 #include "engine/error.h"
 #include "engine/file.h"
+#include "tests/train/simulate_support.h"
 #include "train/attribution/attribute.h"
 #include "train/simulate/intent.h"
 #include "train/simulate/simulate.h"
@@ -17,22 +16,7 @@
 namespace mal {
 namespace {
 
-class SimulationFolder {
- public:
-  SimulationFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "mal_simulate_XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~SimulationFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using test::SimulationFolder;
 
 TEST_CASE("the same world for every number of threads, another for another seed", "[simulate]") {
   const SimulationFolder folder;
@@ -55,20 +39,28 @@ TEST_CASE("the same world for every number of threads, another for another seed"
 }
 
 TEST_CASE("channel strength draws the effects of channels together", "[simulate]") {
-  const auto effects = [](double strength) { return make_world(1, strength).effects; };
-  for (std::size_t c = 0; c < channels().size(); ++c) CHECK(effects(1)[c] == channels()[c].effect);
-  // The mean: 0.24 · 1.7 + 0.2 · 1 + 0.06 · 1.2 + 0.27 · 0.1 + 0.23 · 0.03
-  for (const double effect : effects(0)) CHECK(effect == Approx(0.7139));
+  const auto effects = [](double strength) {
+    WorldParameters world = default_world();
+    world.channel_strength = strength;
+    return make_world(1, world, 30).effects;
+  };
+  const std::vector<Channel> channels = default_world().channels;
+  for (std::size_t c = 0; c < channels.size(); ++c) {
+    CHECK(effects(1)[c] == channels[c].effect);
+    // The mean: 0.24 · 1.7 + 0.2 · 1 + 0.06 · 1.2 + 0.27 · 0.1 + 0.23 · 0.03
+    CHECK(effects(0)[c] == Approx(0.7139));
+  }
   CHECK(effects(0.3)[0] == Approx(0.3 * 1.7 + 0.7 * 0.7139));
   SimulateOptions options;
   options.users = 500;
   options.days = 5;
+  options.progress = false;
   // Retargeting has no fresh clicks and hardly an effect: where it has one, its clicks have true credit.
   const auto retargeted = [&](double strength) {
-    options.channel_strength = strength;
+    options.world.channel_strength = strength;
     double credit = 0;
     for (const SimulatedClick& click : simulate_platform(options).clicks)
-      if (channels()[click.channel].name == "retarget") credit += click.oracle;
+      if (channels[click.channel].name == "retarget") credit += static_cast<double>(click.oracle);
     return credit;
   };
   CHECK(retargeted(0) > 2 * retargeted(1));
@@ -78,6 +70,7 @@ TEST_CASE("clicks of a user are in time order, inside the days, and credits are 
   SimulateOptions options;
   options.users = 400;
   options.days = 20;
+  options.progress = false;
   const Platform platform = simulate_platform(options);
   double oracle = 0;
   for (std::size_t i = 0; i < platform.clicks.size(); ++i) {

@@ -1,13 +1,16 @@
 #include "train/simulate/simulate.h"
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/config/parallel.h"
 #include "train/config/progress.h"
+#include "train/simulate/click_buckets.h"
 #include "train/simulate/platform_csv.h"
+#include "train/simulate/world_file.h"
 
 namespace mal {
 
@@ -21,71 +24,114 @@ void check_options(const SimulateOptions& options) {
   if (options.users < 1 || options.users > 50'000'000)
     fail_usage("--users {}: 1 to 50000000 are possible", options.users);
   if (options.days < 1 || options.days > 3650) fail_usage("--days {}: 1 to 3650 are possible", options.days);
-  if (!(options.channel_strength >= 0 && options.channel_strength <= 1))
-    fail_usage("--channel-strength {}: 0 (all channels alike) to 1 are possible", options.channel_strength);
   if (options.threads < 0 || options.threads > 1024)
     fail_usage("--threads {}: 0 (one a core) to 1024 are possible", options.threads);
 }
 
-// Click indices in time order; ties by user.
-std::vector<std::uint32_t> by_time(const std::vector<SimulatedClick>& clicks) {
-  std::vector<std::uint32_t> order(clicks.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  std::sort(order.begin(), order.end(), [&clicks](std::uint32_t a, std::uint32_t b) {
-    return clicks[a].time != clicks[b].time ? clicks[a].time < clicks[b].time : a < b;
-  });
-  return order;
+// Users block by block, computed in parallel; `take` gets the blocks one after the other.
+struct Block {
+  std::vector<SimulatedClick> clicks;
+  std::vector<SimulatedConversion> conversions;
+};
+void simulate_blocks(const World& world, const SimulateOptions& options,
+                     const std::function<void(const Block&)>& take) {
+  const int threads = thread_count(options.threads);
+  const std::size_t blocks = (options.users + kUsersInBlock - 1) / kUsersInBlock;
+  std::vector<Block> wave(static_cast<std::size_t>(threads) * 4);
+  Progress progress("simulate users", options.users);
+  for (std::size_t begin = 0; begin < blocks; begin += wave.size()) {
+    const std::size_t size = std::min(wave.size(), blocks - begin);
+    parallel_for(size, threads, [&](std::size_t b) {
+      wave[b].clicks.clear();
+      wave[b].conversions.clear();
+      const auto first = static_cast<std::uint32_t>((begin + b) * kUsersInBlock);
+      const std::uint32_t last = first + std::min(kUsersInBlock, options.users - first);
+      for (std::uint32_t user = first; user < last; ++user)
+        simulate_user(world, user, wave[b].clicks, wave[b].conversions);
+    });
+    for (std::size_t b = 0; b < size; ++b) take(wave[b]);
+    if (options.progress) progress.update(std::min<std::size_t>(options.users, (begin + size) * kUsersInBlock));
+  }
+  if (options.progress) progress.finish();
 }
 
-void write_clicks(const std::string& path, const Platform& platform, const SimulateOptions& options, int threads) {
-  const ClickWriter writer(platform, options.users);
-  const std::vector<std::uint32_t> order = by_time(platform.clicks);
+void sort_conversions(std::vector<SimulatedConversion>& conversions) {
+  std::stable_sort(conversions.begin(), conversions.end(),
+                   [](const SimulatedConversion& a, const SimulatedConversion& b) { return a.time < b.time; });
+}
+
+std::vector<Profile> profiles_of(const World& world, const SimulateOptions& options) {
+  const Random random(world.seed, "simulate: users");
+  std::vector<Profile> profiles(options.users);
+  const std::size_t blocks = (options.users + kUsersInBlock - 1) / kUsersInBlock;
+  parallel_for(blocks, thread_count(options.threads), [&](std::size_t block) {
+    const std::size_t last = std::min<std::size_t>(options.users, (block + 1) * kUsersInBlock);
+    for (std::size_t id = block * kUsersInBlock; id < last; ++id) {
+      const User user = make_user(world, random, static_cast<std::uint32_t>(id));
+      profiles[id] = {static_cast<std::uint8_t>(user.age), static_cast<std::uint8_t>(user.gender),
+                      static_cast<std::uint8_t>(user.city), static_cast<std::uint8_t>(user.spending)};
+    }
+  });
+  return profiles;
+}
+
+void write_clicks(const std::string& path, ClickWriter& writer, ClickBuckets& clicks, const SimulateOptions& options) {
   OutputFile file(path);
   file.write(ClickWriter::header());
-  Progress progress("write clicks.csv", order.size());
+  Progress progress("write clicks.csv", clicks.size());
   // A wave of chunks is formatted in parallel, then written in order.
-  const std::size_t wave = kRowsInChunk * static_cast<std::size_t>(threads) * 2;
+  const int threads = thread_count(options.threads);
   std::vector<std::string> texts(static_cast<std::size_t>(threads) * 2);
-  for (std::size_t begin = 0; begin < order.size(); begin += wave) {
-    parallel_for(texts.size(), threads, [&](std::size_t chunk) {
-      const std::size_t first = std::min(order.size(), begin + chunk * kRowsInChunk);
-      const std::size_t last = std::min(order.size(), first + kRowsInChunk);
-      texts[chunk].clear();
-      for (std::size_t i = first; i < last; ++i) writer.append(texts[chunk], order[i]);
-    });
-    for (const std::string& text : texts) file.write(text);
-    if (options.progress) progress.update(std::min(order.size(), begin + wave));
+  const std::size_t wave = kRowsInChunk * texts.size();
+  ClickWriter::Rows rows;
+  std::uint64_t done = 0;
+  for (std::size_t bucket = 0; bucket < clicks.buckets(); ++bucket) {
+    const std::vector<SimulatedClick> in_order = clicks.take(bucket);
+    for (std::size_t begin = 0; begin < in_order.size(); begin += wave) {
+      const std::size_t size = std::min(wave, in_order.size() - begin);
+      writer.look_up(std::span(in_order).subspan(begin, size), rows);
+      parallel_for(texts.size(), threads, [&](std::size_t chunk) {
+        texts[chunk].clear();
+        const std::size_t last = std::min(size, (chunk + 1) * kRowsInChunk);
+        for (std::size_t i = chunk * kRowsInChunk; i < last; ++i) writer.append(texts[chunk], rows, i);
+      });
+      for (const std::string& text : texts) file.write(text);
+      done += size;
+      if (options.progress) progress.update(done);
+    }
   }
   if (options.progress) progress.finish();
   file.commit();
 }
 
-void write_parameters(const std::string& path, const Platform& platform, const SimulateOptions& options) {
+void write_text(const std::string& path, const std::string& text) {
+  OutputFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+std::string parameters_json(const World& world, const SimulateOptions& options, const SimulateReport& report) {
   nlohmann::ordered_json json = {{"users", options.users},
                                  {"days", options.days},
                                  {"seed", options.seed},
-                                 {"channel_strength", options.channel_strength},
+                                 {"channel_strength", world.parameters.channel_strength},
                                  {"start", kSimulationStart},
-                                 {"clicks", platform.clicks.size()},
-                                 {"conversions", platform.conversions.size()},
-                                 {"advertisers", platform.world.advertisers.size()},
-                                 {"ads", platform.world.ads.size()}};
-  for (const Industry& industry : industries())
+                                 {"clicks", report.clicks},
+                                 {"conversions", report.conversions},
+                                 {"advertisers", world.advertisers.size()},
+                                 {"ads", world.ads.size()}};
+  for (const Industry& industry : world.parameters.industries)
     json["industries"].push_back({{"name", industry.name},
                                   {"half_life_days", industry.half_life_days},
                                   {"revisit", industry.revisit},
                                   {"conversion", industry.conversion},
                                   {"share", industry.share}});
-  for (std::size_t c = 0; c < channels().size(); ++c) {
-    const Channel& channel = channels()[c];
-    json["channels"].push_back({{"name", channel.name},
-                                {"effect", platform.world.effects[c]},
-                                {"fresh", channel.fresh},
-                                {"back", channel.back}});
+  for (std::size_t c = 0; c < world.parameters.channels.size(); ++c) {
+    const Channel& channel = world.parameters.channels[c];
+    json["channels"].push_back(
+        {{"name", channel.name}, {"effect", world.effects[c]}, {"fresh", channel.fresh}, {"back", channel.back}});
   }
-  OutputFile file(path);
-  file.write(json.dump(2) + "\n");
-  file.commit();
+  return json.dump(2) + "\n";
 }
 
 }  // namespace
@@ -93,25 +139,12 @@ void write_parameters(const std::string& path, const Platform& platform, const S
 Platform simulate_platform(const SimulateOptions& options) {
   check_options(options);
   Platform platform;
-  platform.world = make_world(options.seed, options.channel_strength);
-  struct Block {
-    std::vector<SimulatedClick> clicks;
-    std::vector<SimulatedConversion> conversions;
-  };
-  std::vector<Block> blocks((options.users + kUsersInBlock - 1) / kUsersInBlock);
-  parallel_for(blocks.size(), thread_count(options.threads), [&](std::size_t b) {
-    const auto first = static_cast<std::uint32_t>(b * kUsersInBlock);
-    const std::uint32_t last = std::min(options.users, first + kUsersInBlock);
-    for (std::uint32_t user = first; user < last; ++user)
-      simulate_user(platform.world, user, options.days, blocks[b].clicks, blocks[b].conversions);
-  });
-  for (Block& block : blocks) {
+  platform.world = make_world(options.seed, options.world, options.days);
+  simulate_blocks(platform.world, options, [&](const Block& block) {
     platform.clicks.insert(platform.clicks.end(), block.clicks.begin(), block.clicks.end());
     platform.conversions.insert(platform.conversions.end(), block.conversions.begin(), block.conversions.end());
-    block = {};
-  }
-  std::stable_sort(platform.conversions.begin(), platform.conversions.end(),
-                   [](const SimulatedConversion& a, const SimulatedConversion& b) { return a.time < b.time; });
+  });
+  sort_conversions(platform.conversions);
   return platform;
 }
 
@@ -119,12 +152,28 @@ SimulateReport simulate(const SimulateOptions& options) {
   if (options.out.empty()) fail_usage("no output: give --out DIR");
   check_options(options);
   OutputFolder folder(options.out, kMarker);
-  const Platform platform = simulate_platform(options);
-  write_clicks(folder.path() + "/clicks.csv", platform, options, thread_count(options.threads));
-  write_conversions(folder.path() + "/conversions.csv", platform);
-  write_parameters(folder.path() + "/" + kMarker, platform, options);
+  const World world = make_world(options.seed, options.world, options.days);
+  SimulateReport report;
+  {
+    ClickBuckets clicks(folder.path(), options.days);
+    std::vector<SimulatedConversion> conversions;
+    std::vector<std::uint32_t> clicks_of(options.users, 0);
+    simulate_blocks(world, options, [&](const Block& block) {
+      clicks.add(block.clicks);
+      for (const SimulatedClick& click : block.clicks) ++clicks_of[click.user];
+      conversions.insert(conversions.end(), block.conversions.begin(), block.conversions.end());
+    });
+    clicks.finish();
+    sort_conversions(conversions);
+    report = {clicks.size(), conversions.size()};
+    ClickWriter writer(world, profiles_of(world, options), clicks_of);
+    write_clicks(folder.path() + "/clicks.csv", writer, clicks, options);
+    write_conversions(folder.path() + "/conversions.csv", conversions);
+  }
+  write_text(folder.path() + "/world.yaml", world_yaml(options.world));
+  write_text(folder.path() + "/" + kMarker, parameters_json(world, options, report));
   folder.commit();
-  return {platform.clicks.size(), platform.conversions.size()};
+  return report;
 }
 
 }  // namespace mal

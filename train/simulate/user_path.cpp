@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
 
 #include "train/simulate/intent.h"
 
@@ -13,13 +14,6 @@ namespace mal {
 namespace {
 
 constexpr double kDay = 86400;
-constexpr double kClicksPerSession = 2.5;
-constexpr double kOrganicPerDay = 0.0015;  // conversions a user and day that no click caused
-constexpr double kRevisitScale = 0.25;     // of all industries' revisit weights
-constexpr double kAfterPurchase = 0.1;     // how much of the pull of an advertiser a purchase leaves
-constexpr double kSameAd = 0.5;            // of returns: to the very ad that was clicked before
-constexpr int kCandidates = 4;             // ads that compete for a fresh click
-constexpr std::array<double, 24> kHours = {2, 1, 1, 1, 1, 1, 2, 3, 5, 6, 6, 6, 7, 6, 5, 5, 5, 5, 6, 8, 10, 11, 9, 5};
 
 // What a user has with one advertiser.
 struct Relation {
@@ -37,31 +31,35 @@ struct Relation {
 
 class UserPath {
  public:
-  UserPath(const World& world, std::uint32_t user_id, int days, const Random& behaviour, const Random& profiles,
+  UserPath(const World& world, std::uint32_t user_id, const Random& behaviour, const Random& profiles,
            std::vector<SimulatedClick>& clicks, std::vector<SimulatedConversion>& conversions)
       : world_(world),
         user_id_(user_id),
-        user_(make_user(world, profiles, user_id)),
-        days_(days),
-        end_(kSimulationStart + std::int64_t{days + kMaturityDays} * 86400),
+        settled_(make_user(world, profiles, user_id)),
+        user_(settled_),
+        days_(world.days),
+        end_(kSimulationStart + std::int64_t{world.days + kMaturityDays} * 86400),
         draws_(behaviour, user_id),
         clicks_(clicks),
         conversions_(conversions) {}
 
   void run() {
-    for (int day = 0; day < days_; ++day) run_day(day);
+    for (int day = 0; day < days_; ++day)
+      if (settled_.stay.on(day)) run_day(day);
     for (Relation& relation : relations_) settle(relation, end_);
-    const int organic = draws_.poisson(kOrganicPerDay * days_);
+    const int organic = draws_.poisson(p_.conversions.organic * days_);
     for (int i = 0; i < organic; ++i) buy_unprompted();
   }
 
  private:
   void run_day(int day) {
-    const double weekend = day % 7 >= 5 ? 1.2 : 0.92;
+    day_ = day;
+    if (p_.drifts()) user_ = user_on(world_, settled_, day);
+    const double weekend = day % 7 >= 5 ? p_.clicks.weekend : p_.clicks.weekday;
     std::vector<std::int64_t> starts;
     const int sessions = draws_.poisson(static_cast<double>(user_.activity) * weekend);
     for (int s = 0; s < sessions; ++s) {
-      const double hour = static_cast<double>(draws_.choose(kHours)) + draws_.uniform();
+      const double hour = static_cast<double>(draws_.choose(p_.hours)) + draws_.uniform();
       starts.push_back(kSimulationStart + std::int64_t{day} * 86400 + static_cast<std::int64_t>(hour * 3600));
     }
     std::sort(starts.begin(), starts.end());
@@ -76,7 +74,7 @@ class UserPath {
       if (time >= close) return;
       click(time);
       time += 5 + static_cast<std::int64_t>(90 * draws_.exponential());
-    } while (draws_.uniform() < 1 - 1 / kClicksPerSession);
+    } while (draws_.uniform() < 1 - 1 / p_.clicks.per_session);
   }
 
   void click(std::int64_t time) {
@@ -87,50 +85,72 @@ class UserPath {
       weights.push_back(return_weight(relation, time));
     }
     const std::size_t chosen = draws_.choose(weights);
-    std::uint32_t ad = 0;
-    if (chosen == 0)
-      ad = fresh_ad();
-    else
-      ad = returned_ad(relations_[chosen - 1]);
-    expose(ad, time);
+    std::uint32_t ad = chosen == 0 ? kNoAd : returned_ad(relations_[chosen - 1]);
+    if (ad == kNoAd) ad = fresh_ad();
+    if (ad != kNoAd) expose(ad, time);
     forget(time);
   }
 
   double return_weight(const Relation& relation, std::int64_t time) const {
-    const Industry& industry = industries()[world_.advertisers[relation.advertiser].industry];
+    const Industry& industry = p_.industries[world_.advertisers[relation.advertiser].industry];
     // One remembers for longer than one intends to buy.
-    const double memory = kDay * (0.5 + industry.half_life_days);
-    return kRevisitScale * industry.revisit * relation.pull *
+    const double memory = kDay * (p_.clicks.memory_days + industry.half_life_days);
+    return p_.clicks.returns * industry.revisit * relation.pull *
            decayed(1.0, static_cast<double>(time - relation.last_time), memory);
   }
 
+  // kNoAd: none of the industry is there today.
   std::uint32_t fresh_ad() {
-    std::array<double, kIndustries> weights = {};
-    for (std::size_t i = 0; i < kIndustries; ++i)
-      weights[i] = industries()[i].share * std::exp(static_cast<double>(user_.interest[i]));
-    const std::size_t industry = draws_.choose(weights);
-    const std::vector<double>& popularity = world_.popularity[industry];
-    std::array<std::uint32_t, kCandidates> candidates = {};
-    std::array<double, kCandidates> suits = {};
-    for (std::size_t c = 0; c < kCandidates; ++c) {
-      const double where = draws_.uniform() * popularity.back();
-      const auto found = std::upper_bound(popularity.begin(), popularity.end() - 1, where);
-      candidates[c] = world_.industry_ads[industry][static_cast<std::size_t>(found - popularity.begin())];
-      suits[c] = std::exp(match_score(world_, user_, user_id_, world_.ads[candidates[c]]));
+    std::array<double, kMaxIndustries> weights = {};
+    for (std::size_t i = 0; i < p_.industries.size(); ++i)
+      weights[i] = p_.industries[i].share * std::exp(static_cast<double>(user_.interest[i]));
+    const std::size_t industry = draws_.choose(std::span(weights).first(p_.industries.size()));
+    const auto candidates = static_cast<std::size_t>(p_.clicks.candidates);
+    std::array<std::uint32_t, kMaxCandidates> ads = {};
+    std::array<double, kMaxCandidates> suits = {};
+    for (std::size_t c = 0; c < candidates; ++c) {
+      ads[c] = popular_ad(industry);
+      if (ads[c] == kNoAd) return kNoAd;
+      suits[c] = std::exp(match_score(world_, user_, user_id_, world_.ads[ads[c]]));
     }
-    return candidates[draws_.choose(suits)];
+    return ads[draws_.choose(std::span(suits).first(candidates))];
   }
 
+  // An ad that is there today, by popularity.
+  std::uint32_t popular_ad(std::size_t industry) {
+    const std::vector<double>& popularity = world_.popularity[industry];
+    const std::vector<std::uint32_t>& ads = world_.industry_ads[industry];
+    if (ads.empty()) return kNoAd;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const double where = draws_.uniform() * popularity.back();
+      const auto found = std::upper_bound(popularity.begin(), popularity.end() - 1, where);
+      const std::uint32_t ad = ads[static_cast<std::size_t>(found - popularity.begin())];
+      if (world_.ads[ad].stay.on(day_)) return ad;
+    }
+    // Few are there: choose among those, which is the same distribution.
+    std::vector<double> weights(ads.size());
+    double sum = 0;
+    for (std::size_t i = 0; i < ads.size(); ++i) {
+      if (world_.ads[ads[i]].stay.on(day_)) weights[i] = popularity[i] - (i > 0 ? popularity[i - 1] : 0);
+      sum += weights[i];
+    }
+    return sum > 0 ? ads[draws_.choose(weights)] : kNoAd;
+  }
+
+  // kNoAd: the advertiser has none today.
   std::uint32_t returned_ad(const Relation& relation) {
-    if (draws_.uniform() < kSameAd) return relation.last_ad;
+    if (draws_.uniform() < p_.clicks.same_ad && world_.ads[relation.last_ad].stay.on(day_)) return relation.last_ad;
     const Advertiser& advertiser = world_.advertisers[relation.advertiser];
-    return advertiser.first_ad + static_cast<std::uint32_t>(draws_.below(advertiser.ads));
+    std::vector<std::uint32_t> there;
+    for (std::uint32_t ad = advertiser.first_ad; ad < advertiser.first_ad + advertiser.ads; ++ad)
+      if (world_.ads[ad].stay.on(day_)) there.push_back(ad);
+    return there.empty() ? kNoAd : there[draws_.below(there.size())];
   }
 
   // The click happens: it raises the intent, and a new time of conversion is drawn.
   void expose(std::uint32_t ad_id, std::int64_t time) {
     const Ad& ad = world_.ads[ad_id];
-    const Industry& industry = industries()[ad.industry];
+    const Industry& industry = p_.industries[ad.industry];
     const auto found = std::find_if(relations_.begin(), relations_.end(),
                                     [&ad](const Relation& r) { return r.advertiser == ad.advertiser; });
     const bool back = found != relations_.end();
@@ -138,8 +158,8 @@ class UserPath {
       relations_.push_back({.advertiser = ad.advertiser, .last_ad = ad_id, .last_time = time, .contributions = {}});
     Relation& relation = back ? *found : relations_.back();
     const std::size_t channel = choose_channel(back);
-    const double match = std::exp(match_score(world_, user_, user_id_, ad) - kMatchMean);
-    const double weight = world_.effects[channel] * match * static_cast<double>(ad.quality) * mood(time);
+    const double match = std::exp(match_score(world_, user_, user_id_, ad) - p_.match.mean);
+    const double weight = world_.effect(channel, day_) * match * world_.quality(ad, day_) * mood(time);
     clicks_.push_back({time, user_id_, ad_id, static_cast<std::uint32_t>(channel), 0.0F});
 
     const double half_life = industry.half_life_days * kDay;
@@ -164,7 +184,7 @@ class UserPath {
   void settle(Relation& relation, std::int64_t now) {
     if (relation.conversion >= now) return;
     const std::uint32_t industry = world_.advertisers[relation.advertiser].industry;
-    const double half_life = industries()[industry].half_life_days * kDay;
+    const double half_life = p_.industries[industry].half_life_days * kDay;
     std::vector<double> contributions, shares(relation.contributions.size());
     for (const Relation::Contribution& c : relation.contributions)
       contributions.push_back(
@@ -176,32 +196,43 @@ class UserPath {
     }
     record(relation.conversion, relation.advertiser, world_.ads[relation.last_ad]);
     relation.intent = 0;
-    relation.pull *= kAfterPurchase;
+    relation.pull *= p_.clicks.after_purchase;
     relation.conversion = kNever;
     relation.contributions.clear();
   }
 
   void record(std::int64_t time, std::uint32_t advertiser, const Ad& ad) {
-    conversions_.push_back({time, user_id_, advertiser,
-                            static_cast<float>(static_cast<double>(ad.price) * std::exp(0.2 * draws_.normal()))});
+    conversions_.push_back(
+        {time, user_id_, advertiser,
+         static_cast<float>(static_cast<double>(ad.price) * std::exp(p_.conversions.value_spread * draws_.normal()))});
   }
 
   void buy_unprompted() {
-    const std::uint32_t ad = fresh_ad();
+    std::uint32_t ad = fresh_ad();
     const auto time = kSimulationStart + static_cast<std::int64_t>(draws_.uniform() * days_ * kDay);
-    record(time, world_.ads[ad].advertiser, world_.ads[ad]);
+    if (p_.changes()) {  // the ad is one of that day
+      day_ = static_cast<int>((time - kSimulationStart) / 86400);
+      if (!settled_.stay.on(day_)) return;
+      user_ = user_on(world_, settled_, day_);
+      ad = fresh_ad();
+    }
+    if (ad != kNoAd) record(time, world_.ads[ad].advertiser, world_.ads[ad]);
   }
 
   std::size_t choose_channel(bool back) {
-    std::array<double, kChannels> weights = {};
-    for (std::size_t c = 0; c < kChannels; ++c) weights[c] = back ? channels()[c].back : channels()[c].fresh;
-    return draws_.choose(weights);
+    std::array<double, kMaxChannels> weights = {};
+    for (std::size_t c = 0; c < p_.channels.size(); ++c) weights[c] = back ? p_.channels[c].back : p_.channels[c].fresh;
+    return draws_.choose(std::span(weights).first(p_.channels.size()));
   }
 
-  static double mood(std::int64_t time) {
+  double mood(std::int64_t time) const {
     const std::int64_t hour = time / 3600 % 24;
     const bool weekend = (time - kSimulationStart) / 86400 % 7 >= 5;
-    return (hour >= 19 && hour < 23 ? 1.15 : hour < 7 ? 0.85 : 1.0) * (weekend ? 1.1 : 1.0);
+    const auto& factors = p_.conversions;
+    return (hour >= 19 && hour < 23 ? factors.evening
+            : hour < 7              ? factors.night
+                                    : 1.0) *
+           (weekend ? factors.weekend : 1.0);
   }
 
   // Relations that can neither convert nor draw the user back any more.
@@ -211,13 +242,16 @@ class UserPath {
   }
 
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-  // Clicked ads suit better than random ones: this brings their mean match near 1.
-  static constexpr double kMatchMean = 1.0;
+  static constexpr std::uint32_t kNoAd = std::numeric_limits<std::uint32_t>::max();
+  static constexpr std::size_t kMaxCandidates = 16;
+  static constexpr int kAttempts = 64;
 
   const World& world_;
+  const WorldParameters& p_ = world_.parameters;
   std::uint32_t user_id_;
-  User user_;
-  int days_;
+  User settled_;  // as on the first day
+  User user_;     // as today
+  int days_, day_ = 0;
   std::int64_t end_;
   Draws draws_;
   std::vector<SimulatedClick>& clicks_;
@@ -228,10 +262,10 @@ class UserPath {
 
 }  // namespace
 
-void simulate_user(const World& world, std::uint32_t user_id, int days, std::vector<SimulatedClick>& clicks,
+void simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
                    std::vector<SimulatedConversion>& conversions) {
   const Random behaviour(world.seed, "simulate: behaviour"), profiles(world.seed, "simulate: users");
-  UserPath(world, user_id, days, behaviour, profiles, clicks, conversions).run();
+  UserPath(world, user_id, behaviour, profiles, clicks, conversions).run();
 }
 
 }  // namespace mal

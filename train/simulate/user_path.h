@@ -25,7 +25,7 @@ struct SimulatedConversion {
 };
 
 // Appends the user's clicks in strictly rising time, and the conversions in no particular order.
-void simulate_user(const World& world, std::uint32_t user_id, int days, std::vector<SimulatedClick>& clicks,
+void simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
                    std::vector<SimulatedConversion>& conversions);
 
 }  // namespace mal
