@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ make cmake ninja-build ccache libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2
-  libxxhash-dev zlib1g-dev python3-venv)
+  libxxhash-dev zlib1g-dev libzstd-dev python3-venv)
 if [[ ${1:-} == --test ]]; then
   packages+=(clang clang-format clang-tidy libbenchmark-dev)
   # libFuzzer's runtime of Debian 12's clang; without it the fuzz test is skipped.
@@ -25,8 +25,8 @@ if [[ ${1:-} == --bundle ]]; then
   # The development packages of the build, and the shared libraries that they stand for.
   wanted=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
     --no-enhances libfmt-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev catch2 libxxhash-dev \
-    zlib1g-dev libbenchmark-dev |
-    grep -E '^(lib(fmt|yaml-cpp|cli11|xxhash|benchmark)[^ ]*|nlohmann-json3-dev|catch2|zlib1g[^ ]*)$' |
+    zlib1g-dev libzstd-dev libbenchmark-dev |
+    grep -E '^(lib(fmt|yaml-cpp|cli11|xxhash|zstd|benchmark)[^ ]*|nlohmann-json3-dev|catch2|zlib1g[^ ]*)$' |
     grep -v ':' | sort -u)
   downloads=$(mktemp -d)
   trap 'rm -rf "$downloads"' EXIT

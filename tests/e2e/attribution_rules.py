@@ -4,11 +4,12 @@
 
 A log is small and full of coincidences: few users and channels, times that meet each other and the borders of windows and
 periods. It is written in a random form (two files, an event log, Criteo's layout, named journeys; comma or tab; several
-parts; gzip; Unix or ISO times) and read with random options, in memory or in parts on disk.
+parts; gzip, zstd; Unix or ISO times) and read with random options, in memory or in parts on disk.
 """
 import csv
 import datetime
 import gzip
+import io
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import sys
 import tempfile
 
 import attribution_model as model
+import zstd_frames
 
 BINARY = os.path.abspath(sys.argv[1])
 SECOND = model.SECOND
@@ -26,20 +28,27 @@ LAST = []  # command
 
 
 def write_table(path, columns, rows, delimiter):
-    opened = gzip.open(path, "wt", newline="") if path.endswith(".gz") else open(path, "w", newline="")
-    with opened as file:
-        out = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        out.writerow(columns)
-        out.writerows([[row[c] for c in columns] for row in rows])
+    text = io.StringIO(newline="")
+    out = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    out.writerow(columns)
+    out.writerows([[row[c] for c in columns] for row in rows])
+    content = text.getvalue().encode()
+    if path.endswith(".gz"):
+        content = gzip.compress(content)
+    if path.endswith(".zst"):
+        half = len(content) // 2
+        content = zstd_frames.frame(content[:half]) + zstd_frames.skippable(b"x") + zstd_frames.frame(content[half:])
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def write_parts(r, name, columns, rows):
-    """One to three files, one after the other; comma or tab, plain or gzip."""
+    """One to three files, one after the other; comma or tab, plain, gzip or zstd."""
     cuts = sorted(r.randint(0, len(rows)) for _ in range(r.choice([0, 0, 1, 2])))
     delimiter = r.choice(",,\t")
     files = []
     for part, (a, b) in enumerate(zip([0, *cuts], [*cuts, len(rows)])):
-        files.append(f"{name}{part}.csv" + r.choice(["", "", ".gz"]))
+        files.append(f"{name}{part}.csv" + r.choice(["", "", ".gz", ".zst"]))
         write_table(files[-1], columns, rows[a:b], delimiter)
     return files
 

@@ -89,6 +89,14 @@ gzip -c clicks.csv >clicks.gz
 for bytes in 2 10 200; do head -c $bytes clicks.gz >bad.csv && reads "bad.csv:[0-9]+: the gzip data is cut short here"; done
 cp clicks.gz bad.csv && flip bad.csv -6 && reads "bad.csv:[0-9]+: the gzip data is damaged here"
 { cat clicks.gz && echo more; } >bad.csv && reads "bad.csv:62: bytes that are not gzip follow"
+python3 "$source/tests/e2e/zstd_frames.py" <clicks.csv >clicks.zst
+for bytes in 2 10 200; do
+  head -c $bytes clicks.zst >bad.csv && reads "bad.csv:[0-9]+: the zstd data is cut short here: the file ends within a frame"
+done
+cp clicks.zst bad.csv && flip bad.csv 6 && reads "bad.csv:[0-9]+: the zstd data is damaged here"
+{ cat clicks.zst && echo more; } >bad.csv && reads "bad.csv:62: bytes that are not zstd follow"
+printf '\x28\xb5\x2f\xfd\x00\xa8\x09\x00\x00a' >bad.csv  # 2 GiB
+reads "bad.csv:1: the zstd data needs a window of more than 128 MiB .*zstd -dc --long=31 bad.csv"
 refuses 1 "cannot read pipe: it is not a regular file" attribute bad pipe conversions.csv
 refuses 1 "folder/mine:1: there is no column 'user'" attribute bad folder conversions.csv  # a folder stands for its files
 refuses 1 "cannot read /dev/null: it is not a regular file" attribute bad /dev/null conversions.csv
@@ -111,6 +119,7 @@ refuses 2 "--delimiter 'semi': it must be comma, tab, semicolon" attribute bad c
 { printf '\xEF\xBB\xBF' && sed 's/$/\r/' clicks.csv; } >crlf.csv
 attribute plain clicks.csv conversions.csv --test-days 1 >/dev/null
 attribute sorted unsorted.csv unsorted_conversions.csv --test-days 1 >/dev/null
+attribute zstd clicks.zst conversions.csv --test-days 1 >/dev/null
 attribute crlf crlf.csv conversions.csv --test-days 1 >/dev/null
 sed 's/,/;/g' clicks.csv >semicolons.csv
 sed 's/,/|/g' conversions.csv >bars.csv
@@ -123,9 +132,10 @@ mkdir parts  # as Spark writes them, with pandas' row numbers
 head -n 1 clicks.csv >parts/part-2.csv
 : >parts/part-0.csv
 : | gzip >parts/part-4.csv
+: | python3 "$source/tests/e2e/zstd_frames.py" >parts/part-5.csv
 echo junk | tee parts/_SUCCESS parts/.part-1.csv.crc >parts/part-1.csv.crc
 attribute parted parts conversions.csv --test-days 1 >said.txt
-grep -q "^2 empty files passed over$" said.txt || die "empty parts are not counted: $(cat said.txt)"
+grep -q "^3 empty files passed over$" said.txt || die "empty parts are not counted: $(cat said.txt)"
 grep -q "^column without a name ignored: it holds row numbers of pandas" said.txt || die "row numbers: $(cat said.txt)"
 grep -q "^column 'Unnamed: 0' ignored" said.txt || die "row numbers: $(cat said.txt)"
 mkdir nothing && touch nothing/a.csv nothing/b.csv
@@ -146,6 +156,7 @@ assert all(len(row) == len(rows[0]) and row[3][2:] == '\n\nx' for row in rows[1:
 done
 attribute carets carets.csv caret_conversions.csv --delimiter '^' --test-days 1 --memory 1 >/dev/null
 for split in train test; do
+  cmp plain/$split.csv zstd/$split.csv || die "zstd changes the samples"
   cmp plain/$split.csv sorted/$split.csv || die "the order of the input changes the samples"
   cmp plain/$split.csv crlf/$split.csv || die "CRLF or a byte order mark changes the samples"
   cmp plain/$split.csv parted/$split.csv || die "parts with row numbers change the samples"
@@ -240,6 +251,8 @@ sed '1s/last/lats/' samples/train.csv >bad.csv
 refuses 1 "bad.csv:1: there is no column 'last'; did you mean 'lats'" prepare bad schema.yaml bad.csv samples/test.csv
 gzip -c samples/train.csv | head -c 300 >bad.csv
 refuses 1 "bad.csv:[0-9]+: the gzip data is cut short" prepare bad schema.yaml bad.csv samples/test.csv
+python3 "$source/tests/e2e/zstd_frames.py" <samples/train.csv >samples.zst && head -c 300 samples.zst >bad.csv
+refuses 1 "bad.csv:[0-9]+: the zstd data is cut short" prepare bad schema.yaml bad.csv samples/test.csv
 head -n 1 samples/train.csv >header.csv
 refuses 1 "header.csv: there are no training rows" prepare bad schema.yaml header.csv samples/test.csv
 refuses 1 "samples/train.csv:2:time: the test data begins" prepare bad schema.yaml samples/test.csv samples/train.csv

@@ -1,5 +1,5 @@
-// libFuzzer target: any bytes as a text table, plain or gzip. Every field of every row is looked at as text, number and
-// integer; what is wrong must be a mal::Error. Built by scripts/fuzz.sh with clang.
+// libFuzzer target: any bytes as a text table, plain, gzip or zstd. Every field of every row is looked at as text,
+// number and integer; what is wrong must be a mal::Error. Built by scripts/fuzz.sh with clang.
 #include "engine/error.h"
 #include "tests/fuzz/memory_file.h"
 #include "train/data/sample_values.h"

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "tests/train/prepare_support.h"
+#include "tests/train/zstd_support.h"
 
 namespace mal {
 
@@ -308,12 +309,14 @@ TEST_CASE("prepare: a full disk is a clear error, leaves nothing, and harms no e
   dataset.verify();
 }
 
-TEST_CASE("prepare: the same input gives the same bytes, plain or gzip, whatever the order of values of equal count") {
+TEST_CASE(
+    "prepare: the same input gives the same bytes, plain, gzip or zstd, whatever the order of values of equal count") {
   PrepareCase c;
   prepare(c.options);
   const std::string first = c.options.output;
   c.options.output = c.folder / "again";
   c.options.train = {c.folder.write("train.gz", test::gzipped(test::bytes_of(c.options.train[0])))};
+  c.options.test = {c.folder.write("test.zst", test::zstd_packed(test::bytes_of(c.options.test[0])))};
   prepare(c.options);
   int files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(first)) {

@@ -41,8 +41,9 @@ std::vector<OwnWindow> own_windows(const std::vector<std::string>& texts, const 
 void add_input_options(CLI::App& command, CommandLine& line) {
   AttributeOptions& o = line.options;
   command
-      .add_option("--in", o.inputs,
-                  "Clicks, or event logs with --event: CSV, TSV (plain or gzip) or Parquet; files, folders, patterns")
+      .add_option(
+          "--in", o.inputs,
+          "Clicks, or event logs with --event: CSV, TSV (plain, gzip, zstd) or Parquet; files, folders, patterns")
       ->required();
   command.add_option("--conversions", o.conversions, "Conversions, for --in files that hold clicks only");
   command

@@ -21,7 +21,7 @@ constexpr std::uint64_t kBytesAName = 56;     // of a conversion or a journey th
 constexpr std::uint64_t kBytesACredit = 4;    // a mechanism
 constexpr std::uint64_t kBytesAHistory = 12;  // its columns apart
 constexpr std::uint64_t kBytesACost = 8;
-constexpr std::uint64_t kCompression = 8;  // gzip and Parquet: a row on disk is at least this part of its text
+constexpr std::uint64_t kCompression = 8;  // gzip, zstd and Parquet: a row on disk is at least this part of its text
 
 std::uint64_t half_of_memory() {
   const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);

@@ -1,5 +1,5 @@
-// The bytes of a file in order: as they are, decompressed where the file begins with gzip's magic bytes, or as CSV
-// where it is Parquet.
+// The bytes of a file in order: as they are, decompressed where the file begins as gzip or zstd do, or as CSV where it
+// is Parquet.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,9 @@
 
 namespace mal {
 
+class Decompressor;
 class ParquetText;
 
-// gzip of several members, as `cat a.gz b.gz` or bgzip make it, is read to its end. zlib's own gzread is not used: it
-// silently drops whatever follows a member and does not begin with the magic bytes, such as a damaged second member.
 class ByteSource {
  public:
   // Throws Error: no such file, not a regular file. utc_offset: of Parquet's timestamps without a time zone.
@@ -21,27 +20,24 @@ class ByteSource {
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
 
-  // At most `bytes` bytes; 0 at the end. Throws Error for gzip data that is cut short, damaged, or followed by anything
-  // but zeros; `line` is the line being read, for the message.
+  // At most `bytes` bytes; 0 at the end. Throws Error as Decompressor does; `line` is the line being read, for the
+  // message.
   std::size_t read(char* out, std::size_t bytes, std::int64_t line);
 
   std::uint64_t position() const { return position_; }  // read so far, of the file as it is on disk
   std::uint64_t total() const { return total_; }
   bool is_table() const { return parquet_ != nullptr; }  // Parquet: rows have no lines, columns have names
   const ParquetText* table() const { return parquet_.get(); }
-  bool compressed() const { return gzip_ != nullptr || parquet_ != nullptr; }
+  bool compressed() const { return decompressor_ != nullptr || parquet_ != nullptr; }
 
  private:
-  struct Gzip;
   std::size_t read_file(char* out, std::size_t bytes);
-  std::size_t inflate_some(char* out, std::size_t bytes, std::int64_t line);
-  bool between_members(std::int64_t line);
 
   std::string path_;
   int descriptor_ = -1;
   std::uint64_t position_ = 0, total_ = 0;
-  std::unique_ptr<Gzip> gzip_;            // null: plain
-  std::unique_ptr<ParquetText> parquet_;  // null: text
+  std::unique_ptr<Decompressor> decompressor_;  // null: plain
+  std::unique_ptr<ParquetText> parquet_;        // null: text
 };
 
 }  // namespace mal

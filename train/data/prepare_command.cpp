@@ -30,8 +30,9 @@ void add_prepare_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("prepare", "Make a data set of sample files: vocabularies, column shards");
   command->add_option("--schema", options.schema,
                       "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)");
-  command->add_option("--train", options.train,
-                      "Training samples in time order: Parquet, CSV or TSV (plain or gzip); files, folders, patterns");
+  command->add_option(
+      "--train", options.train,
+      "Training samples in time order: Parquet, CSV or TSV (plain, gzip, zstd); files, folders, patterns");
   command->add_option("--test", options.test, "Test samples, later than the training samples");
   command->add_option("--vocabs", options.vocabularies,
                       "Folder of <table>.json (value: index) to number ids by; tables without one are built on train");

@@ -14,8 +14,8 @@ namespace mal {
 // down.
 std::vector<std::string> expand_files(const std::vector<std::string>& names);
 
-// Takes out the files without a byte of content, as Spark writes for a part without rows (.gz of nothing too), and
-// returns how many. Throws Error if nothing is left of several.
+// Takes out the files without a byte of content, as Spark writes for a part without rows (.gz and .zst of nothing too),
+// and returns how many. Throws Error if nothing is left of several.
 std::size_t leave_out_empty(std::vector<std::string>& files);
 
 // Files by what they are on disk, however they are called: a link, ./, a path from the root.

@@ -1,4 +1,4 @@
-// A delimited text file with a header (CSV or TSV, plain or gzip), or Parquet as if it were one, read row by row
+// A delimited text file with a header (CSV or TSV, plain, gzip or zstd), or Parquet as if it were one, read row by row
 // through one buffer.
 #pragma once
 
@@ -22,9 +22,9 @@ struct TextTableOptions {
 // A field in double quotes may hold the delimiter, line breaks, and quotes written twice. Lines end in LF or CRLF; the
 // last may end in neither. Empty lines are passed over (unless the table has one column, whose empty field they are), a
 // UTF-8 byte order mark too. Every error names the place as file:line:column, and says what to do. Errors: no such
-// file, empty file, truncated or corrupt gzip, a row with more or fewer fields than the header, an unterminated quote,
-// a NUL byte, a row over 16 MiB or of more than 65,536 fields, UTF-16, lines that end in CR alone, a header with an
-// empty name or one name twice.
+// file, empty file, truncated or corrupt gzip or zstd, a row with more or fewer fields than the header, an unterminated
+// quote, a NUL byte, a row over 16 MiB or of more than 65,536 fields, UTF-16, lines that end in CR alone, a header with
+// an empty name or one name twice.
 class TextTable {
  public:
   explicit TextTable(const std::string& path, TextTableOptions options = {});
