@@ -245,7 +245,7 @@ TEST_CASE("attribute: a channel model that does not fit is refused before anythi
   CHECK_THAT(error(no_markov, 2), Catch::Contains("data-driven"));
   options.mechanisms = {"mta"};
   options.mta = "linear";
-  CHECK_THAT(error(no_markov, 2), Catch::Contains("choose shapley, markov, logistic or additive_hazard"));
+  CHECK_THAT(error(no_markov, 2), Catch::Contains("choose shapley, markov, logistic, additive_hazard or neural"));
 }
 
 TEST_CASE("score-attribution: errors and rank correlations by hand") {

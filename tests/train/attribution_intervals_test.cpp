@@ -57,7 +57,14 @@ TEST_CASE("a mechanism without an interval is named", "[attribution]") {
   CHECK(without_interval(report.table) == std::vector<std::string>{"additive_hazard"});
   CHECK_THAT(summary(report), Catch::Contains("20 resamples of the users; additive_hazard has none: it is not fitted"));
   CHECK(report.table.channels[0].credits.back().conversions_interval);
-  o.mechanisms.pop_back();
+  o.mechanisms.emplace_back("neural");
+  o.out = folder.path("two");
+  o.report = true;
+  const std::string both =
+      "20 resamples of the users{} additive_hazard and neural have none: they are not fitted anew to the resamples{}";
+  CHECK_THAT(summary(attribute(o)), Catch::Contains(fmt::format(fmt::runtime(both), ";", "\n")));
+  CHECK_THAT(read_file(o.out + "/report.html"), Catch::Contains(fmt::format(fmt::runtime(both), ".", ".")));
+  o.mechanisms = {"last", "markov"};
   o.out = folder.path("without");
   CHECK_THAT(summary(attribute(o)), !Catch::Contains("has none"));
 }

@@ -42,7 +42,8 @@ TEST_CASE("attribution of a log on disk is that of the log in memory", "[attribu
   const RandomLog log(GENERATE(1U, 2U, 3U));
   const AttributionFolder folder;
   AttributeOptions o = folder.options(log.clicks, log.conversions);
-  o.mechanisms = {"last", "first", "linear", "time_decay", "position", "shapley", "markov", "logistic", "mta"};
+  o.mechanisms = {"last",   "first",    "linear",          "time_decay", "position", "shapley",
+                  "markov", "logistic", "additive_hazard", "neural",     "mta"};
   o.window = 4 * 86400;
 
   SECTION("one period") {

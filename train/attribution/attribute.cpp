@@ -13,6 +13,7 @@
 #include "train/attribution/describer.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/memory_log.h"
+#include "train/attribution/neural_credit.h"
 #include "train/attribution/read_clicks.h"
 #include "train/attribution/sample_writer.h"
 #include "train/attribution/text.h"
@@ -100,11 +101,11 @@ void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeRep
 void check_fit(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms) {
   if (options.format != "journeys") return;
   for (const NamedMechanism& named : mechanisms)
-    if (named.mechanism == Mechanism::additive_hazard)
+    if (named.mechanism == Mechanism::additive_hazard || named.mechanism == Mechanism::neural)
       fail_usage(
-          "{}: additive_hazard is fitted to the time from a touch to the conversion, which --format journeys does not "
+          "{}: {} is fitted to the time from a touch to the conversion, which --format journeys does not "
           "have: a conversion counts as of the time of its last touch; leave it out, or give a --channel-model",
-          named.name);
+          named.name, name_of(named.mechanism));
 }
 
 // A given model is read, and refused, before any of the log is.
@@ -119,7 +120,8 @@ std::optional<ChannelModel> given_model(const AttributeOptions& options,
     if (needs_fit(named.mechanism)) wanted.push_back(named.mechanism);
   if (wanted.empty())
     fail_usage(
-        "--channel-model {}: no mechanism is data-driven; ask for mta, shapley, markov, logistic or additive_hazard",
+        "--channel-model {}: no mechanism is data-driven; ask for mta, shapley, markov, logistic, additive_hazard or "
+        "neural",
         options.channel_model);
   return read_channel_model(options.channel_model, wanted);
 }
@@ -253,7 +255,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
                           .seed = options.seed,
                           .exact_channels = options.exact_channels,
                           .watched_until = watched_until(clicks.target().counts()),
-                          .markov = markov_options(options)};
+                          .markov = markov_options(options),
+                          .progress = options.progress};
   ChannelReporting channels(options, mechanisms, clicks.all(), fit);
   const ChannelModel model =
       channel_model(options, mechanisms, given, fit, clicks, channels.bootstrap(), folder.path(), report);
@@ -262,6 +265,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   parameters.logistic_values = model.values(Mechanism::logistic);
   parameters.hazard_effects = model.values(Mechanism::additive_hazard);
   parameters.hazard_delay_seconds = model.hazard_delay_seconds;
+  std::optional<NeuralCredit> neural;
+  if (!model.neural.empty()) parameters.neural = &neural.emplace(model.neural, model.neural_numbers);
   report.known_labels = options.train_labels == "known";
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
 

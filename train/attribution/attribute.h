@@ -12,6 +12,7 @@
 #include "train/attribution/coalitions.h"
 #include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
+#include "train/attribution/neural_network.h"
 #include "train/data/reading_notes.h"
 #include "train/data/time_text.h"
 
@@ -158,6 +159,7 @@ struct AttributeReport {
   std::string by;                              // the column of the slices
   std::vector<SliceReport> slices;             // of --by, by falling number of clicks
   double fit_delay_seconds = 0;                // of additive_hazard; 0: not fitted
+  NeuralFitReport neural;                      // no conversions: not fitted here
   bool fitted = false, fit_exact = true;       // fitted: here or, with a given model, before
   std::vector<std::string> fitted_mechanisms;  // in the order of ChannelReport::values
   CoalitionCount fit_total;                    // journeys the fit saw, and those that converted

@@ -111,13 +111,13 @@ void add_output_options(CLI::App& command, CommandLine& line) {
   command
       .add_option("--mechanisms", o.mechanisms,
                   "last, first, linear, time_decay, position, j_shaped, inverse_j, shapley, markov, logistic, "
-                  "additive_hazard, mta")
+                  "additive_hazard, neural, mta")
       ->delimiter(',')
       ->capture_default_str();
   command
       .add_option("--mta", o.mta,
-                  "The data-driven mechanism that mta stands for: shapley, markov, logistic, "
-                  "additive_hazard")
+                  "The data-driven mechanism that mta stands for: shapley, markov, logistic, additive_hazard, "
+                  "neural")
       ->capture_default_str();
   command.add_option("--markov-order", o.markov_order, "Channels that markov's totals look back on")
       ->capture_default_str();
@@ -172,7 +172,7 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
   command.add_option("--memory", line.memory,
                      "For the clicks, such as 2GiB: a log that may need more is kept on disk, in parts [half]");
-  command.add_option("--seed", o.seed, "Of that sampling, and of the bags of logistic")
+  command.add_option("--seed", o.seed, "Of that sampling, the bags of logistic and the networks of neural")
       ->check(check_whole_number)
       ->capture_default_str();
 }

@@ -11,7 +11,11 @@
 #include "train/attribution/additive_hazard.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/logistic.h"
+#include "train/attribution/neural_credit.h"
+#include "train/attribution/neural_fit.h"
+#include "train/attribution/neural_json.h"
 #include "train/attribution/shapley.h"
+#include "train/config/progress.h"
 #include "train/data/time_text.h"
 
 namespace mal {
@@ -22,6 +26,7 @@ using nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
 constexpr std::uint32_t kUnseen = HazardCollector::kNoChannel;
+constexpr const char* kNetworks = "neural_networks";
 constexpr const char* kDelay = "additive_hazard_delay_seconds";
 
 bool wants(const std::vector<Mechanism>& wanted, Mechanism mechanism) {
@@ -29,7 +34,7 @@ bool wants(const std::vector<Mechanism>& wanted, Mechanism mechanism) {
 }
 
 std::vector<Mechanism> fitted_kinds() {
-  return {Mechanism::shapley, Mechanism::markov, Mechanism::logistic, Mechanism::additive_hazard};
+  return {Mechanism::shapley, Mechanism::markov, Mechanism::logistic, Mechanism::additive_hazard, Mechanism::neural};
 }
 
 }  // namespace
@@ -54,6 +59,7 @@ ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& w
       options_(options),
       number_(channels.size(), kUnseen) {
   if (wants(wanted, Mechanism::additive_hazard)) hazard_.emplace();
+  if (wants(wanted, Mechanism::neural)) moments_.emplace(options.seed);
   if (!wants(wanted, Mechanism::markov)) return;
   markov_.emplace();
   walks_.emplace(options.markov);
@@ -81,7 +87,9 @@ void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
     markov_->add(channels, converted);
     add_walk(journey, channels, converted);
   });
-  if (hazard_) hazard_->observe(log, order, options_.rule, std::min(options_.until, options_.watched_until));
+  const std::int64_t watched = std::min(options_.until, options_.watched_until);
+  if (hazard_) hazard_->observe(log, order, options_.rule, watched);
+  if (moments_) moments_->observe(log, order, options_.rule, watched);
 }
 
 void ChannelFit::add_walk(const Journey& journey, std::span<const std::uint32_t> numbers, bool converted) {
@@ -164,6 +172,31 @@ FittedMechanism ChannelFit::fit_hazard(ChannelModel& model) const {
   return {Mechanism::additive_hazard, std::move(hazard.effects)};
 }
 
+// The value of a channel is what a click of it brings that stays the only one.
+FittedMechanism ChannelFit::fit_network(ChannelModel& model) const {
+  FittedMechanism fitted = {Mechanism::neural, std::vector<double>(model.channels.size(), 0.0)};
+  if (model.total.conversions == 0 || model.total.conversions == model.total.journeys) return fitted;
+  NeuralFitOptions options;
+  options.seed = options_.seed;
+  std::optional<Progress> progress;
+  if (options_.progress)
+    options.progress = [&](std::uint64_t done, std::uint64_t all, std::string_view detail) {
+      if (!progress) progress.emplace("train neural", all);
+      progress->update(done, detail);
+    };
+  NeuralFit fit = fit_neural(moments_->moments(number_), static_cast<std::uint32_t>(model.channels.size()), options);
+  if (progress) progress->finish();
+  const double window = static_cast<double>(options_.rule.window) / double{kSecond};
+  for (const NeuralWeights& weights : fit.networks) {
+    const NeuralNetwork network(weights);
+    for (std::uint32_t c = 0; c < fitted.values.size(); ++c)
+      fitted.values[c] += network.lone_effect(c, window) / static_cast<double>(fit.networks.size());
+  }
+  model.neural = std::move(fit.networks);
+  model.neural_report = fit.report;
+  return fitted;
+}
+
 ChannelModel ChannelFit::model() {
   ChannelModel model;
   model.channels = renumber_by_name();
@@ -172,6 +205,7 @@ ChannelModel ChannelFit::model() {
   model.coalitions = coalitions_.coalitions().size();
   fit_mechanisms(coalitions_, markov_ ? &*markov_ : nullptr, shapley_, logistic_, options_, model);
   if (hazard_) model.mechanisms.push_back(fit_hazard(model));
+  if (moments_) model.mechanisms.push_back(fit_network(model));
   return model;
 }
 
@@ -189,6 +223,8 @@ std::string channel_model_json(const ChannelModel& model) {
       {"format", kFormat}, {"journeys", model.total.journeys}, {"conversions", model.total.conversions}};
   if (model.hazard_delay_seconds > 0) json[kDelay] = model.hazard_delay_seconds;
   json["channels"] = channels;
+  for (const NeuralWeights& network : model.neural)
+    json[kNetworks].push_back(neural_json(network, model.channels.size()));
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -217,11 +253,17 @@ ChannelModel read_channel_model(const std::string& path, const std::vector<Mecha
         fitted.values.push_back(value);
       }
     }
+    if (json.contains(kNetworks))
+      for (const ordered_json& network : json.at(kNetworks))
+        model.neural.push_back(neural_weights(network, model.channels.size(), path));
   } catch (const ordered_json::exception&) {
     fail("{}: it is no channel model as attribute writes it (channel_model.json)", path);
   }
   if (!model.values(Mechanism::additive_hazard).empty() && !(model.hazard_delay_seconds > 0))
     fail("{}: {} has to be a number of seconds above 0", path, kDelay);
+  if (model.neural.empty() &&
+      std::ranges::any_of(model.values(Mechanism::neural), [](double value) { return value != 0; }))
+    fail("{}: it has no {}, which credits by neural are made of; fit it again", path, kNetworks);
   std::vector<std::string> names = model.channels;
   std::ranges::sort(names);
   if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
@@ -237,12 +279,15 @@ ChannelModel model_for_log(const ChannelModel& model, const Interner& channels) 
   result.coalitions = model.coalitions;
   result.exact = model.exact;
   result.hazard_delay_seconds = model.hazard_delay_seconds;
+  result.neural = model.neural;
+  result.neural_report = model.neural_report;
   for (const FittedMechanism& fitted : model.mechanisms) result.mechanisms.push_back({fitted.mechanism, {}});
   for (std::uint32_t c = 0; c < channels.size(); ++c) {
     result.channels.push_back(channels.name(c));
     const auto found = places.find(channels.name(c));
     const bool known = found != places.end();
     result.known.push_back(known);
+    result.neural_numbers.push_back(known ? static_cast<std::uint32_t>(found->second) : NeuralCredit::kNoChannel);
     result.alone.push_back(known ? model.alone[found->second] : CoalitionCount{});
     for (std::size_t m = 0; m < model.mechanisms.size(); ++m)
       result.mechanisms[m].values.push_back(known ? model.mechanisms[m].values[found->second] : 0.0);

@@ -15,6 +15,8 @@
 #include "train/attribution/markov.h"
 #include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
+#include "train/attribution/neural_network.h"
+#include "train/attribution/neural_sample.h"
 
 namespace mal {
 
@@ -30,9 +32,13 @@ struct ChannelModel {
   std::vector<CoalitionCount> alone;  // one a channel: journeys that touch no other
   CoalitionCount total;               // journeys of the fit
   std::uint64_t coalitions = 0;
-  bool exact = true;                // shapley: not sampled
-  double hazard_delay_seconds = 0;  // additive_hazard; 0: not fitted
-  std::vector<bool> known;          // of model_for_log alone: false of a channel that the model does not have
+  bool exact = true;                  // shapley: not sampled
+  double hazard_delay_seconds = 0;    // additive_hazard; 0: not fitted
+  std::vector<NeuralWeights> neural;  // of its own channels; none: not fitted, or nothing was learned
+  NeuralFitReport neural_report;      // of a fit
+  // Of model_for_log alone:
+  std::vector<bool> known;                    // false of a channel that the model does not have
+  std::vector<std::uint32_t> neural_numbers;  // the channel's number in `neural`; NeuralCredit::kNoChannel
 
   const std::vector<double>& values(Mechanism mechanism) const;  // empty if it was not fitted
   // False where every journey of the fit converts, or none does: then no channel makes a difference that could be seen,
@@ -45,8 +51,9 @@ struct FitOptions {
   std::int64_t until = 0;  // clicks and conversions before it alone are seen
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
-  std::int64_t watched_until = 0;  // additive_hazard: just after the last event of the log
+  std::int64_t watched_until = 0;  // additive_hazard, neural: just after the last event of the log
   MarkovOptions markov = {};       // of the totals
+  bool progress = false;           // of neural, on stderr
 };
 
 // Fits each of `wanted` that is data-driven, once. The model depends on the journeys before `until` and the names of
@@ -66,6 +73,7 @@ class ChannelFit {
   std::vector<std::string> renumber_by_name();
   FittedMechanism fit_hazard(ChannelModel& model) const;
   void add_walk(const Journey& journey, std::span<const std::uint32_t> numbers, bool converted);
+  FittedMechanism fit_network(ChannelModel& model) const;
 
   const Interner& channels_;
   bool shapley_, logistic_;
@@ -82,6 +90,7 @@ class ChannelFit {
   std::vector<std::uint64_t> keys_;
   std::vector<std::string> names_;        // model(): of the channels, sorted
   std::vector<std::uint32_t> by_number_;  // [number] its place in names_
+  std::optional<MomentCollector> moments_;
 };
 
 // Fits shapley, markov (a chain is given) and logistic to journeys whose channels are numbered as model.channels.

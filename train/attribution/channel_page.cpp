@@ -181,8 +181,7 @@ std::string steps_chart(const PathReport& paths) {
 std::string intervals_note(const ChannelTable& table) {
   std::string text = fmt::format("Lines: {:.0f} % intervals from {} resamples of the users.",
                                  100 * Bootstrap::kInterval, table.resamples);
-  if (const std::vector<std::string> without = without_interval(table); !without.empty())
-    text += fmt::format(" {} has none: it is not fitted anew to the resamples.", fmt::join(without, ", "));
+  if (const std::string without = without_interval_text(table); !without.empty()) text += " " + without + ".";
   return text;
 }
 

@@ -46,6 +46,7 @@ std::optional<double> roas(const ChannelTable& table, const ChannelTotals& chann
 
 // With resamples: the mechanisms that have no interval all the same.
 std::vector<std::string> without_interval(const ChannelTable& table);
+std::string without_interval_text(const ChannelTable& table);  // "… has none: it is not …"; empty where all have one
 
 // A line a channel and mechanism; an empty field is a number that is not known. Numbers are the shortest text that
 // reads back as the same double.

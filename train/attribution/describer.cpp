@@ -142,6 +142,7 @@ void Describer::describe_channels(const ChannelModel& model) {
   report_.fitted = true;
   report_.fit_exact = model.exact;
   report_.fit_delay_seconds = model.hazard_delay_seconds;
+  report_.neural = model.neural_report;
   report_.fit_total = model.total;
   report_.fit_coalitions = model.coalitions;
   report_.fit_learned = model.learned();

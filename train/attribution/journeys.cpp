@@ -183,7 +183,9 @@ Journey JourneyView::gather(std::span<const std::uint32_t> clicks, double value)
 }
 
 Journey JourneyView::load(const JourneyRange& range) {
-  return gather(clicks(range), range.value);
+  Journey journey = gather(clicks(range), range.value);
+  journey.conversion = range.conversion_time;
+  return journey;
 }
 
 Journey JourneyView::load(std::span<const std::uint32_t> reaching) {

@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "train/attribution/additive_hazard.h"
+#include "train/attribution/neural_credit.h"
 #include "train/config/suggest.h"
 #include "train/data/time_text.h"
 
@@ -15,7 +16,7 @@ namespace mal {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mechanism>, 11> kMechanisms = {
+constexpr std::array<std::pair<std::string_view, Mechanism>, 12> kMechanisms = {
     {{"last", Mechanism::last},
      {"first", Mechanism::first},
      {"linear", Mechanism::linear},
@@ -26,7 +27,8 @@ constexpr std::array<std::pair<std::string_view, Mechanism>, 11> kMechanisms = {
      {"shapley", Mechanism::shapley},
      {"markov", Mechanism::markov},
      {"logistic", Mechanism::logistic},
-     {"additive_hazard", Mechanism::additive_hazard}}};
+     {"additive_hazard", Mechanism::additive_hazard},
+     {"neural", Mechanism::neural}}};
 
 void divide_by_sum(std::span<double> weights) {
   double sum = 0;
@@ -117,12 +119,14 @@ void credit_journey(Mechanism mechanism, const Journey& journey, const Mechanism
       return credit_by_channel(journey, parameters.logistic_values, credits);
     case Mechanism::additive_hazard:
       return credit_by_hazard(journey, parameters.hazard_effects, parameters.hazard_delay_seconds, credits);
+    case Mechanism::neural:
+      return parameters.neural == nullptr ? credit_linear(credits) : parameters.neural->credit(journey, credits);
   }
 }
 
 bool needs_fit(Mechanism mechanism) {
   return mechanism == Mechanism::shapley || mechanism == Mechanism::markov || mechanism == Mechanism::logistic ||
-         mechanism == Mechanism::additive_hazard;
+         mechanism == Mechanism::additive_hazard || mechanism == Mechanism::neural;
 }
 
 std::string_view name_of(Mechanism mechanism) {
@@ -153,9 +157,8 @@ std::vector<NamedMechanism> parse_mechanisms(std::span<const std::string> names,
   const Mechanism chosen = find_mechanism(mta);
   if (!needs_fit(chosen))
     fail_usage(
-        "--mta {}: the MTA view is a data-driven mechanism; choose shapley, markov, logistic or additive_hazard, or "
-        "ask for {} by its "
-        "own name",
+        "--mta {}: the MTA view is a data-driven mechanism; choose shapley, markov, logistic, additive_hazard or "
+        "neural, or ask for {} by its own name",
         mta, mta);
   std::vector<NamedMechanism> mechanisms;
   for (const std::string& name : names) {

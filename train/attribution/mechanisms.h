@@ -10,6 +10,8 @@
 
 namespace mal {
 
+class NeuralCredit;
+
 enum class Mechanism {
   last,
   first,
@@ -21,7 +23,8 @@ enum class Mechanism {
   shapley,
   markov,
   logistic,
-  additive_hazard
+  additive_hazard,
+  neural
 };
 
 // The clicks of one journey in time order, all of them at or before the conversion.
@@ -30,6 +33,7 @@ struct Journey {
   std::span<const std::uint32_t> channels;     // as long as times; an index into the values of MechanismParameters
   std::span<const std::uint32_t> clicks = {};  // of the log, where the journey is from one
   double value = 0;                            // of its conversion
+  std::int64_t conversion = 0;                 // its time, of a journey that converts
 };
 
 // Shares of the first click, of those between together, and of the last. They sum to 1.
@@ -47,6 +51,7 @@ struct MechanismParameters {
   std::span<const double> logistic_values = {};
   std::span<const double> hazard_effects = {};  // additive_hazard
   double hazard_delay_seconds = 1;              // likewise: the mean delay of a click's effect
+  NeuralCredit* neural = nullptr;               // null: nothing was learned
 };
 
 // credits[k] ≥ 0 is click k's share; they sum to 1. credits is as long as the journey, which has at least one click.
@@ -58,6 +63,7 @@ struct MechanismParameters {
 //   j_shaped      the same with 1/5 first, 1/5 between, 3/5 last; inverse_j: 3/5, 1/5, 1/5. n = 2: 1/4 and 3/4
 //   shapley, markov, logistic   ∝ max(0, value of the click's channel); linear if that is 0 for every click
 //   additive_hazard   ∝ effect of the click's channel · exp(−Δt/delay); linear if the effects are 0
+//   neural        by its network and the ages of the clicks, neural_credit.h; linear without a network
 void credit_journey(Mechanism mechanism, const Journey& journey, const MechanismParameters& parameters,
                     std::span<double> credits);
 

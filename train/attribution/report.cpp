@@ -191,6 +191,19 @@ std::string delay_text(const AttributeReport& r) {
                      r.fit_delay_seconds / 86400);
 }
 
+std::string neural_text(const AttributeReport& r) {
+  const NeuralFitReport& n = r.neural;
+  if (std::ranges::find(r.fitted_mechanisms, "neural") == r.fitted_mechanisms.end()) return "";
+  if (n.conversions == 0 || n.controls == 0) return "neural: no moments of both kinds, so it equals linear\n";
+  std::string text = fmt::format("neural: trained on {} and {}", plural(n.conversions, "conversion"),
+                                 plural(n.controls, "other moment"));
+  if (n.held_out_loss > 0)
+    text += fmt::format("; loss {:.4f} where not trained on", n.held_out_loss);
+  else
+    text += "; too few users to hold some out and see how well";
+  return text + "\n";
+}
+
 std::string fit_text(const AttributeReport& r) {
   const std::string nothing = nothing_learned(r).empty() ? "" : nothing_learned(r) + "\n";
   if (!r.channel_model.empty())
@@ -205,10 +218,11 @@ std::string fit_text(const AttributeReport& r) {
     text += fmt::format("{} of channels that no journey of the fit touches, so their value is 0\n",
                         plural(r.unknown_channel_clicks, "click"));
   if (!nothing.empty()) return text + nothing;
-  text += delay_text(r);
+  text += delay_text(r) + neural_text(r);
   if (r.fit_single_channel) {
-    std::vector<std::string> by_channel = r.fitted_mechanisms;  // additive_hazard looks at time, too
+    std::vector<std::string> by_channel = r.fitted_mechanisms;  // the last two look at time, too
     std::erase(by_channel, "additive_hazard");
+    std::erase(by_channel, "neural");
     if (!by_channel.empty())
       text += fmt::format("every journey has one channel, so {}; name another column by --channel\n",
                           equal_linear(by_channel));
@@ -220,8 +234,7 @@ std::string intervals_text(const ChannelTable& table) {
   if (table.resamples == 0) return "";
   std::string text = fmt::format("[low high]: {:.0f} % intervals from {} resamples of the users",
                                  100 * Bootstrap::kInterval, table.resamples);
-  if (const std::vector<std::string> without = without_interval(table); !without.empty())
-    text += fmt::format("; {} has none: it is not fitted anew to the resamples", fmt::join(without, ", "));
+  if (const std::string without = without_interval_text(table); !without.empty()) text += "; " + without;
   return text + "\n";
 }
 
@@ -371,6 +384,11 @@ ordered_json fit_json(const AttributeReport& r) {
                        {"coalitions", r.fit_coalitions},
                        {"channels", channels}};
   if (r.fit_delay_seconds > 0 && r.fit_learned) json["additive_hazard_delay_seconds"] = r.fit_delay_seconds;
+  if (const NeuralFitReport& n = r.neural; n.conversions > 0 && n.controls > 0)
+    json["neural"] = {{"conversions", n.conversions},
+                      {"controls", n.controls},
+                      {"held_out", n.held_out},
+                      {"held_out_loss", n.held_out_loss > 0 ? ordered_json(n.held_out_loss) : ordered_json(nullptr)}};
   if (!r.fit_learned) json["nothing_learned"] = nothing_learned(r);
   return json;
 }
