@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <span>
 
 #include "engine/random.h"
 
@@ -9,8 +11,6 @@ namespace mal {
 
 namespace {
 
-constexpr int kMaxSweeps = 200;
-constexpr double kSmallStep = 1e-7;
 constexpr std::uint64_t kConvertedMark = 0x9E3779B97F4A7C15;
 
 double sigmoid(double x) {
@@ -46,67 +46,46 @@ BaggedLogistic::BaggedLogistic(const CoalitionTable& table, const LogisticOption
   std::ranges::sort(patterns_, {}, &Pattern::channels);
 }
 
-// Newton's step for one coefficient after the other, inside a trust region that grows and shrinks with its steps
-// (Genkin, Lewis, Madigan, "Large-scale Bayesian logistic regression for text categorization", 2007).
-BaggedLogistic::Coefficients BaggedLogistic::fit(std::size_t bag, const std::vector<bool>& used,
-                                                 const std::vector<std::vector<std::uint32_t>>& patterns_of) const {
-  Coefficients beta{0, std::vector<double>(channels_, 0.0)};
-  std::vector<double> margin(patterns_.size(), 0.0), trust(channels_ + 1, 1.0);
-  const auto step = [&](double& coefficient, double ridge, double& region, const auto& each_pattern) {
-    double gradient = -ridge * coefficient, curvature = ridge;
-    each_pattern([&](std::size_t p) {
-      const Counts& counts = patterns_[p].bags[bag];
-      const double rate = sigmoid(margin[p]);
-      gradient += counts.conversions - counts.journeys * rate;
-      curvature += counts.journeys * rate * (1 - rate);
-    });
-    if (curvature < 1e-12) return 0.0;
-    const double by = std::clamp(gradient / curvature, -region, region);
-    region = std::max(2 * std::abs(by), region / 2);
-    coefficient += by;
-    each_pattern([&](std::size_t p) { margin[p] += by; });
-    return std::abs(by);
-  };
-  for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
-    double largest = step(beta.intercept, 1e-6, trust.back(), [&](const auto& visit) {
-      for (std::size_t p = 0; p < patterns_.size(); ++p) visit(p);
-    });
-    for (std::size_t c = 0; c < channels_; ++c)
-      if (used[c])
-        largest = std::max(largest, step(beta.channels[c], options_.ridge, trust[c], [&](const auto& visit) {
-                             for (const std::uint32_t p : patterns_of[c]) visit(p);
-                           }));
-    if (largest < kSmallStep) break;
+LogisticCoefficients BaggedLogistic::fit(std::size_t bag, const std::vector<bool>& used) const {
+  std::vector<std::uint32_t> features;
+  for (const Pattern& pattern : patterns_)
+    std::ranges::copy_if(pattern.channels, std::back_inserter(features), [&](std::uint32_t c) { return used[c]; });
+  std::vector<LogisticRow> rows;
+  rows.reserve(patterns_.size());
+  std::size_t next = 0;
+  for (const Pattern& pattern : patterns_) {
+    const auto size =
+        static_cast<std::size_t>(std::ranges::count_if(pattern.channels, [&](std::uint32_t c) { return used[c]; }));
+    const Counts& counts = pattern.bags[bag];
+    rows.push_back({std::span(features).subspan(next, size), counts.journeys, counts.conversions});
+    next += size;
   }
-  return beta;
+  return fit_ridge_logistic(rows, channels_, options_.ridge);
 }
 
-BaggedLogistic::Coefficients BaggedLogistic::average() const {
-  std::vector<std::vector<std::uint32_t>> patterns_of(channels_);
-  for (std::uint32_t p = 0; p < patterns_.size(); ++p)
-    for (const std::uint32_t channel : patterns_[p].channels) patterns_of[channel].push_back(p);
+LogisticCoefficients BaggedLogistic::average() const {
   const Random half(options_.seed, "attribution: channels of the bags");
   const bool all = channels_ <= kFewChannels;
-  Coefficients mean{0, std::vector<double>(channels_, 0.0)};
+  LogisticCoefficients mean{0, std::vector<double>(channels_, 0.0)};
   for (std::size_t bag = 0; bag < kBags; ++bag) {
     std::vector<bool> used(channels_);
     for (std::size_t c = 0; c < channels_; ++c) used[c] = all || (half.bits((bag / 2) * channels_ + c) & 1U) == bag % 2;
-    const Coefficients beta = fit(bag, used, patterns_of);
+    const LogisticCoefficients beta = fit(bag, used);
     mean.intercept += beta.intercept / kBags;
     const double bags_of_channel = all ? kBags : kBags / 2;
-    for (std::size_t c = 0; c < channels_; ++c) mean.channels[c] += beta.channels[c] / bags_of_channel;
+    for (std::size_t c = 0; c < channels_; ++c) mean.features[c] += beta.features[c] / bags_of_channel;
   }
   return mean;
 }
 
 std::vector<double> BaggedLogistic::marginal_effects() const {
-  const Coefficients beta = average();
+  const LogisticCoefficients beta = average();
   std::vector<double> effects(channels_, 0.0), journeys(channels_, 0.0);
   for (const Pattern& pattern : patterns_) {
     double margin = beta.intercept;
-    for (const std::uint32_t channel : pattern.channels) margin += beta.channels[channel];
+    for (const std::uint32_t channel : pattern.channels) margin += beta.features[channel];
     for (const std::uint32_t channel : pattern.channels) {
-      effects[channel] += pattern.all.journeys * (sigmoid(margin) - sigmoid(margin - beta.channels[channel]));
+      effects[channel] += pattern.all.journeys * (sigmoid(margin) - sigmoid(margin - beta.features[channel]));
       journeys[channel] += pattern.all.journeys;
     }
   }

@@ -3,9 +3,10 @@
 // A journey is a row: x_c = 1 if it touched channel c, y = 1 if it converted. Each bag fits a logistic regression with
 // a weak ridge to a random half of the journeys and, where there are more than kFewChannels, to a random half of the
 // channels (bags come in pairs whose channels complement each other); the coefficients are averaged, those of a channel
-// over the bags that had it. Bagging after Shao and Li, "Data-driven multi-touch attribution models", KDD 2011. The
-// value of a channel is its average marginal effect: the mean, over the journeys that touched it, of the probability to
-// convert minus that without the channel.
+// over the bags that had it. A channel of every journey of a bag counts as 0 there: nothing is without it. Bagging
+// after Shao and Li, "Data-driven multi-touch attribution models", KDD 2011. The value of a channel is its average
+// marginal effect: the mean, over the journeys that touched it, of the probability to convert minus that without the
+// channel.
 //
 // In a half, a journey that the bag has no channel of is the base line, so a coefficient says what a channel adds to
 // the ones left out, not what it adds to nothing: of two channels that both help, the weaker one came out below 0.
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "train/attribution/coalitions.h"
+#include "train/attribution/ridge_logistic.h"
 
 namespace mal {
 
@@ -44,13 +46,8 @@ class BaggedLogistic {
     Counts all;
     Counts bags[kBags];
   };
-  struct Coefficients {
-    double intercept = 0;
-    std::vector<double> channels;
-  };
-  Coefficients fit(std::size_t bag, const std::vector<bool>& used,
-                   const std::vector<std::vector<std::uint32_t>>& patterns_of) const;
-  Coefficients average() const;
+  LogisticCoefficients fit(std::size_t bag, const std::vector<bool>& used) const;
+  LogisticCoefficients average() const;
 
   std::uint32_t channels_;
   LogisticOptions options_;

@@ -226,6 +226,15 @@ std::string fit_text(const AttributeReport& r) {
     if (!by_channel.empty())
       text += fmt::format("every journey has one channel, so {}; name another column by --channel\n",
                           equal_linear(by_channel));
+  } else if (r.fit_coalitions == 1) {
+    // markov looks at the order.
+    std::vector<std::string> by_set;
+    for (const char* name : {"shapley", "logistic"})
+      if (std::ranges::find(r.fitted_mechanisms, name) != r.fitted_mechanisms.end()) by_set.emplace_back(name);
+    const auto channels =
+        std::ranges::count_if(r.channels, [](const ChannelReport& c) { return c.known && !c.excluded; });
+    if (!by_set.empty())
+      text += fmt::format("every journey touches the same {} channels, so {}\n", channels, equal_linear(by_set));
   }
   return text;
 }
