@@ -3,8 +3,10 @@
 # conversions, prepares the data set, trains every system of the experiment files over several seeds, writes the tables.
 #   scripts/reproduce.sh             20,000 users, 24 training days, 5 seeds
 #   scripts/reproduce.sh --quick     6,000 users, 11 training days, 3 seeds: at most 15 minutes on 2 cores
+#   scripts/reproduce.sh --study when [OPTIONS]   when multi-attribution learning pays: seven worlds × 20,000 to 400,000
+#                                    users; more than a day on 2 cores. OPTIONS: scripts/when_mal_helps.py --help
 # Interrupted, it goes on where it stopped; what is done is not done again. Everything is under build/reproduce/full or
-# build/reproduce/quick; docs/results/paper.md has what came out, docs/experiments.md says how to study other data.
+# build/reproduce/quick, or build/reproduce/when; docs/results/ has what came out, docs/experiments.md says how to study other data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 start=$SECONDS
@@ -13,7 +15,8 @@ size=full users=20000 days=41 test_from=2024-02-01 test_to=2024-02-04 seeds='[1,
 case ${1:-} in
   '') ;;
   --quick) size=quick users=6000 days=28 test_from=2024-01-19 test_to=2024-01-22 seeds='[1, 2, 3]' ;;
-  *) echo "reproduce: '$1' is not known; scripts/reproduce.sh [--quick]" >&2; exit 2 ;;
+  --study) [[ ${2:-} == when ]] || { echo "reproduce: --study ${2:-}: there is 'when'" >&2; exit 2; }; size=when; shift 2 ;;
+  *) echo "reproduce: '$1' is not known; scripts/reproduce.sh [--quick | --study when [OPTIONS]]" >&2; exit 2 ;;
 esac
 
 scripts/setup.sh
@@ -22,6 +25,11 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 { cmake --preset release && cmake --build --preset release --target mal_data mal_gpu_train; } >"$log" 2>&1 ||
   { tail -n 40 "$log" >&2; exit 1; }
+
+if [[ $size == when ]]; then
+  python3 scripts/when_mal_helps.py "$@"
+  exit
+fi
 
 out=build/reproduce/$size
 mal_data=build/release/mal_data
@@ -39,9 +47,8 @@ if [[ ! -e $out/dataset/stats.json ]]; then
   $mal_data prepare --schema simulated --train $out/samples/train.csv --test $out/samples/test.csv --out $out/dataset
 fi
 
-for file in train/configs/experiments/*.yaml; do
-  name=$(basename "$file" .yaml)
+for name in paper precision; do
   echo "reproduce: $name after $((SECONDS - start)) s"
-  build/release/mal_gpu_train experiment "$file" --set dataset=$out/dataset --set output=$out/"$name" --set seeds="$seeds"
+  build/release/mal_gpu_train experiment train/configs/experiments/$name.yaml --set dataset=$out/dataset --set output=$out/$name --set seeds="$seeds"
 done
 echo "reproduce: done in $((SECONDS - start)) s; tables and pictures are in $out"

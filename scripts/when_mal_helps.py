@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""When does multi-attribution learning pay? Worlds of the simulated platform × numbers of users × systems × seeds.
+
+scripts/reproduce.sh --study when calls this. A cell is one world and one number of users; what is done of it is not done
+again, and the small ones come first. After each cell the page so far is written: report.md with gauc.svg and auc.svg.
+Standard library only.
+"""
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+
+WORLDS = ["default", "long_paths", "short_paths", "even_channels", "many_ads", "cold", "drift"]
+SHOWN = ["Shared bottom", "MoAE", "MAL", "w/o CAT", "w/o multiple attributions"]
+COLOURS = {"Shared bottom": "#7a7a7a", "MoAE": "#c77f00", "MAL": "#1f5fbf", "w/o CAT": "#7fb2e5",
+           "w/o multiple attributions": "#b03060"}
+
+
+def used():
+    """Seconds by the clock, and of processor time of the commands so far."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic(), children.ru_utime + children.ru_stime
+
+
+def run(command, log):
+    """Its progress goes to the terminal, its output to the log."""
+    with open(log, "a") as out:
+        out.write("$ " + " ".join(command) + "\n")
+        out.flush()
+        status = subprocess.run(command, stdout=out).returncode
+    if status != 0:
+        sys.exit(f"when_mal_helps: exit code {status} of: {' '.join(command)}; its output is in {log}")
+
+
+class Cell:
+    def __init__(self, args, world, users):
+        self.args, self.world, self.users = args, world, users
+        self.name = os.path.splitext(os.path.basename(world))[0]
+        self.folder = f"{args.out}/{self.name}-{users}"
+        self.details = world in args.details and users == args.details_users
+
+    def path(self, name):
+        return f"{self.folder}/{name}"
+
+    def state(self):
+        try:
+            with open(self.path("cell.json")) as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+
+    def remember_time(self, since, **values):
+        now, before = used(), self.state().get("seconds", [0, 0])
+        self.remember(seconds=[before[i] + now[i] - since[i] for i in range(2)], **values)
+
+    def remember(self, **values):
+        state = self.state() | values
+        with open(self.path("cell.json.tmp"), "w") as file:
+            json.dump(state, file, indent=1)
+        os.replace(self.path("cell.json.tmp"), self.path("cell.json"))
+
+    def data(self):
+        # prepare writes its folder whole or not at all. The journeys are large and not needed after it.
+        args, log, data = self.args, self.path("log.txt"), f"{self.args.bin}/mal_data"
+        wanted = {"world": self.world, "platform_seed": args.platform_seed, "days": args.days, "test_from": args.test_from,
+                  "test_to": args.test_to, "gap": args.gap}
+        if os.path.exists(self.path("dataset/stats.json")):
+            if self.state().get("data") != wanted:
+                sys.exit(f"when_mal_helps: {self.folder}/dataset is of {self.state().get('data')}, not of {wanted}; choose another --out")
+            return
+        since = used()
+        run([data, "simulate", "--out", self.path("journeys"), "--users", str(self.users), "--days", str(args.days),
+                       "--seed", str(args.platform_seed), "--world", self.world], log)
+        run([data, "attribute", "--in", self.path("journeys/clicks.csv"), "--conversions",
+                        self.path("journeys/conversions.csv"), "--mechanisms", "last,first,linear,mta", "--key", "advertiser",
+                        "--channel", "channel", "--test-from", args.test_from, "--test-to", args.test_to, "--train-labels",
+                        "known", "--gap", args.gap, "--out", self.path("samples")], log)
+        run([data, "prepare", "--schema", "simulated", "--train", self.path("samples/train.csv"), "--test",
+                        self.path("samples/test.csv"), "--out", self.path("dataset")], log)
+        self.remember_time(since, data=wanted)
+        for folder in ("journeys", "samples"):
+            shutil.rmtree(self.path(folder))
+
+    def experiment(self):
+        name = "when_details" if self.details else "when"
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train", "configs", "experiments", name + ".yaml")
+        command = [f"{self.args.bin}/mal_gpu_train", "experiment", source, "--set", f"dataset={self.path('dataset')}",
+                   "--set", f"output={self.path('experiment')}", "--set", f"seeds=[{','.join(self.args.seeds)}]"]
+        for setting in self.args.set:
+            command += ["--set", setting]
+        since = used()
+        try:
+            run(command, self.path("log.txt"))
+        finally:  # an interrupted part counts, too
+            self.remember_time(since)
+        self.remember(done=self.wanted())
+
+    def wanted(self):
+        return {"details": self.details, "seeds": self.args.seeds, "set": self.args.set}
+
+    def done(self):
+        return self.state().get("done") == self.wanted()
+
+    def table(self, study):
+        try:
+            with open(self.path(f"experiment/tables/{study}.json")) as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return None
+
+
+
+
+def in_hundredths(difference, digits=2):
+    star = "**" if difference["low"] > 0 or difference["high"] < 0 else ""
+    return f"{star}{difference['mean']:+.{digits}f}{star} [{difference['low']:+.{digits}f}, {difference['high']:+.{digits}f}]"
+
+
+def training_rows(cell):
+    with open(cell.path("dataset/stats.json")) as file:
+        return json.load(file)["train"]["rows"]
+
+
+def systems_tables(cells):
+    lines = []
+    for metric in ("gauc", "auc"):
+        lines += ["", f"### {metric.upper()}", "",
+                  "| world | users | training rows | test rows | Base | " + " | ".join(SHOWN) + " | seen from |",
+                  "|---|---:|---:|---:|---:|" + "---:|" * (len(SHOWN) + 1)]
+        for cell in cells:
+            table = cell.table("systems")
+            rows = {row["label"]: row for row in table["rows"]}
+            detectable = rows["MAL"][f"{metric}_difference"]["detectable"]
+            lines.append(f"| {cell.name} | {cell.users:,} | {training_rows(cell):,} | {table['test_rows']:,} | "
+                         f"{rows['Base'][metric]['mean']:.4f} | " +
+                         " | ".join(in_hundredths(rows[name][f"{metric}_difference"]) for name in SHOWN) +
+                         f" | {detectable:.2f} |")
+    return lines
+
+
+def calibration_table(cells):
+    lines = ["", "### PCOC", "", "| world | users | Base | MAL |", "|---|---:|---:|---:|"]
+    for cell in cells:
+        rows = {row["label"]: row for row in cell.table("systems")["rows"]}
+        lines.append(f"| {cell.name} | {cell.users:,} | {rows['Base']['pcoc']['mean']:.3f} | {rows['MAL']['pcoc']['mean']:.3f} |")
+    return lines
+
+
+def details_tables(cells):
+    lines = []
+    for study in ("views", "weights"):
+        for cell in cells:
+            table = cell.table(study)
+            if table is None:
+                continue
+            lines += ["", f"### {table['title'].split('; primary')[0]}: {cell.name}, {cell.users:,} users", "",
+                      "| | GAUC | AUC |", "|---|---:|---:|"]
+            lines += [f"| {row['label']} | {in_hundredths(row['gauc_difference'])} | {in_hundredths(row['auc_difference'])} |"
+                      for row in table["rows"][1:]]
+    return lines
+
+
+def picture(cells, metric):
+    """Small multiples: a panel a world; users to the right, difference from Base with its interval upwards."""
+    worlds = list(dict.fromkeys(cell.name for cell in cells))
+    sizes = sorted({cell.users for cell in cells})
+    points = []
+    for cell in cells:
+        rows = {row["label"]: row for row in cell.table("systems")["rows"]}
+        points += [(cell.name, cell.users, name, rows[name][f"{metric}_difference"]) for name in SHOWN]
+    low = min([0] + [d["low"] for *_, d in points])
+    high = max([0] + [d["high"] for *_, d in points])
+    pad = 0.05 * (high - low)
+    low, high = low - pad, high + pad
+    width, height, left, top = 210, 190, 46, 60
+    columns = min(4, len(worlds))
+    total_width = left + columns * (width + 14) + 10
+    total_height = top + math.ceil(len(worlds) / columns) * (height + 52)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {total_height}" width="{total_width}" '
+           'font-family="sans-serif" font-size="11">', '<rect width="100%" height="100%" fill="white"/>',
+           f'<text x="{left}" y="18" font-size="14">{metric.upper()} above Base, in hundredths, with 95 % intervals</text>']
+    at = left
+    for name in SHOWN:
+        out.append(f'<rect x="{at}" y="30" width="10" height="10" fill="{COLOURS[name]}"/><text x="{at + 14}" y="39">{name}</text>')
+        at += 28 + 6.2 * len(name)
+    step = nice_step((high - low) / 6)
+    for index, world in enumerate(worlds):
+        x0, y0 = left + index % columns * (width + 14), top + index // columns * (height + 52)
+        y = lambda value: y0 + height - (value - low) / (high - low) * height
+        out.append(f'<text x="{x0 + 4}" y="{y0 + 13}" font-weight="bold">{world}</text>')
+        out.append(f'<rect x="{x0}" y="{y0}" width="{width}" height="{height}" fill="none" stroke="#ccc"/>')
+        tick = math.ceil(low / step) * step
+        while tick <= high:
+            out.append(f'<line x1="{x0}" x2="{x0 + width}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" '
+                       f'stroke="{"#555" if abs(tick) < step / 2 else "#eee"}"/>')
+            if index % columns == 0:
+                out.append(f'<text x="{x0 - 5}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:+.2f}</text>')
+            tick += step
+        for place, users in enumerate(sizes):
+            centre = x0 + width * (place + 0.5) / len(sizes)
+            out.append(f'<text x="{centre:.0f}" y="{y0 + height + 15}" text-anchor="middle">{users:,}</text>')
+            for number, name in enumerate(SHOWN):
+                for of_world, of_users, of_name, d in points:
+                    if (of_world, of_users, of_name) != (world, users, name):
+                        continue
+                    x = centre + (number - (len(SHOWN) - 1) / 2) * 9
+                    out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y(d["low"]):.1f}" y2="{y(d["high"]):.1f}" '
+                               f'stroke="{COLOURS[name]}" stroke-width="2"/>'
+                               f'<circle cx="{x:.1f}" cy="{y(d["mean"]):.1f}" r="3" fill="{COLOURS[name]}"><title>{name}: '
+                               f'{in_hundredths(d)}</title></circle>')
+        if index // columns == (len(worlds) - 1) // columns or index + columns >= len(worlds):
+            out.append(f'<text x="{x0 + width / 2}" y="{y0 + height + 30}" text-anchor="middle">users</text>')
+    return "\n".join(out + ["</svg>"]) + "\n"
+
+
+def nice_step(size):
+    power = 10 ** math.floor(math.log10(size))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= size)
+
+
+def report(args, cells):
+    cells = [cell for cell in cells if cell.table("systems") is not None and cell.state().get("done")]
+    if not cells:
+        return
+    cells.sort(key=lambda cell: (WORLDS.index(cell.world) if cell.world in WORLDS else 99, cell.world, cell.users))
+    clock, processor = (sum(cell.state()["seconds"][i] for cell in cells) / 3600 for i in range(2))
+    lines = [f"{len(cells)} cells, seeds {', '.join(args.seeds)}, platform seed {args.platform_seed}; {clock:.1f} hours by the clock and "
+             f"{processor:.1f} of processor time, on {os.cpu_count()} cores.",
+             "", "Differences from Base in hundredths, with 95 % intervals (paired bootstrap of the test users); **bold**: the interval leaves "
+             "out 0. Seen from: what MAL's difference must be to be seen in four test sets of five."]
+    lines += systems_tables(cells) + calibration_table(cells) + details_tables(cells)
+    write(f"{args.out}/report.md", "\n".join(lines) + "\n")
+    for metric in ("gauc", "auc"):
+        write(f"{args.out}/{metric}.svg", picture(cells, metric))
+
+
+def write(path, text):
+    with open(path + ".tmp", "w") as file:
+        file.write(text)
+    os.replace(path + ".tmp", path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--bin", default="build/release", help="folder of mal_data and mal_gpu_train")
+    parser.add_argument("--out", default="build/reproduce/when")
+    parser.add_argument("--users", default="20000,100000,400000")
+    parser.add_argument("--worlds", default=",".join(WORLDS), help="presets or files of mal_data simulate --world")
+    parser.add_argument("--details", default="default,even_channels,long_paths",
+                        help="worlds of the tables of views and weights, at --details-users")
+    parser.add_argument("--details-users", type=int, default=100000)
+    parser.add_argument("--seeds", default="1,2,3", help="of the initial weights")
+    parser.add_argument("--platform-seed", type=int, default=11)
+    parser.add_argument("--days", type=int, default=37)
+    parser.add_argument("--test-from", default="2024-01-28")
+    parser.add_argument("--test-to", default="2024-01-31")
+    parser.add_argument("--gap", default="7d")
+    parser.add_argument("--set", action="append", default=[], help="key=value of the experiment, such as resamples=200")
+    parser.add_argument("--report", action="store_true", help="write the page of what is done, and stop")
+    args = parser.parse_args()
+    args.seeds = args.seeds.split(",")
+    args.details = args.details.split(",") if args.details else []
+    cells = [Cell(args, world, users) for users in sorted(int(u) for u in args.users.split(",")) for world in args.worlds.split(",")]
+    if not args.report:
+        for number, cell in enumerate(cells):
+            if cell.done():
+                cell.data()  # of the same parameters?
+                continue
+            print(f"when_mal_helps: {cell.world}, {cell.users:,} users ({number + 1} of {len(cells)})", flush=True)
+            os.makedirs(cell.folder, exist_ok=True)
+            cell.data()
+            cell.experiment()  # only the runs that are missing
+            report(args, cells)
+    report(args, cells)
+    print(f"when_mal_helps: {args.out}/report.md, gauc.svg, auc.svg")
+
+
+if __name__ == "__main__":
+    main()
