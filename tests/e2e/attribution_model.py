@@ -3,6 +3,8 @@ must write for a small log. Knows nothing of the C++ code. Times are integers (m
 
   click       time, user, key, channel, group, event   in input order; group: (user, key), or the journey that the input names
   conversion  time, group
+
+A click may have an open_group: the one that it has in the fit while the conversion of its group is yet to come.
 """
 import itertools
 import math
@@ -52,6 +54,12 @@ def grouped(conversions, until):
         if until is None or conversion["time"] < until:
             groups.setdefault(conversion["group"], []).append(conversion["time"])
     return groups
+
+
+def as_known(clicks, conversions, until):
+    """Clicks as of the time `until`: a conversion that is yet to come groups none."""
+    late = {c["group"] for c in conversions if until is not None and c["time"] >= until}
+    return [{**c, "group": c["open_group"]} if c["group"] in late and "open_group" in c else c for c in clicks]
 
 
 def in_time_order(clicks):
@@ -150,16 +158,18 @@ def shares(mechanism, touches, end, half_life, values):
 
 
 def attribute(clicks, conversions, mechanisms, *, rule=Touches(), restart=False, half_life=7 * DAY, test_from=None,
-              test_to=None, gap=0, train_labels="final", keep_events=None, logistic=None):
+              test_to=None, gap=0, train_labels="final", keep_events=None, logistic=None, fit_clicks=None):
     """What the files hold: rows of train.csv and test.csv as (click, credits, path length), and the counts.
 
+    fit_clicks: those that the fit sees, where they are others (touches of journeys, cut as the day before the test period knew them).
     logistic: its values by channel, as the run under test printed them (its bags are random); None: nothing is fitted."""
     reaching, without = journeys_of(clicks, conversions, rule, restart)
     converting = [(rule.sharing(touches), end) for touches, end in reaching]
     values, learned, paths = {}, True, []
     if any(m in FITTED for m in mechanisms):
-        known, _ = journeys_of(clicks, conversions, rule, restart, test_from)
-        quiet = quiet_journeys(clicks, known, rule, test_from)
+        seen = as_known(clicks if fit_clicks is None else fit_clicks, conversions, test_from)
+        known, _ = journeys_of(seen, conversions, rule, restart, test_from)
+        quiet = quiet_journeys(seen, known, rule, test_from)
         paths = [([c["channel"] for c in rule.sharing(touches)], won)
                  for touches, won in [(t, 1) for t, _ in known] + [(q, 0) for q in quiet]]
         learned = 0 < sum(won for _, won in paths) < len(paths)

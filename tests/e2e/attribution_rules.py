@@ -68,6 +68,13 @@ def duration(time):
     return f"{time // SECOND}s"
 
 
+def cut_touches(touches, length):
+    """--truncate: of every journey the touches before its last one by at most `length`, if two are left or more."""
+    ends = {n: max(c["time"] for c in touches if c["group"] == n) for n in {c["group"] for c in touches}}
+    kept = [c for c in touches if c["time"] >= ends[c["group"]] - length]
+    return [c for c in kept if sum(k["group"] == c["group"] for k in kept) > 1]
+
+
 class Log:
     """Random events, and the options under which they are read."""
 
@@ -206,6 +213,7 @@ class Log:
             if click["id"] >= 0:
                 click["id"] += 3 * self.users.index(click["user"])
                 ids.setdefault(click["id"], self.time())
+            click["open_group"] = (click["user"], click["key"])
             click["group"] = ("id", click["id"]) if click["id"] >= 0 else (click["user"], click["key"])
         conversions = [{"time": time, "group": ("id", i)} for i, time in ids.items()]
         unix = lambda time: time_text(self.r, "unix", time)
@@ -226,12 +234,13 @@ class Log:
         ends = {n: max(c["time"] for c in self.clicks if c["group"] == n) for n in names}
         if self.r.random() < 0.4:
             truncate = self.r.randint(1, self.span) * max(self.step, SECOND)
-            kept = [c for c in self.clicks if c["time"] >= ends[c["group"]] - truncate]
-            kept = [c for c in kept if sum(k["group"] == c["group"] for k in kept) > 1]
+            kept = cut_touches(self.clicks, truncate)
             split = self.options.get("test_from")
             bound = (split or 0) - self.options.get("gap", 0)
             if kept and (split is None or any(c["time"] < bound for c in kept)):
                 self.truncated, self.args = kept, [*self.args, "--truncate", duration(truncate)]
+                # The fit cuts as the log was when the test period began.
+                self.options["fit_clicks"] = cut_touches([c for c in self.clicks if split is None or c["time"] < split], truncate)
         conversions = [{"time": ends[n], "group": n} for n, (_, won) in names.items() if won]
         rows = [{"journey": c["group"], "user": c["user"], "timestamp": time_text(self.r, "iso", c["time"]), "campaign": c["key"],
                  "conversion": int(names[c["group"]][1]), "channel": c["channel"], "number": c["number"]} for c in self.clicks]

@@ -11,6 +11,7 @@
 #include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
 #include "train/attribution/describer.h"
+#include "train/attribution/known_log.h"
 #include "train/attribution/log_memory.h"
 #include "train/attribution/memory_log.h"
 #include "train/attribution/neural_credit.h"
@@ -142,6 +143,23 @@ class Clicks {
   }
   ClickParts* parts() { return parts_ ? &*parts_ : nullptr; }
 
+  // Calls visit(log, order) for every part, as the fit may see it.
+  template <typename Visit>
+  void for_each_known(const FitOptions& how, std::int64_t truncate, const Visit& visit) {
+    if (!parts_) {
+      if (order_.by_time.empty()) order_ = order_clicks(all_);
+      const KnownLog known(all_, order_, how.until, truncate);
+      return visit(known.log(), known.order());
+    }
+    for (std::size_t part = 0; part < kParts; ++part) {
+      ClickLog log = parts_->load(part);
+      if (log.size() + log.conversions.size() + log.uncut.time.size() == 0) continue;
+      const ClickOrder order = order_clicks(log);
+      const KnownLog known(log, order, how.until, truncate);
+      visit(known.log(), known.order());
+    }
+  }
+
   // Calls visit(part, log, order) for every part that has clicks or conversions.
   template <typename Visit>
   void for_each(const Visit& visit) {
@@ -180,7 +198,8 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
     return model_for_log(*given, clicks.all().channels);
   }
   ChannelFit fit(clicks.all().channels, wanted, how);
-  clicks.for_each([&](std::size_t, const ClickLog& log, const ClickOrder& order) {
+  const std::int64_t truncate = options.truncate * kSecond;
+  clicks.for_each_known(how, truncate, [&](const ClickLog& log, const ClickOrder& order) {
     fit.observe(log, order);
     if (bootstrap != nullptr) bootstrap->observe(log, order);
   });
@@ -189,8 +208,8 @@ ChannelModel channel_model(const AttributeOptions& options, const std::vector<Na
   report.markov = fit.markov_totals();
   if (bootstrap != nullptr && bootstrap->wants_order()) {
     bootstrap->set_order(report.markov->order);
-    clicks.for_each(
-        [&](std::size_t, const ClickLog& log, const ClickOrder& order) { bootstrap->observe_walks(log, order); });
+    clicks.for_each_known(how, truncate,
+                          [&](const ClickLog& log, const ClickOrder& order) { bootstrap->observe_walks(log, order); });
   }
   if (bootstrap != nullptr) bootstrap->fit();
   if (report.markov) {
@@ -236,7 +255,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.from_given = !options.from.empty();
   describe_reading(clicks.all(), clicks.target().counts(), report);
   report.notes.empty_files = empty_files;
-  report.split = !options.test_from.empty() || options.test_days > 0;
+  report.split = has_test_period(options);
   if (report.split) report.test_start = find_test_start(options, report);
   report.test_end = find_test_end(options, report);
   if (report.split && report.first_time >= report.test_start - options.gap * kSecond)

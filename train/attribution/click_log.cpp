@@ -85,6 +85,7 @@ void ClickLog::keep_from(const std::vector<std::int64_t>& group_times) {
   filter(user, keep);
   filter(group, keep);
   filter(channel, keep);
+  filter(open_group, keep);
   filter(kind, keep);
   filter(number, keep);
   filter(row, keep);

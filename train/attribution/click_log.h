@@ -75,6 +75,11 @@ struct Conversion {
   bool has_id;
 };
 
+struct JourneyTouches {
+  std::vector<std::int64_t> time;
+  std::vector<std::uint32_t> user, group, channel;
+};
+
 // Columns of equal length, one entry a click in input order.
 struct ClickLog {
   std::vector<std::int64_t> time;
@@ -82,13 +87,16 @@ struct ClickLog {
   std::vector<std::uint32_t> group;  // clicks that a conversion of the same group may be credited to: a (user, key)
                                      // pair, or a journey that the input itself names
   std::vector<std::uint32_t> channel;
-  std::vector<std::uint8_t> kind;                   // of the events of --click-event; empty if there is one
-  std::vector<std::uint32_t> number;                // among all clicks; of a part of a log alone
-  std::vector<std::uint64_t> row;                   // of its other columns, in the RowSpool
-  std::vector<std::uint32_t> digest;                // of their text
-  std::vector<std::uint32_t> slice;                 // of --by; empty without it
-  std::vector<float> truth;                         // of --truth; empty without it
-  std::vector<double> cost;                         // of --cost; empty without it
+  // For the fit, where there is a test period (KnownLog); empty elsewhere.
+  std::vector<std::uint32_t> open_group;  // criteo: of user and key, which the click has until its conversion is known
+  JourneyTouches uncut;                   // of all touches, those that --truncate cuts off among them
+  std::vector<std::uint8_t> kind;         // of the events of --click-event; empty if there is one
+  std::vector<std::uint32_t> number;      // among all clicks; of a part of a log alone
+  std::vector<std::uint64_t> row;         // of its other columns, in the RowSpool
+  std::vector<std::uint32_t> digest;      // of their text
+  std::vector<std::uint32_t> slice;       // of --by; empty without it
+  std::vector<float> truth;               // of --truth; empty without it
+  std::vector<double> cost;               // of --cost; empty without it
   std::vector<std::vector<std::uint32_t>> history;  // [history column][click]: ids of the values
   std::vector<Conversion> conversions;
 

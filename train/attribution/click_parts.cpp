@@ -6,6 +6,8 @@
 #include <queue>
 #include <utility>
 
+#include "train/attribution/known_log.h"
+
 namespace mal {
 
 namespace {
@@ -22,6 +24,8 @@ ClickParts::ClickParts(const AttributeOptions& options, const std::string& folde
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
       with_cost_(!options.cost.empty()),
+      open_groups_(wants_open_groups(options)),
+      uncut_(wants_uncut(options)),
       histories_(options.history.size()),
       mechanisms_(mechanisms) {
   for (std::size_t part = 0; part < kParts; ++part) files_.emplace_back(fmt::format("{}/clicks-{:03}", folder, part));
@@ -80,8 +84,9 @@ void ClickParts::add_conversion(const ReadConversion& conversion, std::string_vi
 
 void ClickParts::add_named(const NamedRow& row, const ReadClick* click) {
   names_->add(row, click != nullptr);
-  if (click != nullptr)
-    put_click(kClick | kNamed, *click, row.user, key_of(names_->layout().file_of_name(row), row.name));
+  if (click == nullptr) return;
+  put_click(kClick | kNamed, *click, row.user, key_of(names_->layout().file_of_name(row), row.name));
+  if (open_groups_) files_[part_of(row.user)].put(row.key);
 }
 
 void ClickParts::finish() {
@@ -153,8 +158,13 @@ ClickLog ClickParts::load(std::size_t part) {
     log.group.push_back(its.group);
     for (std::size_t h = 0; h < histories_; ++h)
       log.history[h].push_back(log.history_values[h].intern(file.get_text()));
+    if (open_groups_)
+      log.open_group.push_back(
+          (kind & kNamed) == 0 ? its.group : groups.intern(its.user, log.keys.intern(file.get_text()), log.groups));
   }
-  if (!kept_from.empty()) log.keep_from(kept_from);
+  if (kept_from.empty()) return log;
+  if (uncut_) log.uncut = {log.time, log.user, log.group, log.channel};
+  log.keep_from(kept_from);
   return log;
 }
 

@@ -53,6 +53,7 @@ class ClickParts : public ClickTarget {
 
   std::string folder_;
   bool with_kinds_, with_slices_, with_truth_, with_cost_;
+  bool open_groups_, uncut_;  // of ClickLog, wanted
   std::size_t histories_, mechanisms_;
   std::optional<NameParts> names_;  // of a layout whose rows name what they belong to
   std::string key_;                 // scratch

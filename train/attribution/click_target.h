@@ -48,6 +48,7 @@ struct ReadConversion {
 // What a row says of the conversion (criteo) or the journey (journeys) that it names.
 struct NamedRow {
   std::string_view name, user;
+  std::string_view key;   // criteo: of the row, whose click has no other until the conversion is known
   std::int64_t time = 0;  // of the conversion, or of the touch
   bool converted = true;
   double value = 0;        // of the conversion

@@ -1,6 +1,7 @@
 #include "train/attribution/memory_log.h"
 
 #include "engine/error.h"
+#include "train/attribution/known_log.h"
 
 namespace mal {
 
@@ -10,6 +11,8 @@ MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
       with_cost_(!options.cost.empty()),
+      open_groups_(wants_open_groups(options)),
+      uncut_(wants_uncut(options)),
       layout_(named_layout(options)) {
   log_.history.resize(options.history.size());
   log_.history_values.resize(options.history.size());
@@ -35,7 +38,9 @@ void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t g
 void MemoryLog::add_click(const ReadClick& click, std::string_view user, std::string_view key) {
   note_first(user, key);
   const std::uint32_t id = log_.users.intern(user);
-  push(click, id, pairs_.intern(id, log_.keys.intern(key), log_.groups));
+  const std::uint32_t group = pairs_.intern(id, log_.keys.intern(key), log_.groups);
+  push(click, id, group);
+  if (open_groups_) log_.open_group.push_back(group);
 }
 
 void MemoryLog::add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) {
@@ -51,7 +56,9 @@ void MemoryLog::add_named(const NamedRow& row, const ReadClick* click) {
   const NamedGroups::Joined joined = named_->join(row, user, click != nullptr);
   if (!joined.contradiction.empty()) fail("{}", joined.contradiction);
   if (joined.group == named_group_.size()) named_group_.push_back(log_.groups++);
-  if (click != nullptr) push(*click, user, named_group_[joined.group]);
+  if (click == nullptr) return;
+  push(*click, user, named_group_[joined.group]);
+  if (open_groups_) log_.open_group.push_back(pairs_.intern(user, log_.keys.intern(row.key), log_.groups));
 }
 
 void MemoryLog::finish() {
@@ -74,6 +81,7 @@ void MemoryLog::truncate() {
   std::vector<std::int64_t> kept_from(log_.groups);
   for (std::uint32_t group = 0; group < log_.groups; ++group) kept_from[group] = named_->kept_from(group);
   const std::uint64_t before = log_.size();
+  if (uncut_) log_.uncut = {log_.time, log_.user, log_.group, log_.channel};
   log_.keep_from(kept_from);
   counts_ = {};
   counts_.dropped_touches = before - log_.size();

@@ -27,7 +27,8 @@ class MemoryLog : public ClickTarget {
 
   ClickLog& log_;
   bool with_kinds_, with_slices_, with_truth_, with_cost_;
-  PairInterner pairs_;  // of user and key
+  bool open_groups_, uncut_;  // of ClickLog, wanted
+  PairInterner pairs_;        // of user and key
   std::optional<NamedLayout> layout_;
   std::optional<NamedGroups> named_;
   std::vector<std::uint32_t> named_group_;  // [group of named_] in the log

@@ -60,9 +60,9 @@ class CriteoReader {
       const ReadClick* touch = kind == RowKind::click ? &sink_.click(table, *time) : nullptr;
       if (touch == nullptr) ++log_.skipped_rows;
       const std::string_view user = sink_.user(table, kind);
+      const std::string_view key = sink_.key(table);
       const std::int64_t id = table.integer(conversion_id);
       if (id < 0) {
-        const std::string_view key = sink_.key(table);
         if (touch != nullptr) target_.add_click(*touch, user, key);
         continue;
       }
@@ -71,6 +71,7 @@ class CriteoReader {
       NamedRow row;
       row.name = {name.data(), name.size()};
       row.user = user;
+      row.key = key;
       row.time = checked_time(table, conversion_time);
       row.value = value_(table);
       row.file = file;
