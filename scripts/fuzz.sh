@@ -37,7 +37,7 @@ compile() {  # compile TARGET
       standard=c++17 libraries=() options=(-fno-sanitize-coverage=trace-cmp) sources=(tests/inference/fuzz_model.cpp) ;;
     csv)
       libraries+=(-lz -lzstd)
-      sources=(tests/fuzz/fuzz_csv.cpp train/data/{text_table,text_dialect,line_reader,pandas_index,byte_source,decompressor,gunzip,unzstd,sample_files,sample_values,parse_number,source_block,time_text,vocabulary}.cpp
+      sources=(tests/fuzz/fuzz_csv.cpp train/data/{text_table,text_dialect,line_reader,pandas_index,byte_source,decompressor,gunzip,unzstd,folder_columns,sample_files,sample_values,parse_number,source_block,time_text,vocabulary}.cpp
         train/data/parquet/parquet_{absent,samples,text}.cpp train/config/{suggest,parallel}.cpp model/schema.cpp engine/file.cpp) ;;
     column) sources=(tests/fuzz/fuzz_column.cpp train/data/column_file.cpp engine/file.cpp) ;;
     schema)

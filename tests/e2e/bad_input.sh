@@ -138,6 +138,27 @@ attribute parted parts conversions.csv --test-days 1 >said.txt
 grep -q "^3 empty files passed over$" said.txt || die "empty parts are not counted: $(cat said.txt)"
 grep -q "^column without a name ignored: it holds row numbers of pandas" said.txt || die "row numbers: $(cat said.txt)"
 grep -q "^column 'Unnamed: 0' ignored" said.txt || die "row numbers: $(cat said.txt)"
+# Folders called key=value give columns: of the same rows the same credits.
+awk -F, 'NR > 1 {print $4}' clicks.csv | sort -u >channels.txt
+while read -r channel; do
+  mkdir -p "keyed/channel=$channel"
+  awk -F, -v OFS=, -v channel="$channel" 'NR == 1 || $4 == channel {print $1, $2, $3, $5}' clicks.csv >"keyed/channel=$channel/part.csv"
+done <channels.txt
+{ echo user,time,advertiser,price,channel
+  while read -r channel; do tail -n +2 "keyed/channel=$channel/part.csv" | sed "s/$/,$channel/"; done <channels.txt; } >flat.csv
+attribute flat flat.csv conversions.csv --channel channel --test-days 1 >/dev/null
+attribute by_key keyed conversions.csv --channel channel --test-days 1 >/dev/null
+attribute starred 'keyed/*/*.csv' conversions.csv --channel channel --test-days 1 --memory 1 >/dev/null
+for split in train test; do
+  cmp flat/$split.csv by_key/$split.csv || die "folders called key=value give other samples"
+  cmp flat/$split.csv starred/$split.csv || die "folders called key=value give other samples by a pattern"
+done
+file=$(find keyed -name part.csv | sort | head -n 1)
+refuses 1 "there is no column 'channel'.*the folder channel=.* gives it where a folder above" \
+  attribute bad "$file" conversions.csv --channel channel
+cp "$file" keyed/part.csv
+refuses 2 "the folders of keyed/part.csv give other columns \(none\) than those of keyed/channel=[a-z0-9]*/part.csv \(channel\)" \
+  attribute bad keyed conversions.csv
 mkdir nothing && touch nothing/a.csv nothing/b.csv
 refuses 1 "nothing/a.csv and 1 more: all files are empty" attribute bad nothing conversions.csv
 refuses 1 "nothing/a.csv and 1 more: all files are empty" attribute bad clicks.csv nothing

@@ -160,7 +160,9 @@ assert column("user_group").tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 expect(prepare("schema.yaml", "parts/part-*.parquet", "test.parquet"), 0)
 assert column("time").tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 expect(prepare("schema.yaml", "parts/nothing*", "test.parquet"), 2, "no file matches")
-os.makedirs("deep/day=1")
+os.makedirs("empty/day=1")  # such a folder is searched
+expect(prepare("schema.yaml", "empty", "test.parquet"), 2, "empty: there are no sample files in this folder")
+os.makedirs("deep/day1")
 expect(prepare("schema.yaml", "deep", "test.parquet"), 2, "deep", "only folders")
 
 # Vocabularies that come with the data: values in the order of their indices, whatever those are.

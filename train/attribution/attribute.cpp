@@ -229,11 +229,9 @@ void check_files(const AttributeOptions& options) {
 
 AttributeReport attribute(const AttributeOptions& given_options) {
   AttributeOptions options = given_options;
-  options.inputs = expand_files(options.inputs);
-  options.conversions = expand_files(options.conversions);
-  options.identity = expand_files(options.identity);
-  const std::size_t empty_files =
-      leave_out_empty(options.inputs) + leave_out_empty(options.conversions) + leave_out_empty(options.identity);
+  std::size_t empty_files = 0;
+  for (auto* files : {&options.inputs, &options.conversions, &options.identity})
+    empty_files += find_sample_files(*files, options.folders);
   check_layout_options(options);
   check_files(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);

@@ -13,6 +13,7 @@
 #include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
 #include "train/attribution/neural_network.h"
+#include "train/data/folder_columns.h"
 #include "train/data/reading_notes.h"
 #include "train/data/time_text.h"
 
@@ -27,6 +28,7 @@ struct OwnWindow {
 struct AttributeOptions {
   std::vector<std::string> inputs;       // clicks, or event logs
   std::vector<std::string> conversions;  // csv without an event column
+  FolderColumns folders = {};            // of these files, filled by attribute()
   std::string out;
   std::string format = "csv";  // csv, criteo, journeys, paths
   std::vector<std::string> mechanisms = {"last", "first", "linear", "mta"};

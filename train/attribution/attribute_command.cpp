@@ -43,7 +43,8 @@ void add_input_options(CLI::App& command, CommandLine& line) {
   command
       .add_option(
           "--in", o.inputs,
-          "Clicks, or event logs with --event: CSV, TSV (plain, gzip, zstd) or Parquet; files, folders, patterns")
+          "Clicks, or event logs with --event: CSV, TSV (plain, gzip, zstd) or Parquet; files, folders, patterns; "
+          "folders called key=value below give columns")
       ->required();
   command.add_option("--conversions", o.conversions, "Conversions, for --in files that hold clicks only");
   command

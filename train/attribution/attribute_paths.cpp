@@ -124,8 +124,7 @@ void write(const std::string& path, const std::string& text) {
 
 PathsReport attribute_paths(const AttributeOptions& given_options) {
   AttributeOptions options = given_options;
-  options.inputs = expand_files(options.inputs);
-  const std::size_t empty_files = leave_out_empty(options.inputs);
+  const std::size_t empty_files = find_sample_files(options.inputs, options.folders);
   check_options(options);
   const std::vector<NamedMechanism> mechanisms = parse_mechanisms(options.mechanisms, options.mta);
   check_mechanisms(mechanisms);

@@ -104,7 +104,7 @@ void ClickSink::choose_columns(const TextTable& table) {
 }
 
 void ClickSink::open(const TextTable& table) {
-  log_.notes.add_ignored(table.ignored());
+  log_.notes.add(table);
   user_ = table.require(names_.user, "--user");
   time_ = table.require(names_.time, "--time");
   key_.open(table);
@@ -117,7 +117,7 @@ void ClickSink::open(const TextTable& table) {
   passed_.clear();
   for (const int column : require_all(table, passed_names_)) {
     check_utf8(table.columns()[static_cast<std::size_t>(column)], [&] { return table.path() + ":1"; });
-    if (!passed_.empty() && passed_.back().second + 1 == column)
+    if (!passed_.empty() && passed_.back().second + 1 == column && !table.of_folder(column))
       passed_.back().second = column;
     else
       passed_.emplace_back(column, column);

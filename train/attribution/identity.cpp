@@ -12,10 +12,10 @@
 namespace mal {
 
 IdentityMap::IdentityMap(const std::vector<std::string>& files, const std::vector<std::string>& columns,
-                         const MissingNames& missing, bool skip_missing, char delimiter)
+                         const MissingNames& missing, bool skip_missing, char delimiter, const FolderColumns& folders)
     : files_(files) {
   for (std::size_t file = 0; file < files.size(); ++file) {
-    TextTable table(files[file], {.delimiter = delimiter});
+    TextTable table(files[file], {.delimiter = delimiter, .folder = folders.of(files[file])});
     const int anonymous = table.require(columns[0], "--identity-columns");
     const int user = table.require(columns[1], "--identity-columns");
     while (table.next()) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "train/attribution/click_log.h"
+#include "train/data/folder_columns.h"
 #include "train/data/missing_names.h"
 #include "train/data/text_table.h"
 
@@ -19,7 +20,7 @@ class IdentityMap {
   // columns: of the anonymous id and of its user. skip_missing: rows that lack one of them are left out; otherwise they
   // are an error. Throws for an id of two users, and for ids that lead back to themselves.
   IdentityMap(const std::vector<std::string>& files, const std::vector<std::string>& columns,
-              const MissingNames& missing, bool skip_missing, char delimiter);
+              const MissingNames& missing, bool skip_missing, char delimiter, const FolderColumns& folders);
 
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   std::uint32_t find(std::string_view id) const;  // kNone: the map has no user for it

@@ -31,7 +31,8 @@ class PathReader {
   explicit PathReader(const AttributeOptions& options) : options_(options), missing_(options.na) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
-    TextTable table(path, {.delimiter = options_.delimiter, .columns = options_.columns});
+    TextTable table(
+        path, {.delimiter = options_.delimiter, .columns = options_.columns, .folder = options_.folders.of(path)});
     open(table);
     while (table.next()) {
       if (time_to_report(++result_.rows)) progress(table);
@@ -57,7 +58,7 @@ class PathReader {
   };
 
   void open(const TextTable& table) {
-    result_.notes.add_ignored(table.ignored());
+    result_.notes.add(table);
     columns_.path = table.require(name_or(options_.path, "path"), "--path");
     columns_.conversions = table.require(name_or(options_.conversion, "total_conversions"), "--conversion");
     const auto optional = [&](const std::string& given, const char* usual, const char* option) -> std::optional<int> {

@@ -20,6 +20,13 @@ constexpr std::uint32_t kFewestResamples = 20, kMostResamples = 10000;
 
 }  // namespace
 
+TextTableOptions table_options(const AttributeOptions& options, const std::string& path) {
+  return {.delimiter = options.delimiter,
+          .columns = options.columns,
+          .time = options.time_format,
+          .folder = options.folders.of(path)};
+}
+
 std::string name_or(const std::string& given, const char* layout_default) {
   return given.empty() ? layout_default : given;
 }

@@ -40,6 +40,9 @@ std::vector<std::string> read_journeys(const AttributeOptions& options, ClickLog
 // What a conversion and its clicks share, beside the user: the column of the key, or what the rows name.
 std::string matching_name(const AttributeOptions& options);
 // `given`, or the layout's own name where the user gave none.
+// How an input is read.
+TextTableOptions table_options(const AttributeOptions& options, const std::string& path);
+
 std::string name_or(const std::string& given, const char* layout_default);
 // True on the first row and then every 64 Ki rows.
 bool time_to_report(std::uint64_t rows);

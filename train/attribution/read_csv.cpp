@@ -110,10 +110,12 @@ class ConversionReader {
         value_(options) {}
 
   void read(std::size_t file, const ReadProgress& progress) {
-    TextTable table(options_.conversions[file], {.delimiter = options_.delimiter, .time = options_.time_format});
+    const std::string& path = options_.conversions[file];
+    TextTable table(
+        path, {.delimiter = options_.delimiter, .time = options_.time_format, .folder = options_.folders.of(path)});
     const int user = table.require(names_.user, "--user"), time_column = table.require(names_.time, "--time");
     key_.open(table);
-    log_.notes.add_ignored(table.ignored());
+    log_.notes.add(table);
     ids_.open(table);
     value_.open(table);
     log_.has_values = value_.known();
@@ -200,8 +202,7 @@ class EventReader {
       : options_(options), log_(log), target_(target), ids_(options), value_(options) {}
 
   void read(std::size_t file, ClickSink& sink, const ReadProgress& progress) {
-    TextTable table(options_.inputs[file],
-                    {.delimiter = options_.delimiter, .columns = options_.columns, .time = options_.time_format});
+    TextTable table(options_.inputs[file], table_options(options_, options_.inputs[file]));
     sink.open(table);
     if (!options_.event.empty()) return read_events(file, table, sink, progress);
     while (table.next()) {
@@ -235,7 +236,7 @@ class EventReader {
  private:
   void read_events(std::size_t file, TextTable& table, ClickSink& sink, const ReadProgress& progress) {
     const int event = table.require(options_.event, "--event");
-    log_.notes.add_ignored(table.ignored());
+    log_.notes.add(table);
     const bool with_conversions = options_.conversions.empty();
     if (with_conversions) {
       ids_.open(table);

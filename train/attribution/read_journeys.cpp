@@ -35,8 +35,7 @@ class JourneyReader {
         value_(options) {}
 
   void read(std::uint32_t file, const ReadProgress& progress) {
-    TextTable table(options_.inputs[file],
-                    {.delimiter = options_.delimiter, .columns = options_.columns, .time = options_.time_format});
+    TextTable table(options_.inputs[file], table_options(options_, options_.inputs[file]));
     sink_.open(table);
     value_.open(table);
     log_.has_values = value_.known();

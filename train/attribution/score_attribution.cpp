@@ -93,9 +93,10 @@ double rank_correlation(const std::vector<double>& a, const std::vector<double>&
 
 std::vector<MechanismScore> score_attribution(const ScoreOptions& options) {
   std::vector<Pairs> pairs(options.mechanisms.size());
-  for (const std::string& path : expand_files(options.samples)) {
+  FolderColumns folders;
+  for (const std::string& path : expand_files(options.samples, folders)) {
     if (is_beside_samples(path) && std::ranges::find(options.samples, path) == options.samples.end()) continue;
-    TextTable table(path);
+    TextTable table(path, {.folder = folders.of(path)});
     const int truth = table.require(options.truth);
     std::vector<int> columns;
     for (const std::string& mechanism : options.mechanisms) columns.push_back(table.require(mechanism));

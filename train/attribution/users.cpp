@@ -9,7 +9,7 @@ Users::Users(const AttributeOptions& options, ClickLog& log)
     : log_(log), missing_(options.na), drop_(options.drop_anonymous) {
   if (options.identity.empty()) return;
   identity_.emplace(options.identity, column_names(options.identity_columns, "--identity-columns"), missing_, drop_,
-                    options.delimiter);
+                    options.delimiter, options.folders);
   seen_.resize(identity_->size());
   log_.identity.ids = identity_->ids();
   log_.identity.skipped_rows = identity_->skipped_rows();

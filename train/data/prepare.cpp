@@ -33,9 +33,9 @@ void for_each_row(const Schema& schema, const std::vector<std::string>& files, c
                   ReadingProgress& progress, ReadingNotes& notes, const Row& row) {
   std::int64_t rows = 0;
   for (const std::string& file : files) {
-    TextTable table(file, {.delimiter = options.delimiter, .time = options.time});
+    TextTable table(file, {.delimiter = options.delimiter, .time = options.time, .folder = options.folders.of(file)});
     const std::vector<int> fields = find_fields(schema, table);
-    notes.add_ignored(table.ignored());
+    notes.add(table);
     while (table.next()) {
       row(table, fields);
       ++rows;
@@ -92,11 +92,15 @@ void give_vocabularies(const PrepareOptions& options, const Schema& schema, Fitt
                schema.tables.empty() ? "user" : schema.tables.front().name);
 }
 
+ColumnJob column_job(const Schema& schema, const std::vector<std::string>& files, const PrepareOptions& options) {
+  return {schema, files, options.folders, options.threads, options.progress};
+}
+
 // Counts rows of one split.
 void count(const std::vector<std::string>& files, const PrepareOptions& options, const Schema& schema,
            FittedColumns& fitted, ReadingNotes& notes) {
   if (files.empty() || !fitted.needs_data()) return;
-  if (all_parquet(files)) return count_columns({schema, files, options.threads, options.progress}, fitted);
+  if (all_parquet(files)) return count_columns(column_job(schema, files, options), fitted, notes);
   ReadingProgress progress(files, options.progress, "reading vocabularies");
   for_each_row(schema, files, options, progress, notes,
                [&](const TextTable& table, const std::vector<int>& fields) { fitted.count(table, fields); });
@@ -112,8 +116,8 @@ SplitStats encode_split(const Schema& schema, const PrepareOptions& options, Spl
     return stats;
   }
   if (all_parquet(files))
-    return encode_columns({schema, files, options.threads, options.progress}, split, options.shard_rows, not_before,
-                          folder, fitted);
+    return encode_columns(column_job(schema, files, options), split, options.shard_rows, not_before, folder, fitted,
+                          notes);
   ReadingProgress progress(files, options.progress, train ? "encoding train" : "encoding test");
   SampleEncoder encoder(schema, fitted, not_before);
   std::vector<Column> stored = schema.columns;
@@ -182,8 +186,7 @@ DatasetStats prepare(const PrepareOptions& given, ReadingNotes& notes) {
   PrepareOptions options = given;
   Schema schema = read_schema(options.schema);
   for (auto* files : {&options.train, &options.test}) {
-    *files = expand_files(*files);
-    notes.empty_files += leave_out_empty(*files);
+    notes.empty_files += find_sample_files(*files, options.folders);
   }
   check_files(options);
   if (options.part.parts > 0) return prepare_part(options, schema, notes);

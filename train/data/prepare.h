@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/data/dataset_stats.h"
+#include "train/data/folder_columns.h"
 #include "train/data/prepare_parts.h"
 #include "train/data/reading_notes.h"
 
@@ -14,6 +15,7 @@ namespace mal {
 struct PrepareOptions {
   std::string schema;                    // a built-in name or a file
   std::vector<std::string> train, test;  // files, folders of files, or patterns
+  FolderColumns folders = {};            // of these files, filled by prepare()
   std::string vocabularies = {};         // a folder of <table>.json, whose numbers are used; empty: all are built
   std::string base = {};                 // a data set whose ids keep their numbers; new ids get those that follow
   PartNumber part = {};                  // make this part alone, for merge_parts()

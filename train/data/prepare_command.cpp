@@ -32,7 +32,8 @@ void add_prepare_command(CLI::App& app) {
                       "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)");
   command->add_option(
       "--train", options.train,
-      "Training samples in time order: Parquet, CSV or TSV (plain, gzip, zstd); files, folders, patterns");
+      "Training samples in time order: Parquet, CSV or TSV (plain, gzip, zstd); files, folders, patterns; "
+      "folders called key=value below give columns");
   command->add_option("--test", options.test, "Test samples, later than the training samples");
   command->add_option("--vocabs", options.vocabularies,
                       "Folder of <table>.json (value: index) to number ids by; tables without one are built on train");

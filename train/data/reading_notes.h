@@ -8,13 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "train/data/text_table.h"
+
 namespace mal {
 
 struct ReadingNotes {
   std::size_t empty_files = 0;            // of 0 bytes, as Spark writes for a part without rows
   std::set<std::string> ignored_columns;  // row numbers of pandas; one without a name is ""
 
-  void add_ignored(const std::vector<std::string>& columns) { ignored_columns.insert(columns.begin(), columns.end()); }
+  std::set<std::string> replaced_columns;  // whose values folders' names gave
+
+  void add(const TextTable& table) {
+    ignored_columns.insert(table.ignored().begin(), table.ignored().end());
+    replaced_columns.insert(table.replaced().begin(), table.replaced().end());
+  }
 
   std::vector<std::string> lines() const {
     std::vector<std::string> lines;
@@ -23,6 +30,9 @@ struct ReadingNotes {
     for (const std::string& name : ignored_columns)
       lines.push_back(fmt::format("column {} ignored: it holds row numbers of pandas (to_csv(index=False) writes none)",
                                   name.empty() ? "without a name" : "'" + name + "'"));
+    for (const std::string& name : replaced_columns)
+      lines.push_back(
+          fmt::format("column '{0}' of the files not read: the folders' {0}=... stands for it, as in Spark", name));
     return lines;
   }
 };

@@ -19,39 +19,107 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kWildcards = "*?[";
+
 bool is_hidden(const fs::path& path) {
   const std::string name = path.filename().string();
   return name.starts_with('.') || name.starts_with('_') || name.ends_with(".crc");
 }
 
-void add_folder(const std::string& folder, std::vector<std::string>& files) {
-  std::vector<std::string> found;
-  bool folders = false;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (is_hidden(entry.path())) continue;
-    if (entry.is_directory())
-      folders = true;
-    else
-      found.push_back(entry.path().string());
-  }
-  if (found.empty())
-    fail_usage("{}: there are no sample files in this folder{}", folder,
-               folders ? ", only folders; name them (a folder is not searched further down)" : "");
-  std::ranges::sort(found);
-  files.insert(files.end(), found.begin(), found.end());
+// Spark reads _dt=1, too.
+bool is_keyed_folder(const std::string& path) {
+  return !fs::path(path).filename().string().starts_with('.') && folder_value(path).has_value();
 }
 
-void add_pattern(const std::string& pattern, std::vector<std::string>& files) {
+struct Found {
+  std::string path;
+  FolderValues values;
+};
+
+// What is in a folder, and in those below it that are key=value. values: of the folders above.
+void search(const std::string& folder, const FolderValues& values, std::vector<Found>& found) {
+  std::vector<std::string> others;
+  bool keyed = !values.empty();
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string path = entry.path().string();
+    const bool is_folder = entry.is_directory();
+    if (is_folder && is_keyed_folder(path)) {
+      keyed = true;
+      FolderValues below = values;
+      add_folder_value(path, below);
+      search(path, below, found);
+    } else if (is_hidden(entry.path())) {
+      continue;
+    } else if (is_folder) {
+      others.push_back(path);
+    } else {
+      found.push_back({path, values});
+    }
+  }
+  if (others.empty()) return;
+  const std::string& other = *std::ranges::min_element(others);
+  if (keyed)
+    fail_usage(
+        "{}: the name of this folder is not key=value as that of another here is, so its files would be left "
+        "out; move it away, or name files and folders apart",
+        other);
+  if (found.empty())
+    fail_usage(
+        "{}: there are no sample files in this folder, only folders; name them (only folders called key=value "
+        "are searched)",
+        folder);
+}
+
+void add_sorted(std::vector<Found>& found, std::vector<std::string>& files, FolderColumns& folders) {
+  std::ranges::sort(found, {}, &Found::path);
+  for (Found& file : found) {
+    folders.set(file.path, std::move(file.values));
+    files.push_back(std::move(file.path));
+  }
+}
+
+void add_folder(const std::string& folder, std::vector<std::string>& files, FolderColumns& folders) {
+  std::vector<Found> found;
+  search(folder, {}, found);
+  if (found.empty()) fail_usage("{}: there are no sample files in this folder", folder);
+  add_sorted(found, files, folders);
+}
+
+// What the folders of a path that matches say, from the pattern's first wildcard on. Nothing: one of them is hidden, as
+// _temporary is, and only a wildcard matches it.
+std::optional<FolderValues> values_of_match(const std::string& pattern, const std::string& path) {
+  FolderValues values;
+  const std::string_view fixed = std::string_view(pattern).substr(0, pattern.find_first_of(kWildcards));
+  std::size_t begin = 0;
+  for (auto slashes = std::ranges::count(fixed, '/'); slashes > 0; --slashes) begin = path.find('/', begin) + 1;
+  for (std::size_t end = path.find('/', begin); end != std::string::npos; end = path.find('/', end + 1))
+    if (const std::string folder = path.substr(0, end); is_keyed_folder(folder))
+      add_folder_value(folder, values);
+    else if (is_hidden(folder) &&
+             ("/" + pattern).find("/" + fs::path(folder).filename().string() + "/") == std::string::npos)
+      return std::nullopt;
+  return values;
+}
+
+void add_pattern(const std::string& pattern, std::vector<std::string>& files, FolderColumns& folders) {
   glob_t matches = {};
   const int code = ::glob(pattern.c_str(), 0, nullptr, &matches);
-  std::vector<std::string> found;
-  for (std::size_t i = 0; code == 0 && i < matches.gl_pathc; ++i)
-    if (!fs::is_directory(matches.gl_pathv[i]) && !is_hidden(matches.gl_pathv[i]))
-      found.emplace_back(matches.gl_pathv[i]);
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; code == 0 && i < matches.gl_pathc; ++i) paths.emplace_back(matches.gl_pathv[i]);
   ::globfree(&matches);
+  std::vector<Found> found;
+  for (const std::string& path : paths) {
+    std::optional<FolderValues> values = values_of_match(pattern, path);
+    if (!values) continue;
+    if (!fs::is_directory(path)) {
+      if (!is_hidden(path)) found.push_back({path, std::move(*values)});
+    } else if (is_keyed_folder(path)) {
+      add_folder_value(path, *values);
+      search(path, *values, found);
+    }
+  }
   if (found.empty()) fail_usage("{}: no file matches", pattern);
-  std::ranges::sort(found);
-  files.insert(files.end(), found.begin(), found.end());
+  add_sorted(found, files, folders);
 }
 
 bool is_empty(const std::string& path) {
@@ -95,13 +163,13 @@ void check_given_once(const std::vector<std::string>& files) {
                  *earlier == file ? "" : fmt::format(" ({} is the same file)", *earlier));
 }
 
-std::vector<std::string> expand_files(const std::vector<std::string>& names) {
+std::vector<std::string> expand_files(const std::vector<std::string>& names, FolderColumns& folders) {
   std::vector<std::string> files;
   for (const std::string& name : names) {
     if (fs::is_directory(name))
-      add_folder(name, files);
-    else if (!fs::exists(name) && name.find_first_of("*?[") != std::string::npos)
-      add_pattern(name, files);
+      add_folder(name, files, folders);
+    else if (!fs::exists(name) && name.find_first_of(kWildcards) != std::string::npos)
+      add_pattern(name, files, folders);
     else
       files.push_back(name);
   }
@@ -116,6 +184,13 @@ std::size_t leave_out_empty(std::vector<std::string>& files) {
   if (left.empty() && before > 1) fail("{} and {} more: all files are empty", files.front(), before - 1);
   if (!left.empty()) files = std::move(left);
   return before - files.size();
+}
+
+std::size_t find_sample_files(std::vector<std::string>& names, FolderColumns& folders) {
+  names = expand_files(names, folders);
+  const std::size_t empty = leave_out_empty(names);
+  folders.check_same(names);
+  return empty;
 }
 
 void check_not_replaced(const std::string& input, const std::string& output, bool base) {

@@ -6,17 +6,24 @@
 #include <unordered_map>
 #include <vector>
 
+#include "train/data/folder_columns.h"
+
 namespace mal {
 
 // A folder stands for the sample files in it, a pattern with * ? [ for those that match, both in the order of their
 // names; other names stay as they are. Files whose names begin with '.' or '_' or end in .crc are none (as Spark's
-// _SUCCESS is none). Throws Error for a folder or pattern without any, and for a folder that has files only further
-// down.
-std::vector<std::string> expand_files(const std::vector<std::string>& names);
+// _SUCCESS is none). Folders below are searched if their names are key=value, as are such folders that a pattern
+// matches: these give columns, those below the named folder or from the pattern's first * on. Throws Error for a folder
+// or pattern without any files, and for a folder that has them only further down, in folders of other names.
+std::vector<std::string> expand_files(const std::vector<std::string>& names, FolderColumns& folders);
 
 // Takes out the files without a byte of content, as Spark writes for a part without rows (.gz and .zst of nothing too),
 // and returns how many. Throws Error if nothing is left of several.
 std::size_t leave_out_empty(std::vector<std::string>& files);
+
+// Both: the files that are meant by the names, which they replace. Throws Error if the folders of two give different
+// columns. Returns how many were empty.
+std::size_t find_sample_files(std::vector<std::string>& names, FolderColumns& folders);
 
 // Files by what they are on disk, however they are called: a link, ./, a path from the root.
 class FileSet {

@@ -46,14 +46,21 @@ struct TextTable::State {
   const ByteSource& source() const { return lines.source(); }
   bool is_table() const { return source().is_table(); }
   std::int64_t row_number() const { return lines.number(); }
-  bool is_real(int column) const {
-    return is_table() && source().table()->type(static_cast<std::size_t>(column)) == SourceType::real;
+  bool of_folder(int column) const { return column >= file_columns; }
+  const std::string& folder_text(int column) const {
+    return options.folder[static_cast<std::size_t>(column - file_columns)].value;
   }
-  bool is_narrow(int column) const { return source().table()->narrow(static_cast<std::size_t>(column)); }
+  std::size_t place(int column) const;
+  // Of Parquet.
+  SourceType type(int column) const {
+    return of_folder(column) ? SourceType::text : source().table()->type(place(column));
+  }
+  bool is_real(int column) const { return is_table() && type(column) == SourceType::real; }
+  bool is_narrow(int column) const { return source().table()->narrow(place(column)); }
 
   void check_encoding() const;
   void read_header();
-  void ignore_index();
+  void choose_columns();
   std::string delimiter_hint(std::string_view text) const;
   void index_columns();
   [[noreturn]] void fail_fields() const;
@@ -62,9 +69,10 @@ struct TextTable::State {
   TextTableOptions options;
   LineReader lines;
   std::vector<std::string> columns;
+  int file_columns = 0;                             // the first of them; the folder's follow
   std::unordered_map<std::string_view, int> index;  // of the columns, whose text it points to
   std::vector<std::size_t> left_out;                // places in the file of columns that are ignored
-  std::vector<std::string> ignored;                 // their names
+  std::vector<std::string> ignored, replaced;       // their names, of those that a folder replaces
   bool has_gap() const { return !left_out.empty() && left_out.front() >= left_out.size(); }  // between columns
   std::size_t row_fields = 0;                                                                // that a row has to have
   char* line = nullptr;  // of the current row; quotes are removed in place
@@ -152,16 +160,16 @@ void TextTable::State::check_encoding() const {
 }
 
 void TextTable::State::index_columns() {
-  const std::string place = options.columns.empty() ? path + ":1" : "--columns";
+  const std::string where = options.columns.empty() ? path + ":1" : "--columns";
   for (std::size_t c = 0; c < columns.size(); ++c) {
     if (columns[c].empty())
       fail(
           "{}: column {} of the header has no name; name it, or take it out (only first columns may lack one, as "
           "pandas' "
           "row numbers do, and are ignored)",
-          place, c + 1 + left_out.size());
+          where, place(static_cast<int>(c)) + 1);
     if (!index.emplace(columns[c], static_cast<int>(c)).second)
-      fail("{}: column '{}' stands twice in the header", place, columns[c]);
+      fail("{}: column '{}' stands twice in the header", where, columns[c]);
   }
 }
 
@@ -188,23 +196,35 @@ void TextTable::State::read_header() {
   } else {
     split();
     for (const auto& [begin, end] : fields) columns.emplace_back(line + begin, end - begin);
-    ignore_index();
   }
-  row_fields = columns.size() + left_out.size();
+  row_fields = columns.size();
+  choose_columns();
 }
 
-// Of Parquet, ParquetText has done it.
-void TextTable::State::ignore_index() {
-  if (is_table()) {
-    ignored = source().table()->ignored();
-    return;
-  }
-  left_out = pandas_index(columns);
-  std::ranges::reverse(left_out);  // as it is taken out of a row
+// Of the file's columns, all but row numbers and those of the folder's names; then the folder's.
+void TextTable::State::choose_columns() {
+  if (is_table())
+    ignored = source().table()->ignored();  // ParquetText has left them out
+  else if (options.columns.empty())
+    left_out = pandas_index(columns);
+  const auto of_folder_too = [&](const std::string& name) {
+    return std::ranges::find(options.folder, name, &FolderValue::column) != options.folder.end();
+  };
+  for (std::size_t c = 0; !options.folder.empty() && c < columns.size(); ++c)
+    if (of_folder_too(columns[c]) && std::ranges::find(left_out, c) == left_out.end()) left_out.push_back(c);
+  std::ranges::sort(left_out, std::ranges::greater());  // as they are taken out of a row
   for (const std::size_t place : left_out) {
-    ignored.push_back(columns[place]);
+    (of_folder_too(columns[place]) ? replaced : ignored).push_back(columns[place]);
     columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(place));
   }
+  file_columns = static_cast<int>(columns.size());
+  for (const FolderValue& value : options.folder) columns.push_back(value.column);
+}
+
+std::size_t TextTable::State::place(int column) const {
+  auto place = static_cast<std::size_t>(column);
+  for (auto other = left_out.rbegin(); other != left_out.rend(); ++other) place += *other <= place ? 1 : 0;
+  return place;
 }
 
 // For an error that a wrong delimiter may have caused: `text` was not divided where it could be.
@@ -248,11 +268,12 @@ int TextTable::require(std::string_view column, std::string_view option) const {
   const std::string near = nearest(column, state_->columns);
   const std::string names = quoted_list(state_->columns);
   const bool left_out = std::ranges::find(state_->ignored, column) != state_->ignored.end();
-  fail("{}:1: there is no column '{}'{}; the file has: {}{}{}", state_->path, column,
+  fail("{}:1: there is no column '{}'{}; the file has: {}{}{}{}", state_->path, column,
        left_out       ? " (it looks like row numbers of pandas, which are ignored; give it a name of its own)"
        : near.empty() ? ""
                       : "; did you mean '" + near + "'?",
-       names, option.empty() ? "" : fmt::format("; name the column by {}", option), state_->delimiter_hint(names));
+       names, option.empty() ? "" : fmt::format("; name the column by {}", option), state_->delimiter_hint(names),
+       folder_hint(state_->path, column));
 }
 
 bool TextTable::next() {
@@ -277,13 +298,14 @@ void TextTable::State::fail_fields() const {
 }
 
 std::string_view TextTable::field(int column) const {
+  if (state_->of_folder(column)) return state_->folder_text(column);
   const auto& [begin, end] = state_->fields[static_cast<std::size_t>(column)];
   return {state_->line + begin, end - begin};
 }
 
 std::string_view TextTable::unquoted(int first, int last) const {
   const State& s = *state_;
-  if (s.quoted || s.delimiter != ',' || s.has_gap()) return {};
+  if (s.quoted || s.delimiter != ',' || s.has_gap() || s.of_folder(last)) return {};
   const std::size_t begin = s.fields[static_cast<std::size_t>(first)].first;
   const std::string_view text(s.line + begin, s.fields[static_cast<std::size_t>(last)].second - begin);
   // A quote or a carriage return within a field is its text, and needs quotes where it is written.
@@ -305,11 +327,16 @@ const std::vector<std::string>& TextTable::ignored() const {
   return state_->ignored;
 }
 
+const std::vector<std::string>& TextTable::replaced() const {
+  return state_->replaced;
+}
+
+bool TextTable::of_folder(int column) const {
+  return state_->of_folder(column);
+}
+
 int TextTable::place(int column) const {
-  int place = column;
-  for (auto left_out = state_->left_out.rbegin(); left_out != state_->left_out.rend(); ++left_out)
-    place += static_cast<int>(*left_out) <= place ? 1 : 0;
-  return place + 1;
+  return static_cast<int>(state_->place(column)) + 1;
 }
 
 char TextTable::delimiter() const {
@@ -363,8 +390,7 @@ std::int64_t TextTable::time(int column) const {
     return *time;
   }
   TimeFormat format = s.options.time;
-  if (s.source().table()->type(static_cast<std::size_t>(column)) == SourceType::time)
-    set_time_unit(format, "s", {});  // ParquetText wrote seconds
+  if (s.type(column) == SourceType::time) set_time_unit(format, "s", {});  // ParquetText wrote seconds
   if (s.is_real(column) && !is_exact_time(text, s.is_narrow(column)))
     fail("{}: {}", where(column), why_no_exact_time(text));
   const std::optional<std::int64_t> time = time_of_text(text, format);

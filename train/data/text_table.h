@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "train/data/folder_columns.h"
 #include "train/data/time_text.h"
 
 namespace mal {
@@ -17,6 +18,7 @@ struct TextTableOptions {
   char delimiter = 0;                     // 0: find_delimiter()
   std::vector<std::string> columns = {};  // names for a file without a header line; empty: the first line is the header
   TimeFormat time = {};                   // how time() reads a field
+  FolderValues folder = {};               // columns behind those of the file, of which they replace any of their names
 };
 
 // A field in double quotes may hold the delimiter, line breaks, and quotes written twice. Lines end in LF or CRLF; the
@@ -49,8 +51,10 @@ class TextTable {
   std::uint64_t bytes_total() const;
   bool compressed() const;
   char delimiter() const;
-  const std::vector<std::string>& ignored() const;  // columns of the file that are none here: pandas_index()
-  int place(int column) const;                      // in the rows of the file, from 1
+  const std::vector<std::string>& ignored() const;   // columns of the file that are none here: pandas_index()
+  const std::vector<std::string>& replaced() const;  // by the folder's
+  bool of_folder(int column) const;                  // not of the file
+  int place(int column) const;                       // in the rows of the file, from 1
 
   std::string where(int column) const;     // "clicks.csv:17:price"
   double number(int column) const;         // throws on text, empty, trailing characters, NaN and infinity

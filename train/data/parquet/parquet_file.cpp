@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "train/config/suggest.h"
+#include "train/data/folder_columns.h"
 #include "train/data/parquet/arrow_columns.h"
 #include "train/data/parquet/leaf_reader.h"
 
@@ -78,8 +79,8 @@ void check_name(const std::string& path, const std::string& column, const std::v
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
   const std::string near = nearest(column, names);
-  fail("{}: there is no column '{}'{}; the file has: {}", path, column,
-       near.empty() ? "" : "; did you mean '" + near + "'?", list);
+  fail("{}: there is no column '{}'{}; the file has: {}{}", path, column,
+       near.empty() ? "" : "; did you mean '" + near + "'?", list, folder_hint(path, column));
 }
 
 }  // namespace
