@@ -39,6 +39,12 @@ inline ClickLog log_of(const std::vector<TestClick>& clicks,
   return log;
 }
 
+// With names of the channels, in the order of their numbers.
+inline ClickLog named(ClickLog log, std::uint32_t channels) {
+  for (std::uint32_t c = 0; c < channels; ++c) log.channels.intern("channel " + std::to_string(c));
+  return log;
+}
+
 // The model itself at work: each click of channel c brings Poisson(effects[c]) conversions after exponential delays.
 inline ClickLog simulate_hazard(const std::vector<double>& effects, double delay_days, std::uint32_t users,
                                 unsigned seed) {

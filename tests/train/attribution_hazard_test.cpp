@@ -24,7 +24,7 @@ constexpr std::int64_t kDay = 86400 * kSecond;
 HazardSample sample_of(const ClickLog& log, std::int64_t window, bool restart, std::int64_t until,
                        std::uint32_t channels) {
   HazardCollector collector;
-  collector.observe(log, order_clicks(log), {window, restart, nullptr}, until);
+  collector.observe(log, order_clicks(log), {window, restart, nullptr}, until, log.channels);
   std::vector<std::uint32_t> number(channels);
   for (std::uint32_t c = 0; c < channels; ++c) number[c] = c;
   return collector.sample(number);
@@ -142,7 +142,7 @@ TEST_CASE("a click with a window of its own is watched to the end of that", "[at
   o.lookback = {{"display", 200}};
   const TouchRules rules(o, log.channels);
   HazardCollector collector;
-  collector.observe(log, order_clicks(log), {1000 * kSecond, false, &rules}, 5000 * kSecond);
+  collector.observe(log, order_clicks(log), {1000 * kSecond, false, &rules}, 5000 * kSecond, log.channels);
   const HazardSample sample = collector.sample(std::vector<std::uint32_t>{0, 1});
   REQUIRE(sample.exposures.size() == 2);
   CHECK(sample.exposures[0].seconds == 1000);
@@ -173,6 +173,24 @@ TEST_CASE("a thinned sample of conversions does not depend on their order", "[at
   for (const HazardSample& sample : samples) {
     CHECK(sample.touches == samples[0].touches);
     CHECK(sample.ends == samples[0].ends);
+  }
+}
+
+TEST_CASE("the sample of additive_hazard does not go by which row of one moment came first", "[attribution][hazard]") {
+  std::vector<test::TestClick> rows(300, {kDay, 0, 1});  // more than it looks at
+  for (std::size_t k = 0; k < rows.size(); k += 3) rows[k].channel = 0;
+  rows.back().channel = 2;
+  std::mt19937_64 random(11);
+  const auto sampled = [&rows] {
+    return sample_of(test::named(log_of(rows, {{2 * kDay, 0}}), 3), 30 * kDay, false, 3 * kDay, 3);
+  };
+  const HazardSample sample = sampled();
+  REQUIRE(sample.touches.size() == HazardCollector::kLongest);
+  CHECK(std::ranges::count(sample.touches, HazardTouch{0, kDay}) == 100);  // names that come first
+  CHECK(std::ranges::count(sample.touches, HazardTouch{1, kDay}) == 156);
+  for (int again = 0; again < 5; ++again) {
+    std::shuffle(rows.begin(), rows.end(), random);
+    CHECK(sampled().touches == sample.touches);
   }
 }
 

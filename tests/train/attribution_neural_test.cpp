@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <numeric>
 #include <random>
 
@@ -38,7 +40,7 @@ std::vector<BinnedClick> binned(const std::vector<AgedClick>& clicks) {
 
 std::vector<Moment> moments_of(const ClickLog& log, const JourneyRule& rule, std::int64_t until,
                                MomentCollector collector = MomentCollector(1)) {
-  collector.observe(log, order_clicks(log), rule, until);
+  collector.observe(log, order_clicks(log), rule, until, log.channels);
   return collector.moments(std::vector<std::uint32_t>{0, 1, 2, 3});
 }
 
@@ -185,6 +187,47 @@ TEST_CASE("neural: clicks of one moment have no order", "[attribution][neural]")
     CHECK(some[m].clicks == same[m].clicks);
     if (some[m].converts)
       CHECK(some[m].clicks == std::vector<AgedClick>{{0, 2 * kOneHour}, {1, kOneHour}, {2, kOneHour}});
+  }
+}
+
+TEST_CASE("neural: of more clicks of one moment than it looks at, which are left out does not go by row",
+          "[attribution][neural]") {
+  std::vector<test::TestClick> rows = {{0, 0, 0}, {kOneHour, 0, 3}, {kOneHour, 0, 1}};
+  for (int k = 0; k < 15; ++k) rows.push_back({kOneHour, 0, static_cast<std::uint32_t>(k % 2 == 0 ? 2 : 0)});
+  const JourneyRule rule = {kOneDay, false, nullptr};
+  std::mt19937_64 random(5);
+  for (int again = 0; again < 10; ++again) {
+    const ClickLog log = test::named(test::log_of(rows, {{2 * kOneHour, 0}}), 4);
+    const std::vector<Moment> moments = moments_of(log, rule, 3 * kOneHour);
+    for (const Moment& moment : moments) {
+      if (!moment.converts) continue;
+      // 7 of channel 0, 1 of channel 1, 8 of channel 2; of the 17 at one moment that of channel 3 is left out.
+      std::vector<AgedClick> expected(7, {0, kOneHour});
+      expected.push_back({1, kOneHour});
+      expected.insert(expected.end(), 8, {2, kOneHour});
+      CHECK(moment.clicks == expected);
+    }
+    std::shuffle(rows.begin(), rows.end(), random);
+  }
+}
+
+TEST_CASE("neural: credit does not go by which row of one moment came first", "[attribution][neural]") {
+  std::mt19937_64 random(7);
+  for (const std::size_t clicks : {2U, 5U, 7U, 12U, 16U, 24U}) {
+    NeuralCredit credit({random_weights(3, 1), random_weights(3, 2)}, {0, 1, 2});
+    std::vector<std::pair<std::int64_t, std::uint32_t>> journey;  // age, channel
+    for (std::size_t k = 0; k < clicks; ++k) journey.emplace_back((clicks - k) / 5 * kOneHour, random() % 3);
+    std::map<std::pair<std::int64_t, std::uint32_t>, double> first;
+    for (int again = 0; again < 8; ++again) {
+      std::ranges::stable_sort(journey, std::greater(), &std::pair<std::int64_t, std::uint32_t>::first);
+      std::vector<std::int64_t> ages;
+      std::vector<std::uint32_t> channels;
+      for (const auto& [age, channel] : journey) ages.push_back(age), channels.push_back(channel);
+      const std::vector<double> shares = neural_shares(credit, ages, channels);
+      CHECK(std::accumulate(shares.begin(), shares.end(), 0.0) == Approx(1));
+      for (std::size_t k = 0; k < clicks; ++k) CHECK(first.emplace(journey[k], shares[k]).first->second == shares[k]);
+      std::ranges::shuffle(journey, random);
+    }
   }
 }
 
@@ -350,7 +393,7 @@ TEST_CASE("neural: the weights are the same for any number of threads and order 
     part.groups = log.groups;
     for (const Conversion& conversion : log.conversions)
       if ((conversion.group >= 1000) == later) part.conversions.push_back(conversion);
-    collector.observe(part, order_clicks(part), rule, 40 * kOneDay);
+    collector.observe(part, order_clicks(part), rule, 40 * kOneDay, log.channels);
   }
   const std::vector<Moment> again = collector.moments(std::vector<std::uint32_t>{0, 1, 2});
   REQUIRE(again.size() == moments.size());

@@ -88,8 +88,8 @@ void ChannelFit::observe(const ClickLog& log, const ClickOrder& order) {
     add_walk(journey, channels, converted);
   });
   const std::int64_t watched = std::min(options_.until, options_.watched_until);
-  if (hazard_) hazard_->observe(log, order, options_.rule, watched);
-  if (moments_) moments_->observe(log, order, options_.rule, watched);
+  if (hazard_) hazard_->observe(log, order, options_.rule, watched, channels_);
+  if (moments_) moments_->observe(log, order, options_.rule, watched, channels_);
 }
 
 void ChannelFit::add_walk(const Journey& journey, std::span<const std::uint32_t> numbers, bool converted) {

@@ -40,7 +40,7 @@ void HazardCollector::add_exposure(std::uint32_t channel, std::int64_t microseco
 void HazardCollector::add_conversion(std::uint64_t hash, std::vector<HazardTouch> touches) {
   ++conversions_;
   if (std::countl_zero(hash) < level_) return;
-  if (touches.size() > kLongest) touches.erase(touches.begin(), touches.end() - kLongest);
+  if (touches.size() > kLongest) touches = {touches.end() - kLongest, touches.end()};  // in memory of that size
   touches_ += touches.size();
   kept_.push_back({hash, std::move(touches)});
   if (touches_ > most_touches_) thin_out();
@@ -56,14 +56,14 @@ void HazardCollector::thin_out() {
   }
 }
 
-void HazardCollector::observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule,
-                              std::int64_t until) {
+void HazardCollector::observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
+                              const Interner& channels) {
   add_exposures(log, order, rule, until);
   JourneyView view(log, order, rule);
   for (const JourneyRange& range : build_journeys(log, order, rule, until).converting) {
     const Journey journey = view.load(range);
     std::vector<HazardTouch> touches;
-    for (std::size_t k = 0; k < journey.times.size(); ++k)
+    for (const std::uint32_t k : newest_clicks(journey, channels, kLongest))
       touches.push_back({journey.channels[k], range.conversion_time - journey.times[k]});
     const std::string& user = log.users.name(log.user[journey.clicks.front()]);
     add_conversion(hash_of(user, range.conversion_time), std::move(touches));
@@ -112,6 +112,9 @@ HazardSample HazardCollector::sample(std::span<const std::uint32_t> number) cons
   for (const Kept& conversion : kept_) {
     kept.push_back(conversion.touches);
     for (HazardTouch& touch : kept.back()) touch.channel = number[touch.channel];
+    std::ranges::sort(kept.back(), [](const HazardTouch& a, const HazardTouch& b) {  // ties have no order of their own
+      return a.delay != b.delay ? a.delay > b.delay : a.channel < b.channel;
+    });
   }
   std::sort(kept.begin(), kept.end());
   for (const std::vector<HazardTouch>& touches : kept) {

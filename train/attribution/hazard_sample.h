@@ -46,8 +46,10 @@ class HazardCollector {
   explicit HazardCollector(std::size_t most_touches = kMostTouches) : most_touches_(most_touches) {}
 
   // A click is watched from its time to the end of its window, to `until`, and with rule.restart to the next conversion
-  // of its group, whichever comes first. Clicks and conversions at `until` and later are not seen.
-  void observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until);
+  // of its group, whichever comes first. Clicks and conversions at `until` and later are not seen. channels: their
+  // names, which a part of a log does not have.
+  void observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
+               const Interner& channels);
 
   void add_exposure(std::uint32_t channel, std::int64_t microseconds);
   void add_conversion(std::uint64_t hash, std::vector<HazardTouch> touches);

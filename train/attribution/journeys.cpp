@@ -155,6 +155,23 @@ void visit_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Jo
   }
 }
 
+std::vector<std::uint32_t> newest_clicks(const Journey& journey, const Interner& channels, std::size_t most) {
+  std::vector<std::uint32_t> places(journey.times.size());
+  std::iota(places.begin(), places.end(), 0U);
+  if (places.size() <= most) return places;
+  const std::size_t left_out = places.size() - most;
+  const auto [first, last] = std::equal_range(journey.times.begin(), journey.times.end(), journey.times[left_out]);
+  const auto begin = places.begin() + (first - journey.times.begin());
+  const auto end = places.begin() + (last - journey.times.begin());
+  const auto kept = places.begin() + static_cast<std::ptrdiff_t>(left_out);
+  if (begin < kept)
+    std::nth_element(begin, kept, end, [&](std::uint32_t a, std::uint32_t b) {
+      return channels.name(journey.channels[a]) > channels.name(journey.channels[b]);
+    });
+  places.erase(places.begin(), kept);
+  return places;
+}
+
 std::span<const std::uint32_t> JourneyView::sharing(std::span<const std::uint32_t> reaching) {
   clicks_.clear();
   for (const std::uint32_t click : reaching)

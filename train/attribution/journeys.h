@@ -58,6 +58,10 @@ Journeys build_journeys(const ClickLog& log, const ClickOrder& order, const Jour
 void visit_quiet_journeys(const ClickLog& log, const ClickOrder& order, const Journeys& journeys, std::int64_t until,
                           const std::function<void(const Journey& journey)>& visit);
 
+// Places in the journey of its newest clicks, at most so many. Of clicks of one moment those stay whose channels come
+// first by name: which row came first does not matter.
+std::vector<std::uint32_t> newest_clicks(const Journey& journey, const Interner& channels, std::size_t most);
+
 // The clicks of one journey, gathered. The spans live until the next load().
 class JourneyView {
  public:

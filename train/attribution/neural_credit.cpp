@@ -19,12 +19,20 @@ constexpr std::size_t kMostKnown = 100'000;  // journeys, about 150 bytes each
 void NeuralCredit::credit(const Journey& journey, std::span<double> credits) {
   clicks_.clear();
   places_.clear();
-  for (std::size_t k = credits.size(); k-- > 0 && clicks_.size() < NeuralShape::kClicks;) {
-    const std::uint32_t channel = number_[journey.channels[k]];
-    if (channel == kNoChannel) continue;
-    clicks_.push_back({channel, age_bin(journey.conversion - journey.times[k])});
+  const auto channel = [&](std::size_t place) { return number_[journey.channels[place]]; };
+  for (std::size_t k = credits.size(); k-- > 0;) {
+    if (channel(k) == kNoChannel) continue;
+    if (places_.size() >= NeuralShape::kClicks && journey.times[k] != journey.times[places_.back()]) break;
     places_.push_back(k);
   }
+  // Clicks of one moment have no order: not that of their rows.
+  std::ranges::sort(places_, [&](std::size_t a, std::size_t b) {
+    if (journey.times[a] != journey.times[b]) return journey.times[a] > journey.times[b];
+    return channel(a) != channel(b) ? channel(a) < channel(b) : a > b;
+  });
+  for (const std::size_t k : places_)
+    if (clicks_.size() < NeuralShape::kClicks)
+      clicks_.push_back({channel(k), age_bin(journey.conversion - journey.times[k])});
   if (clicks_.empty()) {
     std::ranges::fill(credits, 1.0 / static_cast<double>(credits.size()));
     return;
@@ -36,7 +44,15 @@ void NeuralCredit::credit(const Journey& journey, std::span<double> credits) {
   }
   const std::string key(reinterpret_cast<const char*>(clicks_.data()), clicks_.size() * sizeof(BinnedClick));
   const std::vector<double>& found = shares(key);
-  for (std::size_t k = 0; k < found.size(); ++k) credits[places_[k]] = found[k];
+  for (std::size_t begin = 0, end = 0; begin < found.size(); begin = end) {
+    const auto alike = [&](std::size_t k) {
+      return journey.times[places_[k]] == journey.times[places_[begin]] &&
+             channel(places_[k]) == channel(places_[begin]);
+    };
+    double sum = 0;
+    for (; end < places_.size() && alike(end); ++end) sum += end < found.size() ? found[end] : 0;
+    for (std::size_t k = begin; k < end; ++k) credits[places_[k]] = sum / static_cast<double>(end - begin);
+  }
 }
 
 const std::vector<double>& NeuralCredit::shares(const std::string& key) {

@@ -25,8 +25,9 @@ class NeuralCredit {
       : networks_(networks.begin(), networks.end()), number_(std::move(number)) {}
 
   // Clicks of channels that the network does not have get nothing beside others, and of more than NeuralShape::kClicks
-  // of the rest the last ones alone get any. Linear where no click raises the hazard. Not for two threads at a time:
-  // what was computed is kept for journeys of the same channels and ages.
+  // of the rest the last ones alone get any. Those of one channel and moment share alike, and which row came first does
+  // not matter. Linear where no click raises the hazard. Not for two threads at a time: what was computed is kept for
+  // journeys of the same channels and ages.
   void credit(const Journey& journey, std::span<double> credits);
 
  private:

@@ -15,7 +15,7 @@ namespace mal {
 
 namespace {
 
-// Clicks before a moment that are looked at: some may not share its credit, by rule.touches.
+// Clicks before a moment that are looked at: some may not share its credit, by rule.touches, or be of one moment.
 constexpr std::uint32_t kMostReached = 256;
 
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
@@ -34,6 +34,7 @@ struct MomentCollector::Group {
   const ClickLog& log;
   const ClickOrder& order;
   const JourneyRule& rule;
+  const Interner& channels;
   std::int64_t until;
   JourneyView view;
   std::uint32_t begin = 0, end = 0;
@@ -61,7 +62,11 @@ struct MomentCollector::Group {
     }
     std::uint32_t first = place;
     const std::uint32_t most = rule.touches == nullptr ? NeuralShape::kClicks : kMostReached;
-    while (first > begin && place + 1 - first < most && time(first - 1) >= from) --first;
+    const auto more = [&] {  // of one moment, which is newest is for newest_clicks() to say
+      const std::uint32_t reached = place + 1 - first;
+      return reached < most || (reached < kMostReached && time(first - 1) == time(first));
+    };
+    while (first > begin && time(first - 1) >= from && more()) --first;
     return {first, place + 1, moment, place + 1 - first};
   }
 };
@@ -83,10 +88,10 @@ double MomentCollector::Pool::share() const {
   return seen == 0 ? 1 : static_cast<double>(kept.size()) / static_cast<double>(seen);
 }
 
-void MomentCollector::observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule,
-                              std::int64_t until) {
+void MomentCollector::observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
+                              const Interner& channels) {
   const std::vector<Conversion> conversions = sorted_conversions(log, until);
-  Group group{log, order, rule, until, JourneyView(log, order, rule)};
+  Group group{log, order, rule, channels, until, JourneyView(log, order, rule)};
   std::size_t next = 0;
   for (std::uint32_t g = 0; g < log.groups; ++g) {
     while (next < conversions.size() && conversions[next].group < g) ++next;
@@ -129,8 +134,7 @@ void MomentCollector::observe_group(Group& group) {
 void MomentCollector::add_moment(Pool& pool, Group& group, std::uint32_t place, std::int64_t time, std::uint64_t hash) {
   Moment moment;
   const Journey journey = group.view.load(group.reach(place, time));
-  const std::size_t clicks = journey.times.size(), most = NeuralShape::kClicks;
-  for (std::size_t k = clicks > most ? clicks - most : 0; k < clicks; ++k)
+  for (const std::uint32_t k : newest_clicks(journey, group.channels, NeuralShape::kClicks))
     moment.clicks.push_back({journey.channels[k], time - journey.times[k]});
   // The density of s u³, at Δ: s^(−1/3) Δ^(−2/3) / 3.
   const double stretch = seconds(group.stretch(place)), since = seconds(time - group.time(place));

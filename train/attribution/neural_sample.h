@@ -45,8 +45,10 @@ class MomentCollector {
                            std::size_t most_controls = kMostControls)
       : seed_(seed), conversions_{most_conversions}, controls_{most_controls} {}
 
-  // Clicks and conversions at `until` and later are not seen.
-  void observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until);
+  // Clicks and conversions at `until` and later are not seen. channels: their names, which a part of a log does not
+  // have.
+  void observe(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until,
+               const Interner& channels);
 
   // Channel c is number[c] in the moments; clicks with kNoChannel, of channels in no journey of the fit, are left out.
   // In an order that their contents alone decide.
