@@ -210,6 +210,31 @@ TEST_CASE("tastes, interests, qualities and channels drift as far as the world s
   CHECK(changes.size() == 6);
 }
 
+TEST_CASE("years of the strongest drift leave numbers that can be reckoned with", "[simulate]") {
+  WorldParameters parameters = default_world();
+  parameters.industries.resize(3);
+  parameters.industries[2].share = 0;  // no ads
+  parameters.channels[0].effect = 0;
+  parameters.drift = {.taste = 6, .interest = 6, .quality = 3, .channels = 3};
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    INFO(seed);
+    const World world = make_world(seed, parameters, 3650);
+    CHECK(world.effect(0, 3649) == 0);
+    for (std::size_t c = 1; c < 6; ++c) CHECK((world.effect(c, 3649) > 0 && std::isfinite(world.effect(c, 3649))));
+    for (const Ad& ad : world.ads) CHECK((world.quality(ad, 3649) > 0 && std::isfinite(world.quality(ad, 3649))));
+    SimulateOptions options = small("default", 1, 3650);
+    options.seed = seed;
+    options.world = parameters;
+    const Platform platform = simulate_platform(options);
+    REQUIRE(!platform.clicks.empty());
+    CHECK(platform.clicks.back().time > kSimulationStart + std::int64_t{3500} * 86400);
+    // Interests go where they go, not to the last industry in the list.
+    std::uint32_t most = 0;
+    if (world.interest_drift[1] > world.interest_drift[0]) most = 1;
+    CHECK(platform.world.ads[platform.clicks.back().ad].industry == most);
+  }
+}
+
 TEST_CASE("whatever the world, a conversion hands out one credit", "[simulate]") {
   for (const WorldPreset& preset : world_presets()) {
     INFO(preset.name);

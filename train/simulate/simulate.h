@@ -29,8 +29,9 @@ struct Platform {
 // In memory. The same for every number of threads.
 Platform simulate_platform(const SimulateOptions& options);
 
-// Writes DIR/clicks.csv, DIR/conversions.csv, DIR/world.yaml and DIR/simulate.json: all or nothing. Memory: about 100
-// bytes a user, 24 a click of the busiest 64th of the days (of a day, up to 64 days), 24 a conversion. Throws Error.
+// Writes DIR/clicks.csv, DIR/conversions.csv, DIR/world.yaml and DIR/simulate.json: all or nothing. Memory: 20 + 4 ·
+// history bytes a user, 24 a click of the busiest 64th of the days (of a day, up to 64 days), 24 a conversion, and
+// about 2 MB a thread. Throws Error.
 struct SimulateReport {
   std::uint64_t clicks = 0, conversions = 0;
 };

@@ -15,6 +15,14 @@ namespace {
 
 constexpr double kDay = 86400;
 
+// Logarithms to weights of choose(). Shifted where the largest is out of exp's reach, as years of drift may leave it.
+void exponentiate(std::span<double> logs) {
+  constexpr double kReach = 600;
+  const double largest = *std::ranges::max_element(logs);
+  const double shift = largest - std::clamp(largest, -kReach, kReach);
+  for (double& log : logs) log = std::exp(log - shift);
+}
+
 // What a user has with one advertiser.
 struct Relation {
   std::uint32_t advertiser, last_ad;
@@ -102,8 +110,11 @@ class UserPath {
   // kNoAd: none of the industry is there today.
   std::uint32_t fresh_ad() {
     std::array<double, kMaxIndustries> weights = {};
+    constexpr double kNone = -std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < p_.industries.size(); ++i)
-      weights[i] = p_.industries[i].share * std::exp(static_cast<double>(user_.interest[i]));
+      weights[i] = p_.industries[i].share > 0 ? static_cast<double>(user_.interest[i]) : kNone;
+    exponentiate(std::span(weights).first(p_.industries.size()));
+    for (std::size_t i = 0; i < p_.industries.size(); ++i) weights[i] *= p_.industries[i].share;
     const std::size_t industry = draws_.choose(std::span(weights).first(p_.industries.size()));
     const auto candidates = static_cast<std::size_t>(p_.clicks.candidates);
     std::array<std::uint32_t, kMaxCandidates> ads = {};
@@ -111,8 +122,9 @@ class UserPath {
     for (std::size_t c = 0; c < candidates; ++c) {
       ads[c] = popular_ad(industry);
       if (ads[c] == kNoAd) return kNoAd;
-      suits[c] = std::exp(match_score(world_, user_, user_id_, world_.ads[ads[c]]));
+      suits[c] = match_score(world_, user_, user_id_, world_.ads[ads[c]]);
     }
+    exponentiate(std::span(suits).first(candidates));
     return ads[draws_.choose(std::span(suits).first(candidates))];
   }
 
@@ -158,7 +170,7 @@ class UserPath {
       relations_.push_back({.advertiser = ad.advertiser, .last_ad = ad_id, .last_time = time, .contributions = {}});
     Relation& relation = back ? *found : relations_.back();
     const std::size_t channel = choose_channel(back);
-    const double match = std::exp(match_score(world_, user_, user_id_, ad) - p_.match.mean);
+    const double match = bounded_exp(match_score(world_, user_, user_id_, ad) - p_.match.mean);
     const double weight = world_.effect(channel, day_) * match * world_.quality(ad, day_) * mood(time);
     clicks_.push_back({time, user_id_, ad_id, static_cast<std::uint32_t>(channel), 0.0F});
 

@@ -140,12 +140,12 @@ void add_changes(World& world) {
 }  // namespace
 
 double World::effect(std::size_t channel, int day) const {
-  return effect_drift[channel] == 0 ? effects[channel] : effects[channel] * std::exp(effect_drift[channel] * day);
+  return effect_drift[channel] == 0 ? effects[channel] : effects[channel] * bounded_exp(effect_drift[channel] * day);
 }
 
 double World::quality(const Ad& ad, int day) const {
   const auto quality = static_cast<double>(ad.quality);
-  return ad.quality_drift == 0 ? quality : quality * std::exp(static_cast<double>(ad.quality_drift) * day);
+  return ad.quality_drift == 0 ? quality : quality * bounded_exp(static_cast<double>(ad.quality_drift) * day);
 }
 
 World make_world(std::uint64_t seed, const WorldParameters& parameters, int days) {
@@ -218,6 +218,10 @@ User user_on(const World& world, const User& user, int day) {
   for (std::size_t i = 0; i < then.interest.size(); ++i)
     then.interest[i] += static_cast<float>(world.interest_drift[i] * day);
   return then;
+}
+
+double bounded_exp(double x) {
+  return std::exp(std::clamp(x, -150.0, 150.0));
 }
 
 double cosine(const ModalVector& a, const ModalVector& b) {

@@ -77,6 +77,9 @@ User user_on(const World& world, const User& user, int day);
 // The logarithm of how well an ad suits a user; 0 on average over random pairs.
 double match_score(const World& world, const User& user, std::uint32_t user_id, const Ad& ad);
 
+// e^x, held within e^±150: the product of a few is finite, and 0 times it is 0, whatever drift and weights a world has.
+double bounded_exp(double x);
+
 double cosine(const ModalVector& a, const ModalVector& b);
 
 }  // namespace mal
