@@ -193,4 +193,41 @@ TEST_CASE("what is wrong with a row of paths is said with its place", "[attribut
              Contains("more.csv:1: the value of conversions is in ") && Contains("paths.csv, and not in this file"));
 }
 
+TEST_CASE("paths with another separator than the one given are warned of", "[attribution]") {
+  const AttributionFolder folder;
+  const auto lines = [&](const std::vector<std::string>& paths, const std::string& given = " > ") {
+    std::string text = "path;total_conversions;total_null\n";
+    for (const std::string& path : paths) text += "\"" + path + "\";1;1\n";
+    AttributeOptions o = path_options(folder, text);
+    o.delimiter = ';';
+    o.path_separator = given;
+    return warnings(o, attribute_paths(o));
+  };
+  const auto one = [&](const std::vector<std::string>& paths, const std::string& given = " > ") {
+    const std::vector<std::string> all = lines(paths, given);
+    return all.size() == 1 ? all[0] : std::string("not one warning");
+  };
+  for (const std::string separator : {"|", ",", ";", "/", "→", "»"}) {
+    INFO(separator);
+    CHECK_THAT(one({"b", "a" + separator + "b", "a " + separator + " c"}),
+               Contains("no path holds ' > '") && Contains("give --path-separator '" + separator + "'"));
+    CHECK(lines({"b", "a" + separator + "b"}, separator).empty());
+  }
+  CHECK_THAT(one({"a\tb"}), Contains("hold a tab") && Contains("--path-separator $'\\t'"));
+  CHECK_THAT(one({"a > b", "a"}, "|"), Contains("no path holds '|'") && Contains("'>'"));
+  CHECK_THAT(one({"google/cpc|b", "c|d"}), Contains("'|'"));  // the one that most have
+  for (const std::string separator : {"->", "=>", ">>"}) {
+    INFO(separator);
+    CHECK_THAT(one({"a " + separator + " b " + separator + " c", "c", "c" + separator + "a"}),
+               Contains("every ' > ' of a path is a part of '" + separator + "'") &&
+                   Contains("give --path-separator '" + separator + "'"));
+    CHECK(lines({"a " + separator + " b", "c"}, separator).empty());
+  }
+  CHECK_THAT(one({"a -> b"}, "|"), Contains("'->'"));
+  CHECK(lines({"a", "b"}).empty());
+  CHECK(lines({"a > b", "c|d", "e,f"}).empty());    // a channel may hold them
+  CHECK(lines({"c|d", "a > b"}).empty());           // and it may come first
+  CHECK(lines({"a > b -> c", "a - > b"}).empty());  // not all of them
+}
+
 }  // namespace mal

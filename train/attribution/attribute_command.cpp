@@ -221,6 +221,7 @@ void run_on_paths(const CLI::App& command, AttributeOptions& options) {
   const PathsReport report = attribute_paths(options);
   fmt::print("{}\nwritten to {}\n", summary(report), options.out);
   std::fflush(stdout);
+  for (const std::string& warning : warnings(options, report)) fmt::print(stderr, "mal_data: warning: {}\n", warning);
 }
 
 }  // namespace

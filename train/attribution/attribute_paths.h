@@ -24,6 +24,8 @@ struct PathsReport {
 // DIR/transitions.csv and DIR/removal_effects.csv; all of them or none. Throws Error.
 PathsReport attribute_paths(const AttributeOptions& options);
 
+// What is probably a mistake.
+std::vector<std::string> warnings(const AttributeOptions& options, const PathsReport& report);
 std::string summary(const PathsReport& report);  // for people, several lines
 std::string to_json(const AttributeOptions& options, const PathsReport& report);
 

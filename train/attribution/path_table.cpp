@@ -11,6 +11,7 @@
 #include "engine/error.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/exact_sum.h"
+#include "train/attribution/separators.h"
 #include "train/data/missing_names.h"
 
 namespace mal {
@@ -28,7 +29,8 @@ struct PathColumns {
 
 class PathReader {
  public:
-  explicit PathReader(const AttributeOptions& options) : options_(options), missing_(options.na) {}
+  explicit PathReader(const AttributeOptions& options)
+      : options_(options), missing_(options.na), separators_(options.path_separator) {}
 
   void read(const std::string& path, const ReadProgress& progress) {
     TextTable table(
@@ -46,6 +48,7 @@ class PathReader {
       fail("{}: no path converts, so there is nothing to share out ({} paths without conversion)",
            file_list(options_.inputs), result_.nulls);
     result_.value = value_.value();
+    result_.other_separator = separators_.other();
     sort_by_name();
     return std::move(result_);
   }
@@ -140,6 +143,7 @@ class PathReader {
       fail("{}: '{}' says that there is no path; drop the row (if it is a channel: --na lists what is missing)",
            table.where(columns_.path), path);
     table.check_utf8(columns_.path);
+    separators_.look_at(path);
     scratch_.clear();
     std::uint64_t empty = 0;
     split_path(path, options_.path_separator, [&](std::string_view channel) {
@@ -187,6 +191,7 @@ class PathReader {
 
   const AttributeOptions& options_;
   MissingNames missing_;
+  Separators separators_;
   PathColumns columns_ = {};
   bool first_ = true;
   PathTable result_;

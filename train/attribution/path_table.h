@@ -28,6 +28,7 @@ struct PathTable {
   ReadingNotes notes;
   std::uint64_t idle_rows = 0;     // rows of no journey: both counts are 0
   std::uint64_t empty_places = 0;  // of paths such as a > > b, passed over
+  std::string other_separator;     // which probably stands between channels; empty: nothing speaks for another
   double value = 0;
 };
 

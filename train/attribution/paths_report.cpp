@@ -47,6 +47,20 @@ std::string markov_text(const PathsReport& r) {
 
 }  // namespace
 
+std::vector<std::string> warnings(const AttributeOptions& options, const PathsReport& report) {
+  const std::string& other = report.paths.other_separator;
+  if (other.empty()) return {};
+  const std::string name = other == "\t" ? "a tab" : fmt::format("'{}'", other);
+  const std::string remedy =
+      fmt::format("if {} stands between channels, give --path-separator {}", name, other == "\t" ? "$'\\t'" : name);
+  if (report.longest > 1)
+    return {
+        fmt::format("every '{}' of a path is a part of {}, and the rest of it ended up in the names of channels; {}",
+                    options.path_separator, name, remedy)};
+  return {fmt::format("no path holds '{}', so each is one channel, and paths hold {}; {}", options.path_separator, name,
+                      remedy)};
+}
+
 std::string summary(const PathsReport& report) {
   std::string text = counts_text(report);
   text += channel_table_text(report.table) + "clicks: touches of all paths, of those without conversion too\n";
