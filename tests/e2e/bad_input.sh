@@ -132,10 +132,13 @@ mkdir parts  # as Spark writes them, with pandas' row numbers
 head -n 1 clicks.csv >parts/part-2.csv
 : >parts/part-0.csv
 : | gzip >parts/part-4.csv
+echo >parts/part-6.csv # as pandas writes a frame without rows and columns: a line break, or "" with its row numbers
+echo '""' | gzip >parts/part-7.csv
+printf '\xEF\xBB\xBF' >parts/part-8.csv
 : | python3 "$source/tests/e2e/zstd_frames.py" >parts/part-5.csv
 echo junk | tee parts/_SUCCESS parts/.part-1.csv.crc >parts/part-1.csv.crc
 attribute parted parts conversions.csv --test-days 1 >said.txt
-grep -q "^3 empty files passed over$" said.txt || die "empty parts are not counted: $(cat said.txt)"
+grep -q "^6 empty files passed over$" said.txt || die "empty parts are not counted: $(cat said.txt)"
 grep -q "^column without a name ignored: it holds row numbers of pandas" said.txt || die "row numbers: $(cat said.txt)"
 grep -q "^column 'Unnamed: 0' ignored" said.txt || die "row numbers: $(cat said.txt)"
 # Folders called key=value give columns: of the same rows the same credits.
@@ -263,6 +266,7 @@ samples "'cheap' is not a number" price cheap
 samples "time 1 is before the previous row's [0-9]*; sort the rows" time 1
 samples "'9223372036854775808' is not a time" time 9223372036854775808
 samples "the group is empty" user ''
+samples "the group 'NULL' says that there is none" user NULL
 samples "'.*' is not UTF-8; convert the file" advertiser $'\xff\xfe'
 samples "'.*' is not UTF-8; convert the file" channel $'\xff\xfe'
 { echo time,user,advertiser,channel,price,scores,last,linear && seq -f '1,u,a,%.0f,1,,0,0' 10001; } >bad.csv
@@ -296,10 +300,11 @@ diff -r dataset semicolon_set || die "semicolons change the data set"
 diff -r dataset caret_set || die "the delimiter that is given changes the data set"
 awk '{print (NR == 1 ? "" : NR - 2) "," $0}' samples/train.csv >train_index.csv
 : >no_rows.csv
+printf '\r\n' >no_header.csv
 awk -F, -v OFS=, 'NR > 1 {$5 = "\"" $5 "\""; $4 = "\"" $4 "\n\""} 1' samples/train.csv >train_breaks.csv
-mal_data prepare --schema schema.yaml --train no_rows.csv train_index.csv --test samples/test.csv --out index_set >/dev/null 2>said.txt
+mal_data prepare --schema schema.yaml --train no_rows.csv no_header.csv train_index.csv --test samples/test.csv --out index_set >/dev/null 2>said.txt
 diff -r dataset index_set || die "row numbers and an empty part change the data set"
-grep -q "^note: 1 empty file passed over$" said.txt || die "an empty part is not counted: $(cat said.txt)"
+grep -q "^note: 2 empty files passed over$" said.txt || die "an empty part is not counted: $(cat said.txt)"
 grep -q "^note: column without a name ignored" said.txt || die "row numbers are not noted: $(cat said.txt)"
 prepare break_set schema.yaml train_breaks.csv samples/test.csv >/dev/null 2>&1
 cmp dataset/train-00000/price.bin break_set/train-00000/price.bin || die "line breaks change the data set"

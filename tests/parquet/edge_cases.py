@@ -118,6 +118,9 @@ refused("train.parquet:1:last", "outside", last=pa.array([float("nan"), 1.0, 0.0
 refused("train.parquet:2:image", "a score is", image=pa.array([[], [0.0, float("inf")], []]))
 refused("train.parquet:2:image", "null", image=pa.array([[], [None], []]))
 refused("train.parquet:3:user", "group is empty", user=pa.array([1, 2, None]))
+for text in ["NULL", "nan", "\\N", "None", "<NA>", "NULL ", " "]:
+    refused("train.parquet:2:user", f"the group '{text}' says that there is none", user=pa.array(["u", text, "v"]))
+refused("train.parquet:2:user", "the group 'null' says", user=pa.array(["u", "null", "v"]).dictionary_encode())
 refused("train.parquet:2:time", "time is null", time=pa.array([1, None, 2]))
 refused("train.parquet:3:time", "time 1 is before", "sort the rows", time=pa.array([1, 2, 1]))
 refused("test.parquet:1:time", "before the training data ends", time=pa.array([1, 2, 9]))

@@ -35,6 +35,14 @@ TEST_CASE("which texts are missing names", "[attribution]") {
     CHECK(own.has(text) == (std::string(text) == "-"));
   }
   CHECK(more.has("unknown"));
+  // Blanks around them do not count.
+  for (const char* text : {" ", "\t", "NULL ", " nan", "\t<NA> "}) {
+    INFO(text);
+    CHECK(built_in.has(text));
+    CHECK(empty_only.has(text) == (std::string(text).find_first_not_of(" \t") == std::string::npos));
+  }
+  CHECK_FALSE(built_in.has(" u "));
+  CHECK(MissingNames(std::string("a, b ")).has(" b "));
 }
 
 TEST_CASE("names that say missing are refused wherever they tell what belongs together", "[attribution]") {
@@ -130,6 +138,23 @@ TEST_CASE("a column called channel is the channel in every format", "[attributio
                                   "1,u,5,feed,9,7,1\n2,u,5,search,9,7,1\n3,v,5,feed,-1,-1,1\n",
                                   "criteo"),
                   "campaign");
+}
+
+TEST_CASE("blanks around a missing name, and blanks alone, are as the missing name", "[attribution]") {
+  const AttributionFolder folder;
+  const std::string header = "time,user,advertiser\n10,u,a\n";
+  for (const std::string text : {" ", "NULL ", "\tnan"}) {
+    INFO(text);
+    const std::string says = "'" + text + "' says that there is no";
+    CHECK_THAT(attribution_error(folder.options(header + "20," + text + ",a\n", header)),
+               Contains("clicks.csv:3:user: " + says));
+    CHECK_THAT(attribution_error(folder.options(header, header + "20,u," + text + "\n")),
+               Contains("conversions.csv:3:advertiser: " + says));
+    AttributeOptions o = folder.options(header + "20," + text + ",a\n", header);
+    o.drop_anonymous = true;
+    o.out = folder.path("without");
+    CHECK(attribute(o).anonymous.clicks == 1);
+  }
 }
 
 }  // namespace

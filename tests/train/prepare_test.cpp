@@ -178,7 +178,12 @@ TEST_CASE("prepare: bad values are refused with file, row and column, and leave 
                                             {"time", "99999999999999999999", "is not a time"},
                                             {"time", "20171203", "looks like the date 2017-12-03"},
                                             {"time", "1512234300250", "--time-unit ms"},
-                                            {"user", "", "the group is empty"}};
+                                            {"user", "", "the group is empty"},
+                                            {"user", "NULL", "the group 'NULL' says that there is none"},
+                                            {"user", "nan", "the group 'nan' says that there is none"},
+                                            {"user", "\\N", "the group '\\N' says that there is none"},
+                                            {"user", " None ", "the group ' None ' says that there is none"},
+                                            {"user", " ", "the group ' ' says that there is none"}};
   for (const auto& [column, value, message] : bad_values) {
     CAPTURE(column, value);
     const PrepareCase in_train(kPrepareTrain + row_with(column, value), row_with("", ""));

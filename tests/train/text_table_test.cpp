@@ -221,7 +221,8 @@ TEST_CASE("text tables: what is wrong is named with its place") {
   CHECK_THAT(text_error("a,b\n1,2,3\n"), Catch::Contains("t.csv:2: the row has 3 fields"));
   CHECK_THAT(text_error(std::string_view("a,b\n1,\0\n", 8)),
              Catch::Contains("t.csv:2:") && Catch::Contains("zero byte"));
-  CHECK_THAT(text_error("\n"), Catch::Contains("t.csv:1: column 1 of the header has no name"));
+  CHECK_THAT(text_error("\n"), Catch::Contains("t.csv:1: the first line is empty; a header line"));
+  CHECK_THAT(text_error("\xEF\xBB\xBF\na,b\n"), Catch::Contains("t.csv:1: the first line is empty; a header line"));
   CHECK_THAT(text_error("a,,b\n"), Catch::Contains("t.csv:1: column 2 of the header has no name"));
   CHECK_THAT(text_error("a,b,a\n"), Catch::Contains("t.csv:1: column 'a' stands twice"));
   CHECK_THAT(text_error("\xFF\xFE"

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "train/data/dataset_layout.h"
+#include "train/data/group_name.h"
 #include "train/data/number_field.h"
 #include "train/data/sample_values.h"
 
@@ -179,9 +180,9 @@ void ColumnEncoder::encode_groups(const SourceBlock& block, const SourceColumn& 
   for (std::size_t r = 0; r < static_cast<std::size_t>(block.rows); ++r) {
     const bool null = source.is_null(r);
     const std::size_t place = null ? 0 : source.place(r);
-    if (null || (source.type == SourceType::text && source.texts[place].empty()))
-      fail("{}: the group is empty; rows of unknown users would count as one user, leave them out",
-           block.where(static_cast<std::int64_t>(r), column_.source));
+    if (null || source.type == SourceType::text)
+      check_group(null ? std::string_view() : std::string_view(source.texts[place]),
+                  [&] { return block.where(static_cast<std::int64_t>(r), column_.source); });
     out_.keys[r] = source.type == SourceType::integer ? source.integers[place] : group_key(text(place));
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "train/data/parse_number.h"
+
 namespace mal {
 
 namespace {
@@ -28,6 +30,12 @@ MissingNames::MissingNames(const std::optional<std::string>& given) {
     first_[static_cast<unsigned char>(token.front())] = true;
     longest_ = std::max(longest_, token.size());
   }
+}
+
+// --na may name a token that has blanks of its own.
+bool MissingNames::is_padded(std::string_view text) const {
+  const std::string_view core = without_blanks(text);
+  return core.empty() || is_token(core) || is_token(text);
 }
 
 bool MissingNames::is_token(std::string_view text) const {

@@ -15,14 +15,17 @@ class MissingNames {
   // leaves the built-in ones out, so "" means that only empty fields are missing.
   explicit MissingNames(const std::optional<std::string>& given = std::nullopt);
 
-  // True for an empty text, too.
+  // True for an empty text, too. Blanks around it do not count, as around numbers.
   bool has(std::string_view text) const {
     if (text.empty()) return true;
+    if (is_blank(text.front()) || is_blank(text.back())) return is_padded(text);
     // Few names begin as a token does: the rest is asked seldom.
     return text.size() <= longest_ && first_[static_cast<unsigned char>(text.front())] && is_token(text);
   }
 
  private:
+  static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+  bool is_padded(std::string_view text) const;
   bool is_token(std::string_view text) const;
 
   std::vector<std::string> tokens_;

@@ -22,7 +22,7 @@ double number_of(const Column& column, const TextTable& table, int field) {
   const std::string_view text = table.field(field);
   const std::optional<double> value = parse_number(text);
   if (value && std::isfinite(*value)) return column.of_missing ? 0.0 : *value;
-  const bool missing = missing_numbers().has(without_blanks(text));
+  const bool missing = missing_numbers().has(text);
   if (missing && column.of_missing) return 1.0;
   if (missing && column.may_be_missing()) return std::numeric_limits<double>::quiet_NaN();
   if (missing)

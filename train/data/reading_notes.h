@@ -13,7 +13,7 @@
 namespace mal {
 
 struct ReadingNotes {
-  std::size_t empty_files = 0;            // of 0 bytes, as Spark writes for a part without rows
+  std::size_t empty_files = 0;            // as Spark and pandas write for a part without rows
   std::set<std::string> ignored_columns;  // row numbers of pandas; one without a name is ""
 
   std::set<std::string> replaced_columns;  // whose values folders' names gave

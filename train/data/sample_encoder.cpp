@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "train/data/dataset_layout.h"
+#include "train/data/group_name.h"
 #include "train/data/number_field.h"
 #include "train/data/parse_number.h"
 #include "train/data/sample_values.h"
@@ -63,9 +64,7 @@ void SampleEncoder::encode(const TextTable& table, const std::vector<int>& field
         out.values[row_] = stored_weight(table.number(field), stats_.columns[c], [&] { return table.where(field); });
         break;
       case ColumnKind::group:
-        if (table.field(field).empty())
-          fail("{}: the group is empty; rows of unknown users would count as one user, leave them out",
-               table.where(field));
+        check_group(table.field(field), [&] { return table.where(field); });
         out.keys[row_] = group_key(table.field(field));
         break;
       case ColumnKind::slice:

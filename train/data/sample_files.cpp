@@ -122,15 +122,27 @@ void add_pattern(const std::string& pattern, std::vector<std::string>& files, Fo
   add_sorted(found, files, folders);
 }
 
+// Line breaks, and what pandas writes for a frame without rows and columns.
+bool is_nothing(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const std::size_t begin = std::min(text.find_first_not_of("\r\n"), text.size());
+  text = text.substr(begin, text.find_last_not_of("\r\n") + 1 - begin);
+  return text.empty() || text == "\"\"";
+}
+
 bool is_empty(const std::string& path) {
-  constexpr std::uintmax_t kMostOfNothing = 1024;  // what a compressed file of nothing may have
+  constexpr std::uintmax_t kMostOfNothing = 1024;  // what a file of nothing may have
   if (!fs::is_regular_file(path)) return false;
   const std::uintmax_t size = fs::file_size(path);
   if (size == 0 || size > kMostOfNothing || is_parquet(path)) return size == 0;
   try {
     ByteSource source(path);
-    char byte = 0;
-    return source.compressed() && source.read(&byte, 1, 1) == 0;
+    std::string text(kMostOfNothing + 1, 0);
+    std::size_t length = 0;
+    for (std::size_t got = 1; got > 0 && length < text.size(); length += got)
+      got = source.read(text.data() + length, text.size() - length, 1);
+    return length <= kMostOfNothing && is_nothing(std::string_view(text).substr(0, length));
   } catch (const Error&) {
     return false;  // whoever reads it says what is wrong, and where
   }

@@ -17,8 +17,8 @@ namespace mal {
 // or pattern without any files, and for a folder that has them only further down, in folders of other names.
 std::vector<std::string> expand_files(const std::vector<std::string>& names, FolderColumns& folders);
 
-// Takes out the files without a byte of content, as Spark writes for a part without rows (.gz and .zst of nothing too),
-// and returns how many. Throws Error if nothing is left of several.
+// Takes out the files without content, as Spark writes for a part without rows (.gz and .zst of nothing too), and those
+// of line breaks alone, as pandas does; returns how many. Throws Error if nothing is left of several.
 std::size_t leave_out_empty(std::vector<std::string>& files);
 
 // Both: the files that are meant by the names, which they replace. Throws Error if the folders of two give different

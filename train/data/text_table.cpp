@@ -187,6 +187,9 @@ void TextTable::State::read_header() {
     if (delimiter == 0) delimiter = *separator;
     if (!read_line()) fail("{}: there is no header line after '{}'", path, std::string_view(line, length));
   }
+  if (options.columns.empty() && length == 0)
+    fail("{}:{}: the first line is empty; a header line belongs there, with the names of the columns", path,
+         row_number());
   if (options.columns.empty()) check_encoding();
   if (delimiter == 0)
     delimiter = find_delimiter({line, length}, options.columns.size(), fmt::format("{}:{}", path, row_number()));
