@@ -62,7 +62,7 @@ refuses 1 "bad.csv:1: there is no column 'Unnamed: 0' .it looks like row numbers
   attribute bad bad.csv conversions.csv --user 'Unnamed: 0'
 clicks "bad.csv:5:time: 'soon' is not a time" '5s/,[0-9]*/,soon/'
 clicks "bad.csv:5:time: time '1.6e9' has an exponent" '5s/,[0-9]*/,1.6e9/'
-clicks "bad.csv:5:time: ' 16' is not a time" '5s/,[0-9]*/, 16/'
+clicks "bad.csv:5:time: '1 6' is not a time" '5s/,[0-9]*/,1 6/'
 clicks "bad.csv:5:time: '9223372036854775808' is not a time" '5s/,[0-9]*/,9223372036854775808/'
 clicks "bad.csv:5:time: time 9223372036854775807 is after the year 2100" '5s/,[0-9]*/,9223372036854775807/'
 clicks "bad.csv:5:time: .*in milliseconds it is [0-9-]* .*--time-unit ms" '5s/,[0-9]*/&000/'

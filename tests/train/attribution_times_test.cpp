@@ -232,5 +232,33 @@ TEST_CASE("text that is not UTF-8 is refused where it stands", "[attribution]") 
         std::vector<std::string>{"1,名前,广告,поиск,i,0,2", "2,名前,广告,\"\xF0\x9F\x98\x80, x\",i,1,2"});
 }
 
+TEST_CASE("a log that lies in the first days of 1970 by mistake is warned of, in every format", "[attribution]") {
+  const AttributionFolder folder;
+  const auto lines = [&](AttributeOptions o) {
+    o.mechanisms = {"last"};
+    o.memory = 1U << 30;
+    const std::vector<std::string> in_memory = warnings(attribute(o));
+    o.memory = 1;
+    CHECK(warnings(attribute(o)) == in_memory);
+    return in_memory;
+  };
+  const std::string clicks = "time,user,advertiser\n171203,u,a\n171204,u,a\n";
+  AttributeOptions o = folder.options(clicks, "time,user,advertiser\n171204,u,a\n");
+  REQUIRE(lines(o).size() == 1);
+  CHECK_THAT(lines(o)[0], Contains("171203 to 171204") && Contains("YYMMDD"));
+  set_time_unit(o.time_format, "s", "--time-unit");
+  CHECK(lines(o).empty());
+
+  const std::string touches =
+      "journey,user,timestamp,campaign,conversion\n1,u,1512297015,a,1\n1,u,1512297016,a,1\n2,v,5,a,0\n";
+  o = folder.one_file("log.csv", touches, "journeys");
+  o.truncate = 86400;  // leaves the second journey out
+  set_time_unit(o.time_format, "ms", "--time-unit");
+  REQUIRE(lines(o).size() == 1);
+  CHECK_THAT(lines(o)[0], Contains("in seconds it would be 2017-12-03 10:30:15"));
+  o.truncate = 0;
+  CHECK(lines(o).empty());  // 5 is neither
+}
+
 }  // namespace
 }  // namespace mal

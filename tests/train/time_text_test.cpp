@@ -119,9 +119,6 @@ TEST_CASE("times: numbers that spell a date are refused, unless the unit is give
 TEST_CASE("times: what is none says so", "[time]") {
   for (const char* text : {"",
                            "soon",
-                           " 16",
-                           "16 ",
-                           "+16",
                            "1.6e9",
                            "1.5122e+09",
                            "0x10",
@@ -147,7 +144,6 @@ TEST_CASE("times: what is none says so", "[time]") {
                            "2017-12-03T10:00:00+02:60",
                            "2017-12-03T10:00:00 PST",
                            "2017-12-03T10:00:00UTC",
-                           "2017-12-03T10:00:00Z ",
                            "2017-12-03Z",
                            "2017-12-3",
                            "9223372036854775808"}) {
@@ -172,6 +168,56 @@ TEST_CASE("times: as text, and as days and seconds", "[time]") {
   CHECK_FALSE(date_of_day(2932897));
   CHECK(utc_offset_of(5.5, "--utc-offset") == 19800);
   CHECK_THROWS_AS(utc_offset_of(25, "--utc-offset"), Error);
+}
+
+TEST_CASE("times: blanks around them and a plus do not count", "[time]") {
+  const TimeFormat plain;
+  for (const char* text : {" 1512297015", "1512297015 ", "\t1512297015", "+1512297015", " +1512297015 ",
+                           "+1512297015.0", " 2017-12-03 10:30:15 ", "2017-12-03T10:30:15Z "}) {
+    INFO(text);
+    CHECK(time_of_text(text, plain) == 1512297015 * kSecond);
+  }
+  for (const char* text : {"+-5", "++5", "+", " ", "5 5", "+2017-12-03"}) {
+    INFO(text);
+    CHECK(time_of_text(text, plain) == std::nullopt);
+  }
+  CHECK(time_of_text(" +20171203", plain) == std::nullopt);  // no way around it
+  CHECK_THAT(why_no_time(" +20171203 ", plain), Catch::Contains("looks like the date 2017-12-03"));
+  CHECK_THAT(why_no_time(" 1512297015000", plain), Catch::Contains("--time-unit ms"));
+}
+
+TEST_CASE("times: a log in the first weeks of 1970 that is probably of another form or unit", "[time]") {
+  const auto mistake = [](std::initializer_list<std::int64_t> numbers, const char* unit) {
+    TimeFormat format;
+    if (*unit != 0) set_time_unit(format, unit, "--time-unit");
+    TimeRange range(format);
+    for (const std::int64_t number : numbers) range.add(time_of_number(number, format).value());
+    return range.mistake();
+  };
+  using Catch::Contains;
+  // YYMMDD in seconds: 171203 s are a day, 23 h, 33 min and 23 s.
+  CHECK_THAT(mistake({171203, 180228, 171231}, ""), Contains("1970-01-02 23:33:23") && Contains("171203 to 180228") &&
+                                                        Contains("YYMMDD") && Contains("--time-unit s"));
+  CHECK_THAT(mistake({171203, 171204}, "ms"), Contains("YYMMDD"));
+  CHECK(mistake({171203, 171204}, "s").empty());
+  CHECK(mistake({171203, 171232, 171204}, "").empty());  // no 32nd
+  CHECK(mistake({180229}, "").empty());                  // no leap year
+  CHECK(mistake({171203, 171204, 1512297015}, "").empty());
+  CHECK(mistake({1, 2, 3}, "").empty());
+  CHECK(mistake({101, 1231}, "").empty());
+  CHECK(mistake({100000, 200000, 900000}, "").empty());
+  // Numbers of a larger unit than the one given. 1512297015 ms are 17 days, 12 h, 4 min, 57.015 s.
+  CHECK_THAT(mistake({1512297015, 1512383415}, "ms"), Contains("1970-01-18 12:04:57.015") &&
+                                                          Contains("in seconds it would be 2017-12-03 10:30:15") &&
+                                                          Contains("2017-12-04 10:30:15: leave --time-unit out"));
+  CHECK_THAT(mistake({1512297015, 1512383415}, "us"), Contains("in seconds it would be 2017-12-03 10:30:15"));
+  CHECK_THAT(mistake({1512297015000, 1512383415000}, "us"),
+             Contains("in milliseconds it would be 2017-12-03 10:30:15") && Contains("give --time-unit ms"));
+  CHECK_THAT(mistake({20171203, 20171204}, "ms"), Contains("look like dates, 2017-12-03 to 2017-12-04"));
+  CHECK(mistake({1512297015000, 1512383415000}, "ms").empty());
+  CHECK(mistake({1, 1512297015}, "ms").empty());
+  CHECK(mistake({1512297015, 1512383415}, "").empty());
+  CHECK(mistake({1, 2, 3}, "ms").empty());
 }
 
 }  // namespace

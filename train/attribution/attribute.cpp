@@ -93,8 +93,9 @@ void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeRep
   report.clicks = counts.clicks;
   report.conversions = counts.conversions;
   report.value = counts.value.value();
-  report.first_time = counts.first_time;
-  report.last_time = counts.last_time;
+  report.first_time = counts.times.first();
+  report.last_time = counts.times.last();
+  report.time_mistake = counts.times.mistake();
   report.first_user = counts.first_user;
   report.first_key = counts.first_key;
 }
@@ -182,7 +183,8 @@ class Clicks {
 
 // Just after the last event of the log.
 std::int64_t watched_until(const LogCounts& counts) {
-  return 1 + (counts.conversions > 0 ? std::max(counts.last_time, counts.last_conversion) : counts.last_time);
+  const std::int64_t last_click = counts.times.last();
+  return 1 + (counts.conversions > 0 ? std::max(last_click, counts.last_conversion) : last_click);
 }
 
 // Fitted on this log, or given; and where fitted, written beside the samples. Empty without a data-driven mechanism.

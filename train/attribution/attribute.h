@@ -142,6 +142,7 @@ struct AttributeReport {
   std::vector<std::pair<std::string, std::uint64_t>> events;  // clicks by event, where there are several
   // Microseconds since 1970; test_…: only with a split.
   std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;
+  std::string time_mistake;  // what they probably are, where they are hardly of 1970; or empty
   std::int64_t last_time_before_test = 0, first_time_after_test = 0;  // of clicks; 0: there are none
   bool split = false;
   std::uint64_t conversions = 0, conversions_without_clicks = 0;

@@ -19,7 +19,9 @@ constexpr std::uint32_t kNoUser = std::numeric_limits<std::uint32_t>::max();
 }  // namespace
 
 ClickParts::ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms)
-    : folder_(folder),
+    : ClickTarget(options.time_format),
+      folder_(folder),
+      time_format_(options.time_format),
       with_kinds_(options.click_events.size() > 1),
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
@@ -91,7 +93,7 @@ void ClickParts::add_named(const NamedRow& row, const ReadClick* click) {
 
 void ClickParts::finish() {
   if (names_) {
-    LogCounts touches;
+    LogCounts touches(time_format_);
     const auto put = [this](const NamedOutcome& outcome) {
       const std::string_view key = key_of(outcome.file, outcome.name);
       if (outcome.kept_from) put_time(kKeptFrom | kNamed, *outcome.kept_from, 0, outcome.user, key);

@@ -52,6 +52,7 @@ class ClickParts : public ClickTarget {
   std::string_view key_of(std::uint32_t file, std::string_view name);
 
   std::string folder_;
+  TimeFormat time_format_;
   bool with_kinds_, with_slices_, with_truth_, with_cost_;
   bool open_groups_, uncut_;  // of ClickLog, wanted
   std::size_t histories_, mechanisms_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "train/attribution/exact_sum.h"
+#include "train/data/time_text.h"
 
 namespace mal {
 
@@ -57,11 +58,14 @@ struct NamedRow {
 };
 
 struct LogCounts {
+  LogCounts() = default;
+  explicit LogCounts(const TimeFormat& format) : times(format) {}
+
   std::uint64_t clicks = 0, conversions = 0;
-  ExactSum value;                              // of the conversions
-  std::uint64_t dropped_touches = 0;           // cut off by --truncate
-  std::int64_t first_time = 0, last_time = 0;  // of the clicks
-  std::string first_user, first_key;           // of the first click that was read; empty where clicks have a name
+  ExactSum value;                     // of the conversions
+  std::uint64_t dropped_touches = 0;  // cut off by --truncate
+  TimeRange times;                    // of the clicks
+  std::string first_user, first_key;  // of the first click that was read; empty where clicks have a name
 
   std::int64_t last_conversion = 0;  // its time
 
@@ -71,8 +75,7 @@ struct LogCounts {
     ++conversions;
   }
   void add_click(std::int64_t time) {
-    first_time = clicks == 0 ? time : std::min(first_time, time);
-    last_time = clicks == 0 ? time : std::max(last_time, time);
+    times.add(time);
     ++clicks;
   }
 };
@@ -80,7 +83,7 @@ struct LogCounts {
 class ClickTarget {
  public:
   virtual ~ClickTarget() = default;
-  ClickTarget() = default;
+  explicit ClickTarget(const TimeFormat& format) : counts_(format) {}
   ClickTarget(const ClickTarget&) = delete;
   ClickTarget& operator=(const ClickTarget&) = delete;
 

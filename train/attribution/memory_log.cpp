@@ -6,7 +6,9 @@
 namespace mal {
 
 MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
-    : log_(log),
+    : ClickTarget(options.time_format),
+      log_(log),
+      time_format_(options.time_format),
       with_kinds_(options.click_events.size() > 1),
       with_slices_(!options.by.empty()),
       with_truth_(!options.truth.empty()),
@@ -83,7 +85,7 @@ void MemoryLog::truncate() {
   const std::uint64_t before = log_.size();
   if (uncut_) log_.uncut = {log_.time, log_.user, log_.group, log_.channel};
   log_.keep_from(kept_from);
-  counts_ = {};
+  counts_ = LogCounts(time_format_);
   counts_.dropped_touches = before - log_.size();
   for (const std::int64_t time : log_.time) counts_.add_click(time);
 }

@@ -26,6 +26,7 @@ class MemoryLog : public ClickTarget {
   void truncate();
 
   ClickLog& log_;
+  TimeFormat time_format_;
   bool with_kinds_, with_slices_, with_truth_, with_cost_;
   bool open_groups_, uncut_;  // of ClickLog, wanted
   PairInterner pairs_;        // of user and key

@@ -8,6 +8,7 @@ namespace mal {
 
 std::vector<std::string> warnings(const AttributeReport& report) {
   std::vector<std::string> lines;
+  if (!report.time_mistake.empty()) lines.push_back(report.time_mistake);
   if (report.journeys == 0)
     lines.emplace_back(
         "no conversion has a click before it, so every credit is 0; do --user and --key name the same things in clicks "

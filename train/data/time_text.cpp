@@ -7,14 +7,17 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <tuple>
 
 #include "engine/error.h"
+#include "train/data/parse_number.h"
 
 namespace mal {
 
 namespace {
 
 constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kYear1990 = 631152000;   // in seconds
 constexpr std::int64_t kYear2101 = 4133980800;  // in seconds
 // A number beyond this many seconds (the year 5138) is of a smaller unit: in milliseconds it is 1973.
 constexpr std::int64_t kMostSeconds = 100'000'000'000;
@@ -146,6 +149,13 @@ std::string spelled_date(std::int64_t number) {
   return date(text, text.size() == 8 ? 2 : 4);
 }
 
+// Without what does not count: blanks around it, and a + before a number.
+std::string_view core_of(std::string_view text) {
+  text = without_blanks(text);
+  if (text.size() > 1 && text[0] == '+' && text[1] >= '0' && text[1] <= '9') text.remove_prefix(1);
+  return text;
+}
+
 // A number with an optional fraction, such as 1512259200.25.
 struct Decimal {
   std::int64_t whole = 0;     // towards 0
@@ -196,8 +206,9 @@ std::optional<std::int64_t> time_of_text(std::string_view text, const TimeFormat
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size()) return time_of_number(number, format);  // most are
+  text = without_blanks(text);
   if (text.size() >= 10 && text[4] == '-') return time_of_date(text, format.utc_offset);
-  const std::optional<Decimal> decimal = decimal_of(text, format.units_a_second);
+  const std::optional<Decimal> decimal = decimal_of(core_of(text), format.units_a_second);
   if (!decimal) return std::nullopt;
   const std::optional<std::int64_t> whole = time_of_number(decimal->whole, format);
   if (!whole) return std::nullopt;
@@ -205,7 +216,7 @@ std::optional<std::int64_t> time_of_text(std::string_view text, const TimeFormat
 }
 
 std::string smaller_unit_hint(std::string_view text, const TimeFormat& format) {
-  const std::optional<Decimal> decimal = decimal_of(text, format.units_a_second);
+  const std::optional<Decimal> decimal = decimal_of(core_of(text), format.units_a_second);
   if (!decimal || decimal->negative) return {};
   struct Unit {
     std::int64_t a_second;
@@ -224,9 +235,9 @@ std::string smaller_unit_hint(std::string_view text, const TimeFormat& format) {
 }
 
 std::string why_no_time(std::string_view text, const TimeFormat& format) {
-  const std::string_view shown = text.substr(0, kShownText);
+  const std::string_view shown = without_blanks(text).substr(0, kShownText);
   if (text.empty()) return "the field is empty, a time belongs there";
-  if (const std::optional<Decimal> decimal = decimal_of(text, format.units_a_second)) {
+  if (const std::optional<Decimal> decimal = decimal_of(core_of(text), format.units_a_second)) {
     const std::string date = spelled_date(decimal->whole);
     const bool large = too_large(decimal->whole, format);
     if (!date.empty() && (large || !format.unit_given))
@@ -244,6 +255,36 @@ std::string why_no_time(std::string_view text, const TimeFormat& format) {
       "it "
       "is not of --utc-offset",
       shown);
+}
+
+// YYMMDD, with its first zeros or without.
+bool TimeRange::spells_short_date(std::int64_t time) const {
+  const std::int64_t number = time / microseconds_a_unit_;
+  if (time % microseconds_a_unit_ != 0 || number < 101 || number > 991'231) return false;
+  const auto part = [number](std::int64_t a) { return static_cast<int>(number / a % 100); };
+  return seconds_of({2000 + part(10'000), part(100), part(1)}).has_value();
+}
+
+std::string TimeRange::mistake() const {
+  if (!some_ || first_ < 0) return {};
+  const std::int64_t first = first_ / microseconds_a_unit_, last = last_ / microseconds_a_unit_;
+  const std::string lies = fmt::format("the times lie between {} and {}", date_of(first_), date_of(last_));
+  // Numbers of fewer digits are seen in small logs that somebody made up.
+  if (short_dates_ && first >= 100'101 && !(unit_given_ && microseconds_a_unit_ == kSecond))
+    return fmt::format(
+        "{}, and their numbers, {} to {}, all spell dates of the form YYMMDD; write those as 2017-12-03 (if they are "
+        "seconds, --time-unit s says so)",
+        lies, first, last);
+  if (!unit_given_) return {};
+  const std::string early = spelled_date(first), late = spelled_date(last);
+  if (!early.empty() && !late.empty() && microseconds_a_unit_ < kSecond)
+    return fmt::format("{}, and their numbers look like dates, {} to {}; write them as 2017-12-03", lies, early, late);
+  for (const auto& [unit, name, remedy] : {std::tuple{kSecond, "seconds", "leave --time-unit out"},
+                                           {std::int64_t{1000}, "milliseconds", "give --time-unit ms"}})
+    if (unit > microseconds_a_unit_ && first >= kYear1990 * (kSecond / unit) && last < kYear2101 * (kSecond / unit))
+      return fmt::format("{}; in {} it would be {} to {}: {}", lies, name, date_of(first * unit), date_of(last * unit),
+                         remedy);
+  return {};
 }
 
 std::int64_t floor_seconds(std::int64_t time) {

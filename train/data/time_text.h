@@ -31,6 +31,7 @@ std::int64_t utc_offset_of(double hours, std::string_view option);
 //   2017-12-03             its midnight
 //   2017-12-03T17:05:00    or with a space for the T; with or without seconds, with a fraction of them,
 //                          with Z, +02:00, +0200 or +02, or " UTC"; without one, `utc_offset` east of Greenwich
+// Blanks around it do not count, nor does a + before a number.
 // Nothing: the text is none of these, is a number that looks like a date (20171203) where no unit was given, or is so
 // large that it must be of a smaller unit.
 std::optional<std::int64_t> time_of_text(std::string_view text, const TimeFormat& format);
@@ -41,6 +42,31 @@ std::string why_no_time(std::string_view text, const TimeFormat& format);
 // What a plain number would be if it were of a smaller unit, and the option that says so; empty where that makes no
 // sense either. For messages.
 std::string smaller_unit_hint(std::string_view text, const TimeFormat& format);
+
+// The least and the greatest of the times of a log, and whether plain numbers of these times spell dates of six digits.
+class TimeRange {
+ public:
+  explicit TimeRange(const TimeFormat& format = {})
+      : microseconds_a_unit_(kSecond / format.units_a_second), unit_given_(format.unit_given) {}
+  void add(std::int64_t time) {
+    if (!some_ || time < first_) first_ = time;
+    if (!some_ || time > last_) last_ = time;
+    some_ = true;
+    if (short_dates_) short_dates_ = spells_short_date(time);  // of most logs, asked once
+  }
+  std::int64_t first() const { return first_; }
+  std::int64_t last() const { return last_; }
+  // What the times probably are where nearly all of 1970 would be a mistake: dates such as 171203, or numbers of a
+  // larger unit than the one that was given; and what to do. Empty: nothing speaks for it.
+  std::string mistake() const;
+
+ private:
+  bool spells_short_date(std::int64_t time) const;
+
+  std::int64_t microseconds_a_unit_;
+  bool unit_given_, some_ = false, short_dates_ = true;
+  std::int64_t first_ = 0, last_ = 0;
+};
 
 // The whole seconds up to a time, also before 1970.
 std::int64_t floor_seconds(std::int64_t time);
