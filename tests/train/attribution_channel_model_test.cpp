@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -275,9 +276,11 @@ TEST_CASE("score-attribution reads the samples of a folder as attribute writes i
   const test::AttributionFolder folder;
   AttributeOptions o = folder.options("user,time,advertiser,channel,oracle\n1,100000,a,x,0.25\n1,100100,a,y,0.75\n",
                                       "user,time,advertiser\n1,100200,a\n");
-  o.mechanisms = {"linear", "last"};
+  o.mechanisms = {"linear", "last", "markov"};  // markov has tables of its own there
   o.report = true;
   attribute(o);
+  REQUIRE(std::filesystem::exists(o.out + "/removal_effects.csv"));
+  REQUIRE(std::filesystem::exists(o.out + "/transitions.csv"));
   const auto scores = score_attribution({.samples = {o.out}, .mechanisms = {"linear"}});
   REQUIRE(scores.size() == 1);
   CHECK(scores[0].clicks == 2);

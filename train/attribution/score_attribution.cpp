@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -53,7 +55,9 @@ MechanismScore score(const std::string& name, const Pairs& pairs) {
 
 // What attribute writes into the folder of the samples.
 bool is_beside_samples(const std::string& path) {
-  return path.ends_with(".json") || path.ends_with("report.html") || path.ends_with("channels.csv");
+  constexpr std::array kTables = {"channels.csv", "removal_effects.csv", "transitions.csv", "report.html"};
+  const std::string name = std::filesystem::path(path).filename().string();
+  return name.ends_with(".json") || std::ranges::find(kTables, name) != kTables.end();
 }
 
 void print(const std::vector<MechanismScore>& scores) {
