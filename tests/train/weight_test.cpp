@@ -54,4 +54,26 @@ TEST_CASE("weights that are all 0 are a warning of prepare, and an error of trai
   CHECK(test::message_of([&] { mean_weight(dataset); }).find("nothing to learn from") != std::string::npos);
 }
 
+TEST_CASE("prepare --weight: a column of weights that the schema does not name") {
+  WeightCase one("a,0,1\nb,2.5,0\n", "name: s\ncolumns:\n  - {name: x, kind: id}\n  - {name: last, kind: credit}\n");
+  one.options.weight = "w";
+  prepare(one.options);
+  const Dataset dataset = Dataset::open(one.options.output);
+  const std::vector<int> weights = dataset.schema().columns_of(ColumnKind::weight);
+  REQUIRE(weights.size() == 1);
+  Batch batch;
+  dataset.read(Split::train, 0, 2, batch);
+  CHECK(batch.columns[static_cast<std::size_t>(weights.front())].values == std::vector<float>{0, 2.5F});
+  CHECK(mean_weight(dataset) == 1.25);
+  one.options.weight = "y";
+  CHECK(one.error().find("there is no column 'y'") != std::string::npos);
+  one.options.weight = "last";
+  CHECK(one.error().find("--weight last: the schema reads that column as credit") != std::string::npos);
+  one.options.weight = "a/b";
+  CHECK(one.error().find("--weight a/b") != std::string::npos);
+  WeightCase two("a,0,1\n");
+  two.options.weight = "w";
+  CHECK(two.error().find("the schema has a column of kind weight, 'w'") != std::string::npos);
+}
+
 }  // namespace mal

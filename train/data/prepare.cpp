@@ -185,6 +185,7 @@ DatasetStats prepare_part(PrepareOptions options, Schema schema, ReadingNotes& n
 DatasetStats prepare(const PrepareOptions& given, ReadingNotes& notes) {
   PrepareOptions options = given;
   Schema schema = read_schema(options.schema);
+  if (!options.weight.empty()) add_weight_column(schema, options.weight);
   for (auto* files : {&options.train, &options.test}) {
     notes.empty_files += find_sample_files(*files, options.folders);
   }

@@ -14,6 +14,7 @@ namespace mal {
 
 struct PrepareOptions {
   std::string schema;                    // a built-in name or a file
+  std::string weight = {};               // a column of weights that the schema does not name; empty: none
   std::vector<std::string> train, test;  // files, folders of files, or patterns
   FolderColumns folders = {};            // of these files, filled by prepare()
   std::string vocabularies = {};         // a folder of <table>.json, whose numbers are used; empty: all are built

@@ -30,6 +30,8 @@ void add_prepare_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("prepare", "Make a data set of sample files: vocabularies, column shards");
   command->add_option("--schema", options.schema,
                       "mac, criteo, criteo_journeys, simulated, taobao, or a schema file (docs/data.md)");
+  command->add_option("--weight", options.weight,
+                      "Column of weights of rows, where the schema has none: that of attribute --delay-weights, say");
   command->add_option(
       "--train", options.train,
       "Training samples in time order: Parquet, CSV or TSV (plain, gzip, zstd); files, folders, patterns; "
@@ -46,6 +48,7 @@ void add_prepare_command(CLI::App& app) {
       ->add_option("--merge", all->merge.parts,
                    "Folders of all parts: make the data set that one run would make, from --base on if given")
       ->excludes("--schema")
+      ->excludes("--weight")
       ->excludes("--train")
       ->excludes("--test")
       ->excludes("--vocabs")

@@ -244,6 +244,18 @@ Schema read_schema(const std::string& name_or_path) {
   return parse(parse_yaml_file(name_or_path));
 }
 
+void add_weight_column(Schema& schema, const std::string& column) {
+  if (const auto found = schema.columns_of(ColumnKind::weight); !found.empty())
+    fail_usage("--weight {}: the schema has a column of kind weight, '{}'; leave the option out", column,
+               schema.columns[static_cast<std::size_t>(found.front())].name);
+  if (schema.find(column))
+    fail_usage("--weight {}: the schema reads that column as {}; leave the option out, or change the schema", column,
+               to_string(schema.columns[static_cast<std::size_t>(*schema.find(column))].kind));
+  // As a line more of the schema, so that the name is checked as any other.
+  schema = parse_schema(write_schema(schema) + fmt::format("  - {{name: {}, kind: weight}}\n", quoted(column)),
+                        fmt::format("--weight {}", column));
+}
+
 std::string write_schema(const Schema& schema) {
   std::string text = fmt::format("name: {}\ncolumns:\n", quoted(schema.name));
   for (const Column& column : schema.columns)

@@ -17,6 +17,10 @@ const std::vector<BuiltinSchema>& builtin_schemas();
 Schema read_schema(const std::string& name_or_path);
 Schema parse_schema(const std::string& text, const std::string& path);
 
+// Adds the column of kind weight that `prepare --weight` names. Throws a usage Error where the schema has one, or
+// another column of that name.
+void add_weight_column(Schema& schema, const std::string& column);
+
 // With tables[].rows, as it is kept in a data set; parse_schema reads it back.
 std::string write_schema(const Schema& schema);
 
