@@ -10,6 +10,7 @@
 #include "train/attribution/channel_reporting.h"
 #include "train/attribution/click_parts.h"
 #include "train/attribution/credits.h"
+#include "train/attribution/delay_weights.h"
 #include "train/attribution/describer.h"
 #include "train/attribution/known_log.h"
 #include "train/attribution/log_memory.h"
@@ -131,9 +132,9 @@ std::optional<ChannelModel> given_model(const AttributeOptions& options,
 // The clicks of a run: one log in memory, or parts of it that are loaded one after the other.
 class Clicks {
  public:
-  Clicks(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms) {
+  Clicks(const AttributeOptions& options, const std::string& folder) {
     if (kept_on_disk(options))
-      parts_.emplace(options, folder, mechanisms);
+      parts_.emplace(options, folder, numbers_a_line(options));
     else
       in_memory_.emplace(options, all_);
   }
@@ -243,7 +244,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
       !given && std::ranges::find(mechanisms, Mechanism::markov, &NamedMechanism::mechanism) != mechanisms.end());
   OutputFolder folder(options.out, kMarker);
   RowSpool spool(folder.path() + "/rows.spool");
-  Clicks clicks(options, folder.path(), mechanisms.size());
+  Clicks clicks(options, folder.path());
   const std::vector<std::string> passed =
       read_clicks(options, clicks.all(), clicks.target(), spool, reading_progress(options.progress));
   spool.finish();
@@ -289,6 +290,14 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.known_labels = options.train_labels == "known";
   const auto known_until = report.known_labels ? std::optional(report.test_start) : std::nullopt;
 
+  std::optional<DelayWeights> delay;
+  if (options.delay_weights) {
+    delay.emplace(options, mechanisms, clicks.all(), rule, report.test_start);
+    clicks.for_each(
+        [&](std::size_t, const ClickLog& log, const ClickOrder& order) { delay->observe(log, order, parameters); });
+    delay->fit();
+  }
+
   const VisitShares visit = channels.visit();
   Describer describer(options, mechanisms, clicks.all(), report);
   SampleWriter writer(options, report, folder.path(), spool);
@@ -297,7 +306,8 @@ AttributeReport attribute(const AttributeOptions& given_options) {
     const Credits credits = compute_credits(log, order, journeys, mechanisms, parameters, known_until, visit);
     channels.add(log, order, journeys, parameters);
     describer.add(log, order, journeys, credits);
-    LogLines lines(options, log, order, credits);
+    const std::vector<float> weights = delay ? delay->weights(log, credits) : std::vector<float>();
+    LogLines lines(options, log, order, credits, weights);
     for (std::size_t place = 0; place < log.size(); ++place) {
       if (!lines.is_written(place)) continue;
       if (clicks.parts() == nullptr)
@@ -311,6 +321,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   if (clicks.parts() != nullptr) clicks.parts()->merge([&](const ClickLine& line) { writer.add(line); });
   writer.finish();
   describer.finish(model);
+  if (delay) report.delay = delay->report();
   channels.write(folder.path(), report);
 
   spool.remove();

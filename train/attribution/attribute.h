@@ -10,6 +10,7 @@
 #include "train/attribution/channel_totals.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/coalitions.h"
+#include "train/attribution/delay_report.h"
 #include "train/attribution/markov_totals.h"
 #include "train/attribution/mechanisms.h"
 #include "train/attribution/neural_network.h"
@@ -71,9 +72,13 @@ struct AttributeOptions {
   std::string test_to;                 // the test period ends before; later clicks are in journeys, but in no file
   std::string train_labels = "final";  // known: train.csv gets no credit of conversions in the test period
   std::int64_t gap = 0;                // seconds before the test period whose clicks are in neither file
-  std::int64_t truncate = 0;           // journeys: seconds kept before the last touch; 0: all
-  std::string by;                      // a column: positives by its values
-  std::string truth;                   // a column of true credits: each mechanism's distance from it
+  // With known labels: a column `weight` that makes up for conversions that are still to come. The name of the
+  // mechanism whose credit makes a positive; empty: the first of `mechanisms`.
+  std::optional<std::string> delay_weights;
+  std::string delay_by;       // a column: a delay curve for each of its values
+  std::int64_t truncate = 0;  // journeys: seconds kept before the last touch; 0: all
+  std::string by;             // a column: positives by its values
+  std::string truth;          // a column of true credits: each mechanism's distance from it
   std::uint64_t seed = 1;
   std::uint32_t exact_channels = 12;
   std::uint32_t markov_order = 1;  // of markov_total; paths: of markov
@@ -173,6 +178,7 @@ struct AttributeReport {
   std::uint64_t unknown_channel_clicks = 0;  // clicks of channels that are not in the fit, or in the given model
   std::vector<ChannelReport> channels;       // by falling value; empty without a fit
   std::optional<MarkovTotals> markov;        // where markov is fitted here
+  std::optional<DelayReport> delay;          // of --delay-weights
   ChannelTable table;                        // credit by channel, by conversion; channels.csv
   bool table_shown = false;                  // in the summary
   double value = 0, credited_value = 0;      // of all conversions, and of those with a click

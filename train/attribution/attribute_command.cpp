@@ -162,6 +162,18 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       ->capture_default_str();
   command.add_option("--gap", line.gap,
                      "Clicks in this time before the test period go to neither file: their labels are not ripe");
+  // An option with or without a value: it must not take the next one for its own.
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--delay-weights",
+          [&o](const std::vector<std::string>& names) { o.delay_weights = names.empty() ? "" : names.front(); },
+          "With --train-labels known: a column weight that makes up for conversions still to come; the mechanism "
+          "whose credit makes a positive [the first]")
+      ->expected(0, 1)
+      ->type_name("[MECHANISM]");
+  command.add_option("--delay-by", o.delay_by,
+                     "Column, such as industry: each of its values has a delay curve of its own, where it has "
+                     "conversions enough");
   command.add_option("--by", o.by, "Sum credit, and count clicks that got any, by the values of this column, too");
   command.add_option("--bootstrap", o.bootstrap,
                      "Resamples of the users, such as 200, for 95 % intervals of credit by channel (--seed)");

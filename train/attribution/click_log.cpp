@@ -91,6 +91,7 @@ void ClickLog::keep_from(const std::vector<std::int64_t>& group_times) {
   filter(row, keep);
   filter(digest, keep);
   filter(slice, keep);
+  filter(delay_group, keep);
   filter(truth, keep);
   filter(cost, keep);
   for (std::vector<std::uint32_t>& values : history) filter(values, keep);

@@ -88,19 +88,20 @@ struct ClickLog {
                                      // pair, or a journey that the input itself names
   std::vector<std::uint32_t> channel;
   // For the fit, where there is a test period (KnownLog); empty elsewhere.
-  std::vector<std::uint32_t> open_group;  // criteo: of user and key, which the click has until its conversion is known
-  JourneyTouches uncut;                   // of all touches, those that --truncate cuts off among them
-  std::vector<std::uint8_t> kind;         // of the events of --click-event; empty if there is one
-  std::vector<std::uint32_t> number;      // among all clicks; of a part of a log alone
-  std::vector<std::uint64_t> row;         // of its other columns, in the RowSpool
-  std::vector<std::uint32_t> digest;      // of their text
-  std::vector<std::uint32_t> slice;       // of --by; empty without it
-  std::vector<float> truth;               // of --truth; empty without it
-  std::vector<double> cost;               // of --cost; empty without it
+  std::vector<std::uint32_t> open_group;   // criteo: of user and key, which the click has until its conversion is known
+  JourneyTouches uncut;                    // of all touches, those that --truncate cuts off among them
+  std::vector<std::uint8_t> kind;          // of the events of --click-event; empty if there is one
+  std::vector<std::uint32_t> number;       // among all clicks; of a part of a log alone
+  std::vector<std::uint64_t> row;          // of its other columns, in the RowSpool
+  std::vector<std::uint32_t> digest;       // of their text
+  std::vector<std::uint32_t> slice;        // of --by; empty without it
+  std::vector<std::uint32_t> delay_group;  // of --delay-by; empty without it
+  std::vector<float> truth;                // of --truth; empty without it
+  std::vector<double> cost;                // of --cost; empty without it
   std::vector<std::vector<std::uint32_t>> history;  // [history column][click]: ids of the values
   std::vector<Conversion> conversions;
 
-  Interner users, keys, channels, slices;
+  Interner users, keys, channels, slices, delay_groups;
   std::vector<Interner> history_values;
   std::uint32_t groups = 0;
   bool has_values = false;  // it is known what conversions are worth

@@ -18,18 +18,19 @@ constexpr std::uint32_t kNoUser = std::numeric_limits<std::uint32_t>::max();
 
 }  // namespace
 
-ClickParts::ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms)
+ClickParts::ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t numbers)
     : ClickTarget(options.time_format),
       folder_(folder),
       time_format_(options.time_format),
       with_kinds_(options.click_events.size() > 1),
       with_slices_(!options.by.empty()),
+      with_delays_(!options.delay_by.empty()),
       with_truth_(!options.truth.empty()),
       with_cost_(!options.cost.empty()),
       open_groups_(wants_open_groups(options)),
       uncut_(wants_uncut(options)),
       histories_(options.history.size()),
-      mechanisms_(mechanisms) {
+      numbers_(numbers) {
   for (std::size_t part = 0; part < kParts; ++part) files_.emplace_back(fmt::format("{}/clicks-{:03}", folder, part));
   if (std::optional<NamedLayout> layout = named_layout(options)) names_.emplace(folder, *std::move(layout));
 }
@@ -44,6 +45,7 @@ void ClickParts::put_click(std::uint8_t kind, const ReadClick& click, std::strin
   file.put(click.row);
   file.put(click.digest);
   if (with_slices_) file.put(click.slice);
+  if (with_delays_) file.put(click.delay_group);
   if (with_truth_) file.put(click.truth);
   if (with_cost_) file.put(click.cost);
   file.put(user);
@@ -153,6 +155,7 @@ ClickLog ClickParts::load(std::size_t part) {
     log.row.push_back(file.get<std::uint64_t>());
     log.digest.push_back(file.get<std::uint32_t>());
     if (with_slices_) log.slice.push_back(file.get<std::uint32_t>());
+    if (with_delays_) log.delay_group.push_back(file.get<std::uint32_t>());
     if (with_truth_) log.truth.push_back(file.get<float>());
     if (with_cost_) log.cost.push_back(file.get<double>());
     const Ids its = ids();
@@ -181,7 +184,7 @@ void ClickParts::add_line(std::size_t part, const ClickLine& line, std::uint32_t
   file.put(number);
   file.put(line.row);
   file.put(line.path_length);
-  file.write(line.credits, mechanisms_ * sizeof(float));
+  file.write(line.numbers, numbers_ * sizeof(float));
   if (histories_ > 0) file.put(line.history);
 }
 
@@ -190,17 +193,17 @@ struct ClickParts::Run {
   PartFile* file;
   ClickLine line = {};
   std::uint32_t number = 0;
-  std::vector<float> credits = {};
+  std::vector<float> numbers = {};
   std::string history = {};
 
-  bool next(std::size_t mechanisms, bool with_history) {
+  bool next(std::size_t count, bool with_history) {
     if (!file->read(&line.time, sizeof line.time)) return false;
     number = file->get<std::uint32_t>();
     line.row = file->get<std::uint64_t>();
     line.path_length = file->get<std::uint32_t>();
-    credits.resize(mechanisms);
-    for (float& credit : credits) credit = file->get<float>();
-    line.credits = credits.data();
+    numbers.resize(count);
+    for (float& value : numbers) value = file->get<float>();
+    line.numbers = numbers.data();
     if (with_history) history = file->get_text();
     line.history = history;
     return true;
@@ -220,12 +223,12 @@ void ClickParts::merge(const std::function<void(const ClickLine& line)>& visit) 
   };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> queue(later);
   for (std::size_t r = 0; r < runs.size(); ++r)
-    if (runs[r].next(mechanisms_, histories_ > 0)) queue.push(r);
+    if (runs[r].next(numbers_, histories_ > 0)) queue.push(r);
   while (!queue.empty()) {
     const std::size_t run = queue.top();
     queue.pop();
     visit(runs[run].line);
-    if (runs[run].next(mechanisms_, histories_ > 0)) queue.push(run);
+    if (runs[run].next(numbers_, histories_ > 0)) queue.push(run);
   }
   runs_.clear();
 }

@@ -22,14 +22,14 @@ struct ClickLine {
   std::int64_t time = 0;
   std::uint64_t row = 0;
   std::uint32_t path_length = 0;
-  const float* credits = nullptr;  // one a mechanism
+  const float* numbers = nullptr;  // the credits, one a mechanism, and with --delay-weights the weight
   std::string_view history;        // ",a|b,c|d": the values of the history columns as they are written
 };
 
 class ClickParts : public ClickTarget {
  public:
-  // mechanisms: credits a click.
-  ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t mechanisms);
+  // numbers: of a line, as ClickLine has them.
+  ClickParts(const AttributeOptions& options, const std::string& folder, std::size_t numbers);
 
   void add_click(const ReadClick& click, std::string_view user, std::string_view key) override;
   void add_conversion(const ReadConversion& conversion, std::string_view user, std::string_view key) override;
@@ -53,9 +53,9 @@ class ClickParts : public ClickTarget {
 
   std::string folder_;
   TimeFormat time_format_;
-  bool with_kinds_, with_slices_, with_truth_, with_cost_;
+  bool with_kinds_, with_slices_, with_delays_, with_truth_, with_cost_;
   bool open_groups_, uncut_;  // of ClickLog, wanted
-  std::size_t histories_, mechanisms_;
+  std::size_t histories_, numbers_;
   std::optional<NameParts> names_;  // of a layout whose rows name what they belong to
   std::string key_;                 // scratch
   std::vector<PartFile> files_;     // one a part

@@ -110,6 +110,7 @@ void ClickSink::open(const TextTable& table) {
   key_.open(table);
   choose_channel(table);
   if (!options_.by.empty()) slice_ = table.require(options_.by);
+  if (!options_.delay_by.empty()) delay_group_ = table.require(options_.delay_by, "--delay-by");
   if (!options_.truth.empty()) truth_ = table.require(options_.truth);
   if (!options_.cost.empty()) cost_ = table.require(options_.cost, "--cost");
   history_ = require_all(table, options_.history);
@@ -170,6 +171,7 @@ void ClickSink::check_text(const TextTable& table) const {
   else
     table.check_utf8(channel_);
   if (slice_ >= 0) table.check_utf8(slice_);
+  if (delay_group_ >= 0) table.check_utf8(delay_group_);
 }
 
 const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time, std::uint8_t kind) {
@@ -182,6 +184,7 @@ const ReadClick& ClickSink::click(const TextTable& table, std::int64_t time, std
   click_.number = clicks_++;
   click_.channel = log_.channels.intern(key_channel_ ? key_channel_->text(table) : table.field(channel_));
   if (slice_ >= 0) click_.slice = log_.slices.intern(table.field(slice_));
+  if (delay_group_ >= 0) click_.delay_group = log_.delay_groups.intern(table.field(delay_group_));
   if (truth_ >= 0) click_.truth = static_cast<float>(table.number(truth_));
   if (cost_ >= 0) click_.cost = checked_amount(table, cost_, "cost");
   click_.history.clear();

@@ -80,7 +80,7 @@ class ClickSink {
   MissingNames missing_;
   Users users_;
   std::vector<std::string> passed_names_;
-  int user_ = -1, time_ = -1, channel_ = -1, slice_ = -1, truth_ = -1, cost_ = -1;
+  int user_ = -1, time_ = -1, channel_ = -1, slice_ = -1, delay_group_ = -1, truth_ = -1, cost_ = -1;
   KeyColumns key_;
   bool key_is_channel_ = false;
   std::optional<KeyColumns> key_channel_;  // several columns of the key, as the channel

@@ -17,7 +17,7 @@ namespace mal {
 struct ReadClick {
   std::int64_t time = 0;     // this and all times here: microseconds since 1970
   std::uint32_t number = 0;  // of all clicks, in input order
-  std::uint32_t channel = 0, slice = 0;
+  std::uint32_t channel = 0, slice = 0, delay_group = 0;
   std::uint8_t kind = 0;     // of the events of --click-event
   std::uint64_t row = 0;     // in the RowSpool
   std::uint32_t digest = 0;  // of the row's text there

@@ -22,8 +22,9 @@ constexpr std::uint64_t kBytesAName = 56;     // of a conversion or a journey th
 constexpr std::uint64_t kBytesACredit = 4;    // a mechanism
 constexpr std::uint64_t kBytesAHistory = 12;  // its columns apart
 constexpr std::uint64_t kBytesACost = 8;
-constexpr std::uint64_t kBytesKnown = 32;  // of a KnownLog and its order
-constexpr std::uint64_t kCompression = 8;  // gzip, zstd and Parquet: a row on disk is at least this part of its text
+constexpr std::uint64_t kBytesADelay = 16;  // with the weight and the value of --delay-by
+constexpr std::uint64_t kBytesKnown = 32;   // of a KnownLog and its order
+constexpr std::uint64_t kCompression = 8;   // gzip, zstd and Parquet: a row on disk is at least this part of its text
 
 std::uint64_t half_of_memory() {
   const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);
@@ -68,7 +69,8 @@ bool kept_on_disk(const AttributeOptions& options) {
   for (const std::string& path : options.inputs) rows += rows_of(options, path);
   const std::uint64_t a_click = kBytesAClick + kBytesACredit * (options.mechanisms.size() + options.history.size()) +
                                 (options.history.empty() ? 0 : kBytesAHistory) +
-                                (options.cost.empty() ? 0 : kBytesACost) + (options.format == "csv" ? 0 : kBytesAName) +
+                                (options.cost.empty() ? 0 : kBytesACost) + (options.delay_weights ? kBytesADelay : 0) +
+                                (options.format == "csv" ? 0 : kBytesAName) +
                                 (wants_open_groups(options) || wants_uncut(options) ? kBytesKnown : 0);
   return rows * a_click > (options.memory != 0 ? options.memory : half_of_memory());
 }

@@ -11,6 +11,7 @@ MemoryLog::MemoryLog(const AttributeOptions& options, ClickLog& log)
       time_format_(options.time_format),
       with_kinds_(options.click_events.size() > 1),
       with_slices_(!options.by.empty()),
+      with_delays_(!options.delay_by.empty()),
       with_truth_(!options.truth.empty()),
       with_cost_(!options.cost.empty()),
       open_groups_(wants_open_groups(options)),
@@ -30,6 +31,7 @@ void MemoryLog::push(const ReadClick& click, std::uint32_t user, std::uint32_t g
   log_.row.push_back(click.row);
   log_.digest.push_back(click.digest);
   if (with_slices_) log_.slice.push_back(click.slice);
+  if (with_delays_) log_.delay_group.push_back(click.delay_group);
   if (with_truth_) log_.truth.push_back(click.truth);
   if (with_cost_) log_.cost.push_back(click.cost);
   for (std::size_t h = 0; h < click.history.size(); ++h)

@@ -27,7 +27,7 @@ class MemoryLog : public ClickTarget {
 
   ClickLog& log_;
   TimeFormat time_format_;
-  bool with_kinds_, with_slices_, with_truth_, with_cost_;
+  bool with_kinds_, with_slices_, with_delays_, with_truth_, with_cost_;
   bool open_groups_, uncut_;  // of ClickLog, wanted
   PairInterner pairs_;        // of user and key
   std::optional<NamedLayout> layout_;

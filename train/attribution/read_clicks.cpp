@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/error.h"
+#include "train/attribution/delay_weights.h"
 #include "train/attribution/text.h"
 #include "train/attribution/touch_rules.h"
 #include "train/config/progress.h"
@@ -111,6 +112,7 @@ void check_layout_options(const AttributeOptions& options) {
     fail_usage("--train-labels {}: it must be final or known", options.train_labels);
   if (options.train_labels == "known" && options.test_from.empty() && options.test_days == 0)
     fail_usage("--train-labels known needs a test period: give --test-days or --test-from");
+  check_delay_options(options);
   if (!options.test_to.empty() && options.test_from.empty()) fail_usage("--test-to needs --test-from");
   if (options.gap != 0 && options.test_from.empty() && options.test_days == 0)
     fail_usage("--gap is time before a test period: give --test-days or --test-from");

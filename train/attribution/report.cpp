@@ -283,6 +283,8 @@ ordered_json parameters_json(const AttributeOptions& o) {
       json["click_event_seconds"][event.name] = event.seconds != 0 ? event.seconds : o.window;
   for (const OwnWindow& channel : o.lookback) json["lookback_seconds"][channel.name] = channel.seconds;
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
+  if (o.delay_weights) json["delay_weights"] = o.delay_weights->empty() ? o.mechanisms.front() : *o.delay_weights;
+  if (!o.delay_by.empty()) json["delay_by"] = o.delay_by;
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
   if (o.drop_anonymous) json["drop_anonymous"] = true;
@@ -408,6 +410,7 @@ std::string summary(const AttributeReport& report) {
   const bool with_truth =
       std::any_of(report.mechanisms.begin(), report.mechanisms.end(), [](const auto& m) { return m.truth_error > 0; });
   std::string text = counts_text(report) + mechanisms_text(report, with_truth);
+  if (report.delay) text += delay_weights_text(*report.delay);
   if (!report.slices.empty()) text += slices_text(report);
   if (report.fitted) text += channels_text(report) + fit_text(report);
   if (report.markov) text += order_text(*report.markov);
@@ -439,6 +442,7 @@ std::string to_json(const AttributeOptions& options, const AttributeReport& repo
     }
     json["by"][options.by][slice.value] = entry;
   }
+  if (report.delay) json["delay_weights"] = delay_weights_json(*report.delay);
   if (report.fitted) json["fit"] = fit_json(report);
   if (report.markov) json["markov"] = markov_json(*report.markov);
   json["channel_report"] = channel_report_json(report);

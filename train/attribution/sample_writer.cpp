@@ -22,6 +22,7 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
   if (options.derive_hour) columns.insert(columns.end(), {"hour", "weekday"});
   for (const std::string& column : options.history) columns.push_back(column + "_seq");
   columns.insert(columns.end(), options.mechanisms.begin(), options.mechanisms.end());
+  if (options.delay_weights) columns.emplace_back("weight");
   columns.emplace_back("path_length");
   std::set<std::string> seen;
   for (const std::string& column : columns)
@@ -31,8 +32,8 @@ std::vector<std::string> sample_columns(const AttributeOptions& options, const s
 }
 
 LogLines::LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order,
-                   const Credits& credits)
-    : options_(options), log_(log), order_(order), credits_(credits), row_credits_(credits.views.size()) {
+                   const Credits& credits, std::span<const float> weights)
+    : options_(options), log_(log), order_(order), credits_(credits), weights_(weights) {
   for (std::size_t kind = 0; kind < options.click_events.size(); ++kind)
     written_.push_back(mal::is_written(options, kind));
   if (!options.history.empty()) sort_by_user();
@@ -77,8 +78,10 @@ void LogLines::find_history(std::uint32_t click) {
 ClickLine LogLines::line(std::size_t place) {
   const std::uint32_t click = order_.by_time[place];
   if (!options_.history.empty()) find_history(click);
-  for (std::size_t m = 0; m < row_credits_.size(); ++m) row_credits_[m] = credits_.views[m][click];
-  return {log_.time[click], log_.row[click], credits_.path_length[click], row_credits_.data(), history_};
+  numbers_.clear();
+  for (const std::vector<float>& view : credits_.views) numbers_.push_back(view[click]);
+  if (!weights_.empty()) numbers_.push_back(weights_[click]);
+  return {log_.time[click], log_.row[click], credits_.path_length[click], numbers_.data(), history_};
 }
 
 SampleWriter::SampleWriter(const AttributeOptions& options, const AttributeReport& report, const std::string& folder,
@@ -87,7 +90,7 @@ SampleWriter::SampleWriter(const AttributeOptions& options, const AttributeRepor
       report_(report),
       spool_(spool),
       train_(folder + "/train.csv"),
-      credits_a_line_(options.mechanisms.size()) {
+      numbers_a_line_(numbers_a_line(options)) {
   std::string header;
   for (const std::string& column : report.columns) {
     append_field(header, column);
@@ -111,7 +114,7 @@ void SampleWriter::add(const ClickLine& line) {
   if (test != waiting_for_test_ || waiting_.lines.size() == kLinesAtOnce) make_text();
   waiting_for_test_ = test;
   waiting_.lines.push_back(line);
-  waiting_.credits.insert(waiting_.credits.end(), line.credits, line.credits + credits_a_line_);
+  waiting_.numbers.insert(waiting_.numbers.end(), line.numbers, line.numbers + numbers_a_line_);
   if (!options_.history.empty()) waiting_.histories.emplace_back(line.history);
 }
 
@@ -129,9 +132,9 @@ std::string SampleWriter::text_of(std::size_t begin, std::size_t end) const {
       text += fmt::format(",{},{}", second / 3600, ((day + 3) % 7 + 7) % 7);
     }
     if (!options_.history.empty()) text += waiting_.histories[i];
-    for (std::size_t m = 0; m < credits_a_line_; ++m) {
+    for (std::size_t n = 0; n < numbers_a_line_; ++n) {
       text += ',';
-      append_number(text, waiting_.credits[i * credits_a_line_ + m]);
+      append_number(text, waiting_.numbers[i * numbers_a_line_ + n]);
     }
     text += ',';
     const fmt::format_int length(line.path_length);
@@ -153,7 +156,7 @@ void SampleWriter::make_text() {
     for (const std::string& text : texts) file.write(text);
   });
   waiting_.lines.clear();
-  waiting_.credits.clear();
+  waiting_.numbers.clear();
   waiting_.histories.clear();
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,17 @@
 
 namespace mal {
 
-// The header: `passed`, hour and weekday, <column>_seq, one column a mechanism, path_length. Throws a usage Error if a
+// The header: `passed`, hour and weekday, <column>_seq, one column a mechanism, weight (with --delay-weights),
+// path_length. Throws a usage Error if a
 // name would be there twice.
 std::vector<std::string> sample_columns(const AttributeOptions& options, const std::vector<std::string>& passed);
 
 // The lines of a log, or of a part of one, one a click.
 class LogLines {
  public:
-  LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order, const Credits& credits);
+  // weights: one a click, or none.
+  LogLines(const AttributeOptions& options, const ClickLog& log, const ClickOrder& order, const Credits& credits,
+           std::span<const float> weights = {});
   // False: of an event that --keep-events leaves out. place: in the order of time.
   bool is_written(std::size_t place) const { return keeps(order_.by_time[place]); }
   // Valid until the next.
@@ -45,9 +49,15 @@ class LogLines {
   std::vector<std::uint32_t> by_user_;   // clicks of user 0 in time order, then of user 1, …; only with --history
   std::vector<std::uint32_t> position_;  // [click] in by_user_
   std::vector<std::uint32_t> window_;    // scratch: the clicks of one history, newest first
-  std::vector<float> row_credits_;
+  std::span<const float> weights_;
+  std::vector<float> numbers_;  // of one line
   std::string sequence_, history_;
 };
+
+// How many numbers a ClickLine has.
+inline std::size_t numbers_a_line(const AttributeOptions& options) {
+  return options.mechanisms.size() + (options.delay_weights ? 1 : 0);
+}
 
 // Takes lines in the order of time and writes each to the file of its period.
 class SampleWriter {
@@ -63,7 +73,7 @@ class SampleWriter {
  private:
   struct Waiting {  // lines whose text is not yet made
     std::vector<ClickLine> lines;
-    std::vector<float> credits;  // of all lines
+    std::vector<float> numbers;  // of all lines
     std::vector<std::string> histories;
   };
   void make_text();
@@ -74,7 +84,7 @@ class SampleWriter {
   const RowSpool& spool_;
   OutputFile train_;
   std::optional<OutputFile> test_;
-  std::size_t credits_a_line_;
+  std::size_t numbers_a_line_;
   bool waiting_for_test_ = false;  // the file of the waiting lines
   Waiting waiting_;
   std::future<void> writing_;

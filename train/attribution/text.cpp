@@ -41,6 +41,12 @@ std::string plural(std::uint64_t count, const char* noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string option_length(std::int64_t seconds) {
+  for (const auto& [unit, letter] : {std::pair(86400, 'd'), std::pair(3600, 'h'), std::pair(60, 'm')})
+    if (seconds > 0 && seconds % unit == 0) return fmt::format("{}{}", seconds / unit, letter);
+  return fmt::format("{}s", seconds);
+}
+
 void append_field(std::string& row, std::string_view field) {
   const auto special = [](char c) { return c == ',' || c == '"' || c == '\n' || c == '\r'; };
   bool quoted = false;

@@ -19,6 +19,8 @@ std::int64_t parse_time(std::string_view text, std::string_view option, const Ti
 std::vector<std::string> column_names(const std::string& text, std::string_view option);
 
 std::string plural(std::uint64_t count, const char* noun);  // "1 click", "2 clicks"
+// A length of time as options take it, in the largest unit of which it is a whole number: "7d", "36h", "90m", "45s".
+std::string option_length(std::int64_t seconds);
 
 // Appends a CSV field, quoted where it has to be.
 void append_field(std::string& row, std::string_view field);
