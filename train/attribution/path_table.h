@@ -9,6 +9,8 @@
 
 #include "train/attribution/attribute.h"
 #include "train/attribution/read_clicks.h"
+#include "train/attribution/separators.h"
+#include "train/data/parse_number.h"
 #include "train/data/reading_notes.h"
 
 namespace mal {
@@ -35,18 +37,14 @@ struct PathTable {
 // Reads options.inputs. Errors name file:row:column; files without a conversion are one.
 PathTable read_paths(const AttributeOptions& options, const ReadProgress& progress);
 
-// Calls visit(channel) for each channel of a path: its text between separators, without blanks around it. The blanks of
-// a separator do not count unless it has nothing else. Empty places are visited too.
+// Calls visit(channel) for each channel of a path: its text between separators, without blanks around it. Empty
+// places are visited too.
 template <typename Visit>
 void split_path(std::string_view path, std::string_view separator, const Visit& visit) {
-  const auto trim = [](std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(" \t");
-    return begin == text.npos ? std::string_view() : text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-  };
-  const std::string_view core = trim(separator).empty() ? separator : trim(separator);
+  const std::string_view core = separator_core(separator);
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(core, begin), path.size());
-    visit(trim(path.substr(begin, end - begin)));
+    visit(without_blanks(path.substr(begin, end - begin)));
     begin = end + core.size();
   }
 }

@@ -16,8 +16,12 @@ std::size_t count(std::string_view text, std::string_view part) {
 
 }  // namespace
 
-Separators::Separators(const std::string& given) : given_(without_blanks(given)) {
-  if (given_.empty()) given_ = given;
+std::string_view separator_core(std::string_view separator) {
+  const std::string_view core = without_blanks(separator);
+  return core.empty() ? separator : core;
+}
+
+Separators::Separators(const std::string& given) : given_(separator_core(given)) {
   for (std::size_t s = 0; s < kUsual.size(); ++s)
     longer_[s] = kUsual[s] != given_ && kUsual[s].find(given_) != std::string_view::npos;
 }

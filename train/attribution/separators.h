@@ -8,6 +8,9 @@
 
 namespace mal {
 
+// What of a separator counts: not the blanks around it, unless it has nothing else.
+std::string_view separator_core(std::string_view separator);
+
 class Separators {
  public:
   explicit Separators(const std::string& given);

@@ -16,9 +16,8 @@ void check_group(std::string_view text, const Where& where) {
   if (text.empty())
     fail("{}: the group is empty; rows of unknown users would count as one user, leave them out", where());
   fail(
-      "{}: the group '{}' says that there is none; rows of unknown users would count as one user, leave them out (if "
-      "it "
-      "is a name, write another for it)",
+      "{}: the group '{}' says that there is none; rows of unknown users would count as one user, leave them out "
+      "(if it is a name, write another for it)",
       where(), text);
 }
 

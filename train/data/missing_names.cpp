@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "train/data/parse_number.h"
-
 namespace mal {
 
 namespace {

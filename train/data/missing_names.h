@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "train/data/parse_number.h"
+
 namespace mal {
 
 class MissingNames {
@@ -24,7 +26,6 @@ class MissingNames {
   }
 
  private:
-  static bool is_blank(char c) { return c == ' ' || c == '\t'; }
   bool is_padded(std::string_view text) const;
   bool is_token(std::string_view text) const;
 

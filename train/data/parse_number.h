@@ -15,6 +15,9 @@ std::optional<double> parse_number(std::string_view text);
 // A label: a number that is 0 or 1, or True or False.
 std::optional<bool> parse_flag(std::string_view text);
 
+constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
 std::string_view without_blanks(std::string_view text);  // without spaces and tabs around it
 
 // For a text that is none: "'1,5' is not a number; …", and what to do where it has a decimal comma.

@@ -124,7 +124,6 @@ void add_pattern(const std::string& pattern, std::vector<std::string>& files, Fo
 
 // Line breaks, and what pandas writes for a frame without rows and columns.
 bool is_nothing(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   const std::size_t begin = std::min(text.find_first_not_of("\r\n"), text.size());
   text = text.substr(begin, text.find_last_not_of("\r\n") + 1 - begin);

@@ -176,7 +176,6 @@ void TextTable::State::index_columns() {
 // The first line: names, or with `--columns` a row, which is left for next().
 void TextTable::State::read_header() {
   if (!read_line()) fail("{}: the file is empty; it needs a header line and rows", path);
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (std::string_view(line, length).starts_with(kByteOrderMark)) {
     lines.skip(kByteOrderMark.size());
     line = lines.text();
