@@ -8,17 +8,17 @@ namespace {
 
 TEST_CASE("delay bins: each begins where the one before ends, and is 1/32 of its time wide at most", "[attribution]") {
   for (std::uint32_t bin = 0; bin < 1400; ++bin) {
-    const std::int64_t begin = delay_bins::begin_of(bin), end = delay_bins::begin_of(bin + 1);
+    const std::int64_t begin = DelayBins::begin_of(bin), end = DelayBins::begin_of(bin + 1);
     REQUIRE(begin < end);
-    REQUIRE(delay_bins::bin_of(begin) == bin);
-    REQUIRE(delay_bins::bin_of(end - 1) == bin);
+    REQUIRE(DelayBins::bin_of(begin) == bin);
+    REQUIRE(DelayBins::bin_of(end - 1) == bin);
     REQUIRE(((end - begin == 1) || (end - begin) * 32 <= begin));
   }
-  CHECK(delay_bins::bin_of(-5) == 0);
-  CHECK(delay_bins::bin_of(31) == 31);
-  CHECK(delay_bins::begin_of(64) == 64);
-  CHECK(delay_bins::begin_of(65) == 66);
-  CHECK(delay_bins::bin_of(4102444800LL * 1000000) < 0xFFFF);  // the longest that a log can have
+  CHECK(DelayBins::bin_of(-5) == 0);
+  CHECK(DelayBins::bin_of(31) == 31);
+  CHECK(DelayBins::begin_of(64) == 64);
+  CHECK(DelayBins::begin_of(65) == 66);
+  CHECK(DelayBins::bin_of(4102444800LL * 1000000) < 0xFFFF);  // the longest that a log can have
 }
 
 // Ten clicks, in bins of 1 µs: credited after 1, 3, 3 and 8; left at the ages 2, 4, 8 and 10; two older than the
@@ -67,7 +67,7 @@ TEST_CASE("a delay curve is linear within a bin, and the bin of the window ends 
   CHECK(curve.known(66) == 1);
   CHECK(curve.rate() == Approx(0.5));
   // Credited at the very end of the window, which lies within the bin of 512 to 528.
-  const std::vector<DelayBin> last = {{delay_bins::bin_of(520), 2, 0}};
+  const std::vector<DelayBin> last = {{DelayBins::bin_of(520), 2, 0}};
   const DelayCurve end(last, 4, 520, 0);
   CHECK(end.end() == 520);
   CHECK(end.known(516) == Approx(0.5));

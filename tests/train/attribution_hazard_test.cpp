@@ -38,7 +38,7 @@ double likelihood(const HazardSample& sample, const std::vector<double>& effects
     double hazard = 0;
     for (; at < end; ++at)
       hazard += effects[sample.touches[at].channel] *
-                std::exp(-static_cast<double>(sample.touches[at].delay) / 1e6 / delay) / delay;
+                std::exp(-static_cast<double>(sample.touches[at].age) / 1e6 / delay) / delay;
     sum += sample.weight * std::log(hazard);
   }
   for (const Exposure& e : sample.exposures) {
@@ -152,10 +152,10 @@ TEST_CASE("a click with a window of its own is watched to the end of that", "[at
 
 TEST_CASE("a thinned sample of conversions does not depend on their order", "[attribution][hazard]") {
   std::mt19937_64 random(3);
-  std::vector<std::pair<std::uint64_t, std::vector<HazardTouch>>> conversions;
+  std::vector<std::pair<std::uint64_t, std::vector<AgedClick>>> conversions;
   for (int n = 0; n < 1000; ++n) {
-    std::vector<HazardTouch> touches(1 + random() % 4);
-    for (HazardTouch& touch : touches)
+    std::vector<AgedClick> touches(1 + random() % 4);
+    for (AgedClick& touch : touches)
       touch = {static_cast<std::uint32_t>(random() % 3), static_cast<std::int64_t>(random() % 1000) * kSecond};
     conversions.emplace_back(random(), touches);
   }
@@ -186,8 +186,8 @@ TEST_CASE("the sample of additive_hazard does not go by which row of one moment 
   };
   const HazardSample sample = sampled();
   REQUIRE(sample.touches.size() == HazardCollector::kLongest);
-  CHECK(std::ranges::count(sample.touches, HazardTouch{0, kDay}) == 100);  // names that come first
-  CHECK(std::ranges::count(sample.touches, HazardTouch{1, kDay}) == 156);
+  CHECK(std::ranges::count(sample.touches, AgedClick{0, kDay}) == 100);  // names that come first
+  CHECK(std::ranges::count(sample.touches, AgedClick{1, kDay}) == 156);
   for (int again = 0; again < 5; ++again) {
     std::shuffle(rows.begin(), rows.end(), random);
     CHECK(sampled().touches == sample.touches);

@@ -251,7 +251,7 @@ TEST_CASE("neural: credit is the Shapley value of the network's hazard", "[attri
 }
 
 TEST_CASE("neural: clicks of unknown channels get nothing, and long journeys are sampled", "[attribution][neural]") {
-  constexpr std::uint32_t kNone = NeuralCredit::kNoChannel;
+  constexpr std::uint32_t kNone = kNoChannel;
   NeuralCredit credit({random_weights(2, 1)}, {0, kNone, 1});
   const std::vector<double> shares = neural_shares(credit, {kOneDay, kOneHour, 0}, {0, 1, 2});
   CHECK(shares[1] == 0);

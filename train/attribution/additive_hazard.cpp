@@ -37,7 +37,7 @@ class Fit {
       longest = std::max(longest, exposure.seconds);
     }
     double delays = 0;
-    for (const HazardTouch& touch : sample.touches) delays += seconds(touch.delay);
+    for (const AgedClick& touch : sample.touches) delays += seconds(touch.age);
     prior_ = sample.weight * static_cast<double>(sample.ends.size()) / std::max(all, 1.0);
     longest_ = std::max(2 * kShortestDelay, kLongestDelay * longest);
     model_.effects.assign(channels, prior_);
@@ -94,20 +94,20 @@ class Fit {
     return sums;
   }
 
-  void add_conversion(std::span<const HazardTouch> touches, Sums& sums) {
+  void add_conversion(std::span<const AgedClick> touches, Sums& sums) {
     // Relative to the last touch, so that nothing underflows to a hazard of 0.
-    const double last = seconds(touches.back().delay), delay = model_.delay_seconds;
+    const double last = seconds(touches.back().age), delay = model_.delay_seconds;
     shares_.clear();
     double sum = 0;
-    for (const HazardTouch& touch : touches) {
-      shares_.push_back(model_.effects[touch.channel] * std::exp((last - seconds(touch.delay)) / delay));
+    for (const AgedClick& touch : touches) {
+      shares_.push_back(model_.effects[touch.channel] * std::exp((last - seconds(touch.age)) / delay));
       sum += shares_.back();
     }
     sums.log_likelihood += sample_.weight * (std::log(sum / delay) - last / delay);
     for (std::size_t k = 0; k < touches.size(); ++k) {
       const double share = sample_.weight * shares_[k] / sum;
       sums.brought[touches[k].channel] += share;
-      sums.brought_delay += share * seconds(touches[k].delay);
+      sums.brought_delay += share * seconds(touches[k].age);
     }
   }
 

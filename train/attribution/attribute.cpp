@@ -104,7 +104,7 @@ void describe_reading(const ClickLog& log, const LogCounts& counts, AttributeRep
 void check_fit(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms) {
   if (options.format != "journeys") return;
   for (const NamedMechanism& named : mechanisms)
-    if (named.mechanism == Mechanism::additive_hazard || named.mechanism == Mechanism::neural)
+    if (is_fitted_to_times(named.mechanism))
       fail_usage(
           "{}: {} is fitted to the time from a touch to the conversion, which --format journeys does not "
           "have: a conversion counts as of the time of its last touch; leave it out, or give a --channel-model",
@@ -145,24 +145,7 @@ class Clicks {
   }
   ClickParts* parts() { return parts_ ? &*parts_ : nullptr; }
 
-  // Calls visit(log, order) for every part, as the fit may see it.
-  template <typename Visit>
-  void for_each_known(const FitOptions& how, std::int64_t truncate, const Visit& visit) {
-    if (!parts_) {
-      if (order_.by_time.empty()) order_ = order_clicks(all_);
-      const KnownLog known(all_, order_, how.until, truncate);
-      return visit(known.log(), known.order());
-    }
-    for (std::size_t part = 0; part < kParts; ++part) {
-      ClickLog log = parts_->load(part);
-      if (log.size() + log.conversions.size() + log.uncut.time.size() == 0) continue;
-      const ClickOrder order = order_clicks(log);
-      const KnownLog known(log, order, how.until, truncate);
-      visit(known.log(), known.order());
-    }
-  }
-
-  // Calls visit(part, log, order) for every part that has clicks or conversions.
+  // Calls visit(part, log, order) for every part of which anything is left or was before --truncate.
   template <typename Visit>
   void for_each(const Visit& visit) {
     if (!parts_) {
@@ -170,9 +153,18 @@ class Clicks {
       return visit(std::size_t{0}, all_, order_);
     }
     for (std::size_t part = 0; part < kParts; ++part) {
-      const ClickLog log = parts_->load(part);
-      if (log.size() + log.conversions.size() > 0) visit(part, log, order_clicks(log));
+      ClickLog log = parts_->load(part);
+      if (log.size() + log.conversions.size() + log.uncut.time.size() > 0) visit(part, log, order_clicks(log));
     }
+  }
+
+  // Calls visit(log, order) for the same parts, as the fit may see them.
+  template <typename Visit>
+  void for_each_known(const FitOptions& how, std::int64_t truncate, const Visit& visit) {
+    for_each([&](std::size_t, ClickLog& log, const ClickOrder& order) {
+      const KnownLog known(log, order, how.until, truncate);
+      visit(known.log(), known.order());
+    });
   }
 
  private:

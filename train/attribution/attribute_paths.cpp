@@ -17,8 +17,7 @@ constexpr std::uint64_t kMostDrawn = std::uint64_t{1} << 32;
 
 void check_mechanisms(const std::vector<NamedMechanism>& mechanisms) {
   for (const NamedMechanism& named : mechanisms)
-    if (named.mechanism == Mechanism::time_decay || named.mechanism == Mechanism::additive_hazard ||
-        named.mechanism == Mechanism::neural)
+    if (named.mechanism == Mechanism::time_decay || is_fitted_to_times(named.mechanism))
       fail_usage("--mechanisms {}: it needs the times of clicks, and a path has none; leave it out", named.name);
 }
 

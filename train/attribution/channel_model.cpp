@@ -25,7 +25,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
-constexpr std::uint32_t kUnseen = HazardCollector::kNoChannel;
 constexpr const char* kNetworks = "neural_networks";
 constexpr const char* kDelay = "additive_hazard_delay_seconds";
 
@@ -46,7 +45,7 @@ const std::vector<double>& ChannelModel::values(Mechanism mechanism) const {
 }
 
 bool ChannelModel::learned() const {
-  if (total.conversions > 0 && total.conversions < total.journeys) return true;
+  if (total.of_both_kinds()) return true;
   return std::ranges::any_of(mechanisms, [](const FittedMechanism& fitted) {  // a file may have been edited
     return std::ranges::any_of(fitted.values, [](double value) { return value != 0; });
   });
@@ -57,7 +56,7 @@ ChannelFit::ChannelFit(const Interner& channels, const std::vector<Mechanism>& w
       shapley_(wants(wanted, Mechanism::shapley)),
       logistic_(wants(wanted, Mechanism::logistic)),
       options_(options),
-      number_(channels.size(), kUnseen) {
+      number_(channels.size(), kNoChannel) {
   if (wants(wanted, Mechanism::additive_hazard)) hazard_.emplace();
   if (wants(wanted, Mechanism::neural)) moments_.emplace(options.seed);
   if (!wants(wanted, Mechanism::markov)) return;
@@ -69,7 +68,7 @@ std::span<const std::uint32_t> ChannelFit::numbered(std::span<const std::uint32_
   scratch_.clear();
   for (const std::uint32_t channel : journey_channels) {
     std::uint32_t& number = number_[channel];
-    if (number == kUnseen) {
+    if (number == kNoChannel) {
       number = static_cast<std::uint32_t>(channel_of_.size());
       channel_of_.push_back(channel);
       if (walks_ && walks_->chooses()) channel_keys_.push_back(OrderChoice::channel_key(channels_.name(channel)));
@@ -129,7 +128,7 @@ std::vector<std::string> ChannelFit::renumber_by_name() {
   coalitions_.renumber(number);
   if (markov_) markov_->renumber(number);
   for (std::uint32_t& of_channel : number_)
-    if (of_channel != kUnseen) of_channel = number[of_channel];
+    if (of_channel != kNoChannel) of_channel = number[of_channel];
   by_number_ = number;
   names_ = names;
   return names;
@@ -138,7 +137,7 @@ std::vector<std::string> ChannelFit::renumber_by_name() {
 void fit_mechanisms(const CoalitionTable& coalitions, const MarkovChain* markov, bool shapley, bool logistic,
                     const FitOptions& options, ChannelModel& model) {
   const CoalitionCount& total = coalitions.total();
-  if (total.conversions == 0 || total.conversions == total.journeys) {
+  if (!total.of_both_kinds()) {
     // What a fit would say of it is the noise of its last bits, and credits are shares, however small the values.
     const std::vector<double> zeros(model.channels.size(), 0.0);
     if (shapley) model.mechanisms.push_back({Mechanism::shapley, zeros});
@@ -164,7 +163,7 @@ void fit_mechanisms(const CoalitionTable& coalitions, const MarkovChain* markov,
 // Where nothing can be learned, 0 as the others are.
 FittedMechanism ChannelFit::fit_hazard(ChannelModel& model) const {
   model.hazard_delay_seconds = static_cast<double>(options_.rule.window) / double{kSecond};
-  if (model.total.conversions == 0 || model.total.conversions == model.total.journeys)
+  if (!model.total.of_both_kinds())
     return {Mechanism::additive_hazard, std::vector<double>(model.channels.size(), 0.0)};
   const auto channels = static_cast<std::uint32_t>(model.channels.size());
   AdditiveHazard hazard = fit_additive_hazard(hazard_->sample(number_), channels);
@@ -175,7 +174,7 @@ FittedMechanism ChannelFit::fit_hazard(ChannelModel& model) const {
 // The value of a channel is what a click of it brings that stays the only one.
 FittedMechanism ChannelFit::fit_network(ChannelModel& model) const {
   FittedMechanism fitted = {Mechanism::neural, std::vector<double>(model.channels.size(), 0.0)};
-  if (model.total.conversions == 0 || model.total.conversions == model.total.journeys) return fitted;
+  if (!model.total.of_both_kinds()) return fitted;
   NeuralFitOptions options;
   options.seed = options_.seed;
   std::optional<Progress> progress;
@@ -287,7 +286,7 @@ ChannelModel model_for_log(const ChannelModel& model, const Interner& channels) 
     const auto found = places.find(channels.name(c));
     const bool known = found != places.end();
     result.known.push_back(known);
-    result.neural_numbers.push_back(known ? static_cast<std::uint32_t>(found->second) : NeuralCredit::kNoChannel);
+    result.neural_numbers.push_back(known ? static_cast<std::uint32_t>(found->second) : kNoChannel);
     result.alone.push_back(known ? model.alone[found->second] : CoalitionCount{});
     for (std::size_t m = 0; m < model.mechanisms.size(); ++m)
       result.mechanisms[m].values.push_back(known ? model.mechanisms[m].values[found->second] : 0.0);

@@ -38,7 +38,7 @@ struct ChannelModel {
   NeuralFitReport neural_report;      // of a fit
   // Of model_for_log alone:
   std::vector<bool> known;                    // false of a channel that the model does not have
-  std::vector<std::uint32_t> neural_numbers;  // the channel's number in `neural`; NeuralCredit::kNoChannel
+  std::vector<std::uint32_t> neural_numbers;  // the channel's number in `neural`; kNoChannel
 
   const std::vector<double>& values(Mechanism mechanism) const;  // empty if it was not fitted
   // False where every journey of the fit converts, or none does: then no channel makes a difference that could be seen,
@@ -79,7 +79,7 @@ class ChannelFit {
   bool shapley_, logistic_;
   FitOptions options_;
   // The tables number channels as fitted journeys bring them, until model() numbers them by name.
-  std::vector<std::uint32_t> number_;      // [channel of the log] its number; kUnseen
+  std::vector<std::uint32_t> number_;      // [channel of the log] its number; kNoChannel
   std::vector<std::uint32_t> channel_of_;  // the other way
   std::vector<std::uint32_t> scratch_;
   CoalitionTable coalitions_;

@@ -60,9 +60,8 @@ std::vector<std::string> without_interval(const ChannelTable& table) {
 std::string without_interval_text(const ChannelTable& table) {
   const std::vector<std::string> names = without_interval(table);
   if (names.empty()) return "";
-  std::string text = names.front();
-  for (std::size_t m = 1; m < names.size(); ++m) text += (m + 1 == names.size() ? " and " : ", ") + names[m];
-  return text + (names.size() == 1 ? " has none: it is" : " have none: they are") + " not fitted anew to the resamples";
+  return and_list(names) + (names.size() == 1 ? " has none: it is" : " have none: they are") +
+         " not fitted anew to the resamples";
 }
 
 std::string channels_csv(const ChannelTable& table) {

@@ -10,6 +10,9 @@ namespace mal {
 struct CoalitionCount {
   std::uint64_t journeys = 0;
   std::uint64_t conversions = 0;
+
+  // Some convert and some do not: only then there is something to learn.
+  bool of_both_kinds() const { return conversions > 0 && conversions < journeys; }
 };
 
 struct Coalition {

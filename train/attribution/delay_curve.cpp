@@ -1,29 +1,8 @@
 #include "train/attribution/delay_curve.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace mal {
-
-namespace {
-
-constexpr std::uint64_t kBinsAnOctave = 32;
-constexpr int kBitsOfFirst = 6;  // of 32
-
-}  // namespace
-
-std::uint32_t delay_bins::bin_of(std::int64_t microseconds) {
-  const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0));
-  if (value < kBinsAnOctave) return static_cast<std::uint32_t>(value);
-  const int shift = static_cast<int>(std::bit_width(value)) - kBitsOfFirst;
-  return static_cast<std::uint32_t>((value >> shift) + static_cast<std::uint64_t>(shift) * kBinsAnOctave);
-}
-
-std::int64_t delay_bins::begin_of(std::uint32_t bin) {
-  if (bin < kBinsAnOctave) return bin;
-  const std::uint64_t shift = bin / kBinsAnOctave - 1;
-  return static_cast<std::int64_t>((bin - shift * kBinsAnOctave) << shift);
-}
 
 DelayCurve::DelayCurve(std::span<const DelayBin> bins, std::uint64_t clicks, std::int64_t window,
                        double steady_conversions)
@@ -35,9 +14,9 @@ DelayCurve::DelayCurve(std::span<const DelayBin> bins, std::uint64_t clicks, std
   std::int64_t seen = 0;  // the end of the last bin
   for (const DelayBin& bin : bins) {
     if (at_risk < fewest) break;
-    const std::int64_t begin = delay_bins::begin_of(bin.bin);
+    const std::int64_t begin = DelayBins::begin_of(bin.bin);
     // The bin of the window ends with it. A conversion at the very end of the window still counts.
-    seen = std::max(begin + 1, std::min(delay_bins::begin_of(bin.bin + 1), window));
+    seen = std::max(begin + 1, std::min(DelayBins::begin_of(bin.bin + 1), window));
     const auto credited = static_cast<double>(bin.credited), left = static_cast<double>(bin.left);
     if (bin.credited > 0) {
       if (begin > times_.back()) {

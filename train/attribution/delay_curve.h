@@ -6,14 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "train/attribution/octave_bins.h"
+
 namespace mal {
 
-// Times since a click are counted in bins: 32 of equal width from each power of two microseconds to the next, so a bin
-// is 1/32 of its time wide at most. Bins are numbers, so that parts of a log add up to the same counts in any order.
-namespace delay_bins {
-std::uint32_t bin_of(std::int64_t microseconds);  // below 0 counts as 0
-std::int64_t begin_of(std::uint32_t bin);
-}  // namespace delay_bins
+using DelayBins = OctaveBins<5>;  // of microseconds since a click
 
 // Of one bin: clicks credited after this time, and clicks that were not and are no older than this.
 struct DelayBin {

@@ -82,9 +82,9 @@ void DelayWeights::observe(const ClickLog& log, const ClickOrder& order, const M
     const bool credited = delays[click] != kNotYet;
     std::uint32_t bin = kPastWindow;
     if (credited)
-      bin = delay_bins::bin_of(delays[click]);
+      bin = DelayBins::bin_of(delays[click]);
     else if (age <= windows_[window_of(log, click)])
-      bin = delay_bins::bin_of(age);
+      bin = DelayBins::bin_of(age);
     Tally& tally = tallies_[stratum_of(log, click) << 16 | bin];
     ++(credited ? tally.credited : tally.left);
   }
@@ -136,9 +136,8 @@ void DelayWeights::fit() {
         all.bins.push_back({bin, by_bin[bin].credited, by_bin[bin].left});
     if (all.clicks > 0 && all.credited < kFewest)
       fail(
-          "--delay-weights: {} of {} {}before the test period have credit by '{}' that is known by then, and {} are "
-          "the "
-          "fewest that tell how long conversions take; leave the option out, or give a longer log",
+          "--delay-weights: {} of {} {}before the test period have credit by '{}' that is known by then, "
+          "and {} are the fewest that tell how long conversions take; leave the option out, or give a longer log",
           all.credited, plural(all.clicks, "click"),
           windows_.size() == 1 ? "" : fmt::format("with the window {} ", option_length(windows_[window] / kSecond)),
           mechanism_.name, kFewest);

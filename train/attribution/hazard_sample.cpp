@@ -6,23 +6,16 @@
 #include <bit>
 #include <string>
 
+#include "train/attribution/octave_bins.h"
 #include "train/data/time_text.h"
 
 namespace mal {
 
 namespace {
 
-constexpr std::uint64_t kBinsAnOctave = 16;
-constexpr int kBitsOfFirst = 5;  // of 16
 constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
 
-// 16 bins of equal width from each power of two microseconds to the next: at most 1/16 wide, 4 % in the mean.
-std::uint64_t bin_of(std::int64_t microseconds) {
-  const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0));
-  if (value < kBinsAnOctave) return value;
-  const int shift = static_cast<int>(std::bit_width(value)) - kBitsOfFirst;
-  return (value >> shift) + static_cast<std::uint64_t>(shift) * kBinsAnOctave;
-}
+using WatchedBins = OctaveBins<4>;  // 4 % wide in the mean
 
 std::uint64_t hash_of(const std::string& user, std::int64_t time) {
   const std::uint64_t z = (XXH3_64bits(user.data(), user.size()) ^ static_cast<std::uint64_t>(time)) * kGolden;
@@ -32,12 +25,12 @@ std::uint64_t hash_of(const std::string& user, std::int64_t time) {
 }  // namespace
 
 void HazardCollector::add_exposure(std::uint32_t channel, std::int64_t microseconds) {
-  Bin& bin = bins_[std::uint64_t{channel} << 32 | bin_of(microseconds)];
+  Bin& bin = bins_[std::uint64_t{channel} << 32 | WatchedBins::bin_of(microseconds)];
   ++bin.clicks;
   bin.seconds += static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0) / kSecond);
 }
 
-void HazardCollector::add_conversion(std::uint64_t hash, std::vector<HazardTouch> touches) {
+void HazardCollector::add_conversion(std::uint64_t hash, std::vector<AgedClick> touches) {
   ++conversions_;
   if (std::countl_zero(hash) < level_) return;
   if (touches.size() > kLongest) touches = {touches.end() - kLongest, touches.end()};  // in memory of that size
@@ -62,7 +55,7 @@ void HazardCollector::observe(const ClickLog& log, const ClickOrder& order, cons
   JourneyView view(log, order, rule);
   for (const JourneyRange& range : build_journeys(log, order, rule, until).converting) {
     const Journey journey = view.load(range);
-    std::vector<HazardTouch> touches;
+    std::vector<AgedClick> touches;
     for (const std::uint32_t k : newest_clicks(journey, channels, kLongest))
       touches.push_back({journey.channels[k], range.conversion_time - journey.times[k]});
     const std::string& user = log.users.name(log.user[journey.clicks.front()]);
@@ -107,17 +100,15 @@ HazardSample HazardCollector::sample(std::span<const std::uint32_t> number) cons
         {static_cast<std::uint32_t>(key >> 32), clicks, static_cast<double>(bin.seconds) / clicks});
   }
   // Sums of the fit go by this order, which the journeys alone decide.
-  std::vector<std::vector<HazardTouch>> kept;
+  std::vector<std::vector<AgedClick>> kept;
   kept.reserve(kept_.size());
   for (const Kept& conversion : kept_) {
     kept.push_back(conversion.touches);
-    for (HazardTouch& touch : kept.back()) touch.channel = number[touch.channel];
-    std::ranges::sort(kept.back(), [](const HazardTouch& a, const HazardTouch& b) {  // ties have no order of their own
-      return a.delay != b.delay ? a.delay > b.delay : a.channel < b.channel;
-    });
+    for (AgedClick& touch : kept.back()) touch.channel = number[touch.channel];
+    std::ranges::sort(kept.back(), older_first);
   }
   std::sort(kept.begin(), kept.end());
-  for (const std::vector<HazardTouch>& touches : kept) {
+  for (const std::vector<AgedClick>& touches : kept) {
     sample.touches.insert(sample.touches.end(), touches.begin(), touches.end());
     sample.ends.push_back(sample.touches.size());
   }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "train/attribution/aged_click.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/journeys.h"
 
@@ -18,21 +19,11 @@ struct Exposure {
   double clicks = 0, seconds = 0;  // seconds: the mean of these clicks, exact to a second
 };
 
-struct HazardTouch {
-  std::uint32_t channel = 0;
-  std::int64_t delay = 0;  // microseconds from the touch to the conversion
-
-  bool operator==(const HazardTouch&) const = default;
-  bool operator<(const HazardTouch& other) const {
-    return channel != other.channel ? channel < other.channel : delay < other.delay;
-  }
-};
-
 struct HazardSample {
   std::vector<Exposure> exposures;
-  std::vector<HazardTouch> touches;  // of one conversion after the other; each one's in the order of time
-  std::vector<std::size_t> ends;     // of the conversions, in touches
-  double weight = 1;                 // conversions that one of these stands for
+  std::vector<AgedClick> touches;  // of one conversion after the other; each one's in the order of time
+  std::vector<std::size_t> ends;   // of the conversions, in touches
+  double weight = 1;               // conversions that one of these stands for
 };
 
 // Collects the sample from a log or its parts, in whatever order they come. Exposures are counted in bins of 4 % width
@@ -41,8 +32,6 @@ struct HazardSample {
 class HazardCollector {
  public:
   static constexpr std::size_t kMostTouches = 2'000'000, kLongest = 256;
-  static constexpr std::uint32_t kNoChannel = std::numeric_limits<std::uint32_t>::max();
-
   explicit HazardCollector(std::size_t most_touches = kMostTouches) : most_touches_(most_touches) {}
 
   // A click is watched from its time to the end of its window, to `until`, and with rule.restart to the next conversion
@@ -52,7 +41,7 @@ class HazardCollector {
                const Interner& channels);
 
   void add_exposure(std::uint32_t channel, std::int64_t microseconds);
-  void add_conversion(std::uint64_t hash, std::vector<HazardTouch> touches);
+  void add_conversion(std::uint64_t hash, std::vector<AgedClick> touches);
 
   // Channel c is number[c] in the sample, kNoChannel: in no journey of the fit. The same for any order of adding.
   HazardSample sample(std::span<const std::uint32_t> number) const;
@@ -63,7 +52,7 @@ class HazardCollector {
   };
   struct Kept {
     std::uint64_t hash;
-    std::vector<HazardTouch> touches;
+    std::vector<AgedClick> touches;
   };
   void add_exposures(const ClickLog& log, const ClickOrder& order, const JourneyRule& rule, std::int64_t until);
   void thin_out();

@@ -126,7 +126,11 @@ void credit_journey(Mechanism mechanism, const Journey& journey, const Mechanism
 
 bool needs_fit(Mechanism mechanism) {
   return mechanism == Mechanism::shapley || mechanism == Mechanism::markov || mechanism == Mechanism::logistic ||
-         mechanism == Mechanism::additive_hazard || mechanism == Mechanism::neural;
+         is_fitted_to_times(mechanism);
+}
+
+bool is_fitted_to_times(Mechanism mechanism) {
+  return mechanism == Mechanism::additive_hazard || mechanism == Mechanism::neural;
 }
 
 std::string_view name_of(Mechanism mechanism) {

@@ -67,7 +67,8 @@ struct MechanismParameters {
 void credit_journey(Mechanism mechanism, const Journey& journey, const MechanismParameters& parameters,
                     std::span<double> credits);
 
-bool needs_fit(Mechanism mechanism);  // data-driven: works only with fitted channel values
+bool needs_fit(Mechanism mechanism);           // data-driven: works only with fitted channel values
+bool is_fitted_to_times(Mechanism mechanism);  // data-driven, by the times from clicks to conversions, too
 std::string_view name_of(Mechanism mechanism);
 
 // One column of the output: `mta` is a name for the data-driven mechanism that was chosen for it.

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "train/attribution/aged_click.h"
 #include "train/attribution/mechanisms.h"
 #include "train/attribution/neural_network.h"
 
@@ -16,7 +17,6 @@ namespace mal {
 
 class NeuralCredit {
  public:
-  static constexpr std::uint32_t kNoChannel = ~std::uint32_t{0};
   // Exact up to so many clicks; above, each network goes through so many orders of its own, forwards and backwards.
   static constexpr std::size_t kExact = 7, kOrders = 4;
 

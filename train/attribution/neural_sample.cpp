@@ -155,9 +155,7 @@ std::vector<Moment> MomentCollector::moments(std::span<const std::uint32_t> numb
       moment.log_density += scale;
       for (AgedClick& click : moment.clicks) click.channel = number[click.channel];
       std::erase_if(moment.clicks, [](const AgedClick& click) { return click.channel == kNoChannel; });
-      std::ranges::sort(moment.clicks, [](const AgedClick& a, const AgedClick& b) {  // ties have no order of their own
-        return a.age != b.age ? a.age > b.age : a.channel < b.channel;
-      });
+      std::ranges::sort(moment.clicks, older_first);
       if (!moment.clicks.empty()) moments.push_back(std::move(moment));
     }
   std::sort(moments.begin(), moments.end(), [](const Moment& a, const Moment& b) {

@@ -11,20 +11,11 @@
 #include <span>
 #include <vector>
 
+#include "train/attribution/aged_click.h"
 #include "train/attribution/click_log.h"
 #include "train/attribution/journeys.h"
 
 namespace mal {
-
-struct AgedClick {
-  std::uint32_t channel = 0;
-  std::int64_t age = 0;  // microseconds from the click to the moment
-
-  bool operator==(const AgedClick&) const = default;
-  bool operator<(const AgedClick& other) const {
-    return channel != other.channel ? channel < other.channel : age < other.age;
-  }
-};
 
 struct Moment {
   std::vector<AgedClick> clicks;  // oldest first; the last NeuralShape::kClicks of the journey
@@ -39,8 +30,6 @@ class MomentCollector {
  public:
   static constexpr std::uint64_t kFolds = 10;
   static constexpr std::size_t kMostConversions = 60'000, kMostControls = 180'000;
-  static constexpr std::uint32_t kNoChannel = std::numeric_limits<std::uint32_t>::max();
-
   explicit MomentCollector(std::uint64_t seed, std::size_t most_conversions = kMostConversions,
                            std::size_t most_controls = kMostControls)
       : seed_(seed), conversions_{most_conversions}, controls_{most_controls} {}

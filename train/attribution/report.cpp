@@ -127,9 +127,7 @@ std::string slices_text(const AttributeReport& r) {
 
 // "shapley, markov and logistic equal linear"
 std::string equal_linear(const std::vector<std::string>& names) {
-  std::string text = names.front();
-  for (std::size_t m = 1; m < names.size(); ++m) text += (m + 1 == names.size() ? " and " : ", ") + names[m];
-  return text + (names.size() == 1 ? " equals linear" : " equal linear");
+  return and_list(names) + (names.size() == 1 ? " equals linear" : " equal linear");
 }
 
 // Why the fit says nothing; empty where it does.

@@ -41,6 +41,12 @@ std::string plural(std::uint64_t count, const char* noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string and_list(const std::vector<std::string>& names) {
+  std::string text = names.front();
+  for (std::size_t m = 1; m < names.size(); ++m) text += (m + 1 == names.size() ? " and " : ", ") + names[m];
+  return text;
+}
+
 std::string option_length(std::int64_t seconds) {
   for (const auto& [unit, letter] : {std::pair(86400, 'd'), std::pair(3600, 'h'), std::pair(60, 'm')})
     if (seconds > 0 && seconds % unit == 0) return fmt::format("{}{}", seconds / unit, letter);

@@ -18,7 +18,8 @@ std::int64_t parse_time(std::string_view text, std::string_view option, const Ti
 // Error, which names `option`, for an empty name, one that comes twice, and quotes that do not end.
 std::vector<std::string> column_names(const std::string& text, std::string_view option);
 
-std::string plural(std::uint64_t count, const char* noun);  // "1 click", "2 clicks"
+std::string plural(std::uint64_t count, const char* noun);    // "1 click", "2 clicks"
+std::string and_list(const std::vector<std::string>& names);  // "a", "a and b", "a, b and c"; there is one at least
 // A length of time as options take it, in the largest unit of which it is a whole number: "7d", "36h", "90m", "45s".
 std::string option_length(std::int64_t seconds);
 
