@@ -16,9 +16,9 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 
 import attribution_model as model
+import random_logs
 import zstd_frames
 
 BINARY = os.path.abspath(sys.argv[1])
@@ -316,25 +316,16 @@ def run(seed):
 
 
 def main():
-    logs = int(sys.argv[2]) if len(sys.argv) > 2 else 300
-    first = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    seen = {}
-    for seed in range(first, first + logs):
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            try:
-                result = run(seed)
-            except AssertionError as error:
-                sys.exit(f"random log {seed} ({sys.argv[0]} {sys.argv[1]} 1 {seed} runs it alone): {error}\n  {' '.join(LAST)}")
-            finally:
-                os.chdir("/")
-            if result is None:
-                continue
-            log, want = result
-            several = want["counts"]["journeys"] > 1 and want["counts"]["longest_journey"] > 1
-            for name in [log.form, *log.mechanisms, *log.options, *log.touches, f"memory {log.memory}", *(["truncate"] if hasattr(log, "truncated") else []),
-                         *(["several journeys"] if several else []), *(["a fit"] if want["learned"] and want["values"] else [])]:
-                seen[name] = seen.get(name, 0) + 1
+    logs, seen = 0, {}
+    for result in random_logs.each(300, run, lambda: f"\n  {' '.join(LAST)}"):
+        logs += 1
+        if result is None:
+            continue
+        log, want = result
+        several = want["counts"]["journeys"] > 1 and want["counts"]["longest_journey"] > 1
+        for name in [log.form, *log.mechanisms, *log.options, *log.touches, f"memory {log.memory}", *(["truncate"] if hasattr(log, "truncated") else []),
+                     *(["several journeys"] if several else []), *(["a fit"] if want["learned"] and want["values"] else [])]:
+            seen[name] = seen.get(name, 0) + 1
     if logs >= 300:  # the logs have to try everything, or agreement says little
         for name in [*model.RULES, *model.FITTED, "csv", "events", "criteo", "journeys", "restart", "gap", "test_to", "train_labels", "truncate",
                      "lookback", "exclude_channels", "event_windows", "exclude_events", "keep_events",

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import attribution_model as model
+import random_logs
 
 BINARY = os.path.abspath(sys.argv[1])
 SECOND, DAY = model.SECOND, model.DAY
@@ -224,20 +225,14 @@ def check(log):
     return log.form
 
 
-def random_logs():
-    logs = int(sys.argv[2]) if len(sys.argv) > 2 else 60
-    first = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    seen = {}
-    for seed in range(first, first + logs):
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            try:
-                log = Log(seed)
-                result = check(log)
-            except AssertionError as error:
-                sys.exit(f"random log {seed}: {error}")
-            finally:
-                os.chdir("/")
+def check_random_logs():
+    def agrees(seed):
+        log = Log(seed)
+        return log, check(log)
+
+    logs, seen = 0, {}
+    for log, result in random_logs.each(60, agrees):
+        logs += 1
         for name in [result, *(["by shop"] if log.by else []), *log.touches, *(["restart"] if log.restart else [])] if result != "refused" else [result]:
             seen[name] = seen.get(name, 0) + 1
     print(f"{logs} random logs agree:", seen)
@@ -276,7 +271,7 @@ def simulated():
         assert known < 0.95 * final and abs(weighted / final - 1) < (0.05 if mechanism == "last" else 0.1), (known, weighted, final)
 
 
-random_logs()
+check_random_logs()
 with tempfile.TemporaryDirectory() as work:
     os.chdir(work)
     simulated()

@@ -1,6 +1,5 @@
 """Folders called key=value, as pyarrow's write_dataset and by hand, Parquet and text: `attribute` and `prepare` make of
 them what they make of files that have the columns. Arguments: mal_data [cases [first seed]]."""
-import filecmp
 import gzip
 import os
 import random
@@ -8,10 +7,10 @@ import shutil
 import sys
 import urllib.parse
 
-import pyarrow.csv
-import pyarrow.dataset
+from support import expect, mal_data, pa, pq, prepare, same_folders
 
-from support import expect, mal_data, pa, pq, prepare
+import pyarrow.csv  # after support, which skips the test where there is no pyarrow
+import pyarrow.dataset
 
 CHANNELS = ["search", "a b/c", "x=y%", "caf\u00e9, \"q\"", None]
 EMPTY = "__HIVE_DEFAULT_PARTITION__"
@@ -109,15 +108,6 @@ columns:
 """
 
 
-def same(a, b):
-    comparison = filecmp.dircmp(a, b)
-    assert not comparison.left_only and not comparison.right_only, (comparison.left_only, comparison.right_only)
-    for name in comparison.common_files:
-        assert filecmp.cmp(f"{a}/{name}", f"{b}/{name}", shallow=False), f"{a}/{name} is not {b}/{name}"
-    for name in comparison.common_dirs:
-        same(f"{a}/{name}", f"{b}/{name}")
-
-
 def check_prepare(r):
     """Every kind as a folder's column; text and Parquet give the bytes of flat text files."""
     open("schema.yaml", "w").write(SCHEMA)
@@ -150,7 +140,7 @@ def check_prepare(r):
     expect(prepare("schema.yaml", "train.csv", "test.csv", "flat"), 0)
     for form in ("text", "parquet"):
         expect(prepare("schema.yaml", f"train_{form}", f"test_{form}"), 0)
-        same("dataset", "flat")
+        same_folders("dataset", "flat")
         shutil.rmtree("dataset")
     for path in ["flat", *[f"{s}_{f}" for s in ("train", "test") for f in ("text", "parquet")]]:
         shutil.rmtree(path)

@@ -1,12 +1,11 @@
 """prepare --partition, then --merge, gives the data set that one run gives, byte for byte: of random schemas, of text and
 of Parquet as a Spark job leaves it (part-*.parquet and _SUCCESS in a folder), day after day with --base. Arguments: mal_data [cases [first seed]]."""
-import filecmp
 import os
 import random
 import shutil
 import sys
 
-from support import expect, mal_data, pa, pq, prepare, write
+from support import expect, mal_data, pa, pq, prepare, same_folders, write
 
 KINDS = {
     "time": ("kind: time", pa.int64()),
@@ -35,15 +34,6 @@ def value(r, name, split):
         "image": lambda: [r.uniform(-1.5, 1.5) for _ in range(r.randint(0, 5))],
         "price": lambda: r.uniform(0, 1e6), "depth": lambda: r.uniform(-1e3, 1e3), "last": lambda: r.choice([0, 0, r.random()]),
     }[name]()
-
-
-def same(a, b):
-    comparison = filecmp.dircmp(a, b)
-    assert not comparison.left_only and not comparison.right_only, (comparison.left_only, comparison.right_only)
-    for name in comparison.common_files:
-        assert filecmp.cmp(f"{a}/{name}", f"{b}/{name}", shallow=False), f"{a}/{name} is not {b}/{name}"
-    for name in comparison.common_dirs:
-        same(f"{a}/{name}", f"{b}/{name}")
 
 
 def spark_folder(r, split, names, files, clock):
@@ -94,7 +84,7 @@ def one_case(seed):
             expect(prepare("schema.yaml", "train", "test", folders[-1], "--partition", f"{part}/{parts}", *more), 0)
         r.shuffle(folders)
         expect(mal_data("prepare", "--merge", *folders, "--out", "merged", *base("merged")), 0)
-        same("whole", "merged")
+        same_folders("whole", "merged")
         if parts > 1:
             expect(mal_data("prepare", "--merge", *folders[1:], "--out", "dataset"), 2, "give each of the parts once")
         remove("train", "test", *folders)
@@ -118,7 +108,7 @@ expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "whole"), 0)
 expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "part1", "--partition", "1/2"), 0)
 expect(prepare("schema.yaml", ["a.csv", "b.csv"], "t.csv", "part2", "--partition", "2/2"), 0)
 expect(mal_data("prepare", "--merge", "part2", "part1", "--out", "merged"), 0)
-same("whole", "merged")
+same_folders("whole", "merged")
 expect(mal_data("stats", "part1"), 1, "part1")
 expect(mal_data("prepare", "--merge", "part1", "whole", "--out", "dataset"), 2, "whole is no part")
 expect(mal_data("prepare", "--merge", "part1", "part1", "--out", "dataset"), 2, "give each of the parts once")
@@ -153,14 +143,14 @@ for day, base in (("a", None), ("b", "a"), ("t", "b")):
     for kind in ("csv", "parquet"):
         more = ["--base", f"days_{base}_{kind}"] if base else []
         expect(prepare("schema.yaml", f"{day}.{kind}", "u.csv", f"days_{day}_{kind}", *more), 0)
-    same(f"days_{day}_csv", f"days_{day}_parquet")
+    same_folders(f"days_{day}_csv", f"days_{day}_parquet")
 assert json.load(open("days_b_csv/vocab/user.json")) == {"ann": 1, "bob": 2, "cid": 3}
 assert json.load(open("days_t_csv/vocab/user.json")) == {"ann": 1, "cid": 2, "dan": 3}
 expect(prepare("schema.yaml", ["b.csv", "t.csv"], "u.csv", "days", "--base", "days_a_csv"), 0)
 for part, out in (("1/2", "part1"), ("2/2", "part2")):
     expect(prepare("schema.yaml", ["b.csv", "t.csv"], "u.csv", out, "--partition", part), 0)
 expect(mal_data("prepare", "--merge", "part1", "part2", "--base", "days_a_csv", "--out", "merged"), 0)
-same("days", "merged")
+same_folders("days", "merged")
 expect(mal_data("prepare", "--merge", "part1", "part2", "--base", "part1", "--out", "dataset"), 1, "schema.yaml")
 expect(prepare("schema.yaml", "b.csv", "u.csv", "part3", "--partition", "1/1", "--base", "days"), 2, "give it to --merge")
 print(f"{cases} data sets made in parts are those of one run")

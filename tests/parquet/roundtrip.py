@@ -1,11 +1,10 @@
 """Random schemas and data: Parquet → data set → Parquet gives the input back, and the same rows as CSV give the same
 data set, byte for byte. Arguments: mal_data [cases [first seed]]."""
 import csv
-import filecmp
 import random
 import sys
 
-from support import expect, mal_data, np, pa, pq, prepare
+from support import expect, mal_data, np, pa, pq, prepare, same_folders
 
 INTEGERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
 TEXTS = [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.string())]
@@ -109,15 +108,6 @@ def as_text(column, value):
     if column.kind in ("ids", "sequence", "scores"):
         return "|".join("" if item is None else repr(item) if column.kind == "scores" else str(item) for item in value or [])
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def same_folders(a, b):
-    comparison = filecmp.dircmp(a, b)
-    assert not comparison.left_only and not comparison.right_only, (comparison.left_only, comparison.right_only)
-    for name in comparison.common_files:
-        assert filecmp.cmp(f"{a}/{name}", f"{b}/{name}", shallow=False), f"{a}/{name} is not {b}/{name}"
-    for name in comparison.common_dirs:
-        same_folders(f"{a}/{name}", f"{b}/{name}")
 
 
 def write_split(r, split, columns, data, rows):

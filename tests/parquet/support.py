@@ -1,4 +1,5 @@
 """What the Parquet tests share: runs mal_data, reads a data set with numpy, builds Arrow columns of any physical type."""
+import filecmp
 import json
 import os
 import subprocess
@@ -74,3 +75,13 @@ def lengths(name, split="train", folder="dataset"):
 def stats(folder="dataset"):
     with open(f"{folder}/stats.json") as file:
         return json.load(file)
+
+
+def same_folders(a, b):
+    """Or an assertion that names the first file that differs."""
+    comparison = filecmp.dircmp(a, b)
+    assert not comparison.left_only and not comparison.right_only, (comparison.left_only, comparison.right_only)
+    for name in comparison.common_files:
+        assert filecmp.cmp(f"{a}/{name}", f"{b}/{name}", shallow=False), f"{a}/{name} is not {b}/{name}"
+    for name in comparison.common_dirs:
+        same_folders(f"{a}/{name}", f"{b}/{name}")
