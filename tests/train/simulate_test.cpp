@@ -90,6 +90,18 @@ TEST_CASE("clicks of a user are in time order, inside the days, and credits are 
   CHECK(oracle <= static_cast<double>(platform.conversions.size()));
 }
 
+// The samples of the simulated folder `world`, with one test day, compared with the truth.
+AttributeOptions credited(const SimulationFolder& folder) {
+  AttributeOptions options;
+  options.inputs = {folder.path("world/clicks.csv")};
+  options.conversions = {folder.path("world/conversions.csv")};
+  options.out = folder.path("samples");
+  options.test_days = 1;
+  options.truth = "oracle";
+  options.progress = false;
+  return options;
+}
+
 TEST_CASE("the ratios of the mechanisms are near the published ones", "[simulate]") {
   const SimulationFolder folder;
   SimulateOptions world;
@@ -97,14 +109,8 @@ TEST_CASE("the ratios of the mechanisms are near the published ones", "[simulate
   world.out = folder.path("world");
   world.progress = false;
   simulate(world);
-  AttributeOptions options;
-  options.inputs = {folder.path("world/clicks.csv")};
-  options.conversions = {folder.path("world/conversions.csv")};
-  options.out = folder.path("samples");
-  options.test_days = 1;
+  AttributeOptions options = credited(folder);
   options.by = "industry";
-  options.truth = "oracle";
-  options.progress = false;
   const AttributeReport report = attribute(options);
   const double last = static_cast<double>(report.last_positives);
   const auto ratio = [&](std::size_t m) { return static_cast<double>(report.mechanisms[m].positives) / last; };
@@ -134,14 +140,8 @@ TEST_CASE("credit that looks at time is nearer to the truth than shapley, most w
     world.out = folder.path("world");
     world.progress = false;
     simulate(world);
-    AttributeOptions options;
-    options.inputs = {folder.path("world/clicks.csv")};
-    options.conversions = {folder.path("world/conversions.csv")};
-    options.out = folder.path("samples");
+    AttributeOptions options = credited(folder);
     options.mechanisms = {"linear", "shapley", "additive_hazard", "neural"};
-    options.test_days = 1;
-    options.truth = "oracle";
-    options.progress = false;
     const AttributeReport report = attribute(options);
     const auto error = [&](std::size_t m) { return report.mechanisms[m].truth_error; };
     // docs/learned-attribution.md has 20,000 users: 0.154, 0.073, 0.039, 0.044, and 0.135, 0.047, 0.051 of the latter

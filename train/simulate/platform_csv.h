@@ -12,11 +12,6 @@
 
 namespace mal {
 
-// What the data say of a user.
-struct Profile {
-  std::uint8_t age, gender, city, spending;
-};
-
 class ClickWriter {
  public:
   // clicks_of: how many clicks each user has in all.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/file.h"
@@ -41,6 +42,7 @@ std::uint32_t users_in_block(const SimulateOptions& options) {
 struct Block {
   std::vector<SimulatedClick> clicks;
   std::vector<SimulatedConversion> conversions;
+  std::vector<Profile> profiles;  // of its users
 };
 void simulate_blocks(const World& world, const SimulateOptions& options,
                      const std::function<void(const Block&)>& take) {
@@ -54,10 +56,11 @@ void simulate_blocks(const World& world, const SimulateOptions& options,
     parallel_for(size, threads, [&](std::size_t b) {
       wave[b].clicks.clear();
       wave[b].conversions.clear();
+      wave[b].profiles.clear();
       const auto first = static_cast<std::uint32_t>((begin + b) * users);
       const std::uint32_t last = first + std::min(users, options.users - first);
       for (std::uint32_t user = first; user < last; ++user)
-        simulate_user(world, user, wave[b].clicks, wave[b].conversions);
+        wave[b].profiles.push_back(simulate_user(world, user, wave[b].clicks, wave[b].conversions));
     });
     for (std::size_t b = 0; b < size; ++b) take(wave[b]);
     if (options.progress) progress.update(std::min<std::size_t>(options.users, (begin + size) * users));
@@ -68,21 +71,6 @@ void simulate_blocks(const World& world, const SimulateOptions& options,
 void sort_conversions(std::vector<SimulatedConversion>& conversions) {
   std::stable_sort(conversions.begin(), conversions.end(),
                    [](const SimulatedConversion& a, const SimulatedConversion& b) { return a.time < b.time; });
-}
-
-std::vector<Profile> profiles_of(const World& world, const SimulateOptions& options) {
-  const Random random(world.seed, "simulate: users");
-  std::vector<Profile> profiles(options.users);
-  const std::size_t blocks = (options.users + kUsersInBlock - 1) / kUsersInBlock;
-  parallel_for(blocks, thread_count(options.threads), [&](std::size_t block) {
-    const std::size_t last = std::min<std::size_t>(options.users, (block + 1) * kUsersInBlock);
-    for (std::size_t id = block * kUsersInBlock; id < last; ++id) {
-      const User user = make_user(world, random, static_cast<std::uint32_t>(id));
-      profiles[id] = {static_cast<std::uint8_t>(user.age), static_cast<std::uint8_t>(user.gender),
-                      static_cast<std::uint8_t>(user.city), static_cast<std::uint8_t>(user.spending)};
-    }
-  });
-  return profiles;
 }
 
 void write_clicks(const std::string& path, ClickWriter& writer, ClickBuckets& clicks, const SimulateOptions& options) {
@@ -167,16 +155,18 @@ SimulateReport simulate(const SimulateOptions& options) {
   {
     ClickBuckets clicks(folder.path(), options.days);
     std::vector<SimulatedConversion> conversions;
+    std::vector<Profile> profiles;
     std::vector<std::uint32_t> clicks_of(options.users, 0);
     simulate_blocks(world, options, [&](const Block& block) {
       clicks.add(block.clicks);
       for (const SimulatedClick& click : block.clicks) ++clicks_of[click.user];
       conversions.insert(conversions.end(), block.conversions.begin(), block.conversions.end());
+      profiles.insert(profiles.end(), block.profiles.begin(), block.profiles.end());
     });
     clicks.finish();
     sort_conversions(conversions);
     report = {clicks.size(), conversions.size()};
-    ClickWriter writer(world, profiles_of(world, options), clicks_of);
+    ClickWriter writer(world, std::move(profiles), clicks_of);
     write_clicks(folder.path() + "/clicks.csv", writer, clicks, options);
     write_conversions(folder.path() + "/conversions.csv", conversions);
   }

@@ -51,6 +51,11 @@ class UserPath {
         clicks_(clicks),
         conversions_(conversions) {}
 
+  Profile profile() const {
+    return {static_cast<std::uint8_t>(settled_.age), static_cast<std::uint8_t>(settled_.gender),
+            static_cast<std::uint8_t>(settled_.city), static_cast<std::uint8_t>(settled_.spending)};
+  }
+
   void run() {
     for (int day = 0; day < days_; ++day)
       if (settled_.stay.on(day)) run_day(day);
@@ -274,10 +279,12 @@ class UserPath {
 
 }  // namespace
 
-void simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
-                   std::vector<SimulatedConversion>& conversions) {
+Profile simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
+                      std::vector<SimulatedConversion>& conversions) {
   const Random behaviour(world.seed, "simulate: behaviour"), profiles(world.seed, "simulate: users");
-  UserPath(world, user_id, behaviour, profiles, clicks, conversions).run();
+  UserPath path(world, user_id, behaviour, profiles, clicks, conversions);
+  path.run();
+  return path.profile();
 }
 
 }  // namespace mal

@@ -24,8 +24,13 @@ struct SimulatedConversion {
   float value;
 };
 
+// What the data say of a user.
+struct Profile {
+  std::uint8_t age, gender, city, spending;
+};
+
 // Appends the user's clicks in strictly rising time, and the conversions in no particular order.
-void simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
-                   std::vector<SimulatedConversion>& conversions);
+Profile simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
+                      std::vector<SimulatedConversion>& conversions);
 
 }  // namespace mal
