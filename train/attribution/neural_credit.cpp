@@ -102,8 +102,7 @@ std::vector<double> NeuralCredit::sampled_values(std::size_t network) const {
   std::vector<NeuralNetwork::Pooled> alone(n);
   for (std::size_t k = 0; k < n; ++k) networks_[network].add(clicks_[k], alone[k]);
   std::vector<std::size_t> order(n);
-  std::vector<std::size_t> players;
-  std::vector<double> logs;
+  std::vector<double> values(n, 0.0);
   for (std::size_t o = 0; o < 2 * kOrders; ++o) {
     if (o % 2 == 0) {
       std::iota(order.begin(), order.end(), std::size_t{0});
@@ -112,19 +111,13 @@ std::vector<double> NeuralCredit::sampled_values(std::size_t network) const {
       std::ranges::reverse(order);
     }
     NeuralNetwork::Pooled pooled{};
+    double before = 0;
     for (const std::size_t k : order) {
       for (std::size_t i = 0; i < pooled.size(); ++i) pooled[i] += alone[k][i];
-      players.push_back(k);
-      logs.push_back(networks_[network].log_hazard(pooled));
+      const double worth = std::exp(networks_[network].log_hazard(pooled));
+      values[k] += worth - before;
+      before = worth;
     }
-  }
-  std::vector<double> values(n, 0.0);
-  double before = 0;
-  for (std::size_t i = 0; i < players.size(); ++i) {
-    if (i % n == 0) before = 0;
-    const double worth = std::exp(logs[i]);
-    values[players[i]] += worth - before;
-    before = worth;
   }
   return values;
 }

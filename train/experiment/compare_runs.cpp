@@ -94,6 +94,15 @@ std::vector<RunLog> comparable_logs(const std::vector<std::string>& folders) {
   return logs;
 }
 
+std::string test_path(const CompareOptions& options) {
+  if (!options.data.empty()) return options.data;
+  const std::string& run = options.runs.front();
+  std::string path = open_run(run).config.data.path;
+  if (!std::filesystem::exists(path))
+    fail_usage("{} was tested on {}, which is not there from this folder; say where it is with --data", run, path);
+  return path;
+}
+
 }  // namespace
 
 std::string verdict_text(const std::string& metric, const std::string& model, const std::string& base,
@@ -117,19 +126,6 @@ std::string verdict_text(const std::string& metric, const std::string& model, co
       "{}: the interval leaves out 0, so {} is {} than {} by more than the choice of test users explains", numbers,
       model, interval.low > 0 ? "better" : "worse", base);
 }
-
-namespace {
-
-std::string test_path(const CompareOptions& options) {
-  if (!options.data.empty()) return options.data;
-  const std::string& run = options.runs.front();
-  std::string path = open_run(run).config.data.path;
-  if (!std::filesystem::exists(path))
-    fail_usage("{} was tested on {}, which is not there from this folder; say where it is with --data", run, path);
-  return path;
-}
-
-}  // namespace
 
 void compare_runs(const CompareOptions& options) {
   const std::vector<RunLog> logs = comparable_logs(options.runs);
