@@ -2,10 +2,11 @@
 """When does multi-attribution learning pay? Worlds of the simulated platform × numbers of users × systems × seeds.
 
 scripts/reproduce.sh --study when calls this. A cell is one world and one number of users; what is done of it is not done
-again, and the small ones come first. After each cell the page so far is written: report.md with gauc.svg and auc.svg.
-Standard library only.
+again, and the small ones come first. After each cell the page so far is written: report.md with gauc.svg and auc.svg, and
+results.json, from which another machine goes on (--results). Standard library only.
 """
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -16,9 +17,9 @@ import sys
 import time
 
 WORLDS = ["default", "long_paths", "short_paths", "even_channels", "many_ads", "cold", "drift"]
-SHOWN = ["Shared bottom", "MoAE", "MAL", "w/o CAT", "w/o multiple attributions"]
+SHOWN = ["Shared bottom", "MoAE", "MAL", "w/o CAT", "w/o multiple attributions", "Base, batch 256"]
 COLOURS = {"Shared bottom": "#7a7a7a", "MoAE": "#c77f00", "MAL": "#1f5fbf", "w/o CAT": "#7fb2e5",
-           "w/o multiple attributions": "#b03060"}
+           "w/o multiple attributions": "#b03060", "Base, batch 256": "#222222"}
 
 
 def used():
@@ -43,6 +44,8 @@ class Cell:
         self.name = os.path.splitext(os.path.basename(world))[0]
         self.folder = f"{args.out}/{self.name}-{users}"
         self.details = world in args.details and users == args.details_users
+        self.file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train", "configs", "experiments",
+                                 "when_details.yaml" if self.details else "when.yaml")
 
     def path(self, name):
         return f"{self.folder}/{name}"
@@ -54,9 +57,9 @@ class Cell:
         except FileNotFoundError:
             return {}
 
-    def remember_time(self, since, **values):
+    def remember_time(self, since):
         now, before = used(), self.state().get("seconds", [0, 0])
-        self.remember(seconds=[before[i] + now[i] - since[i] for i in range(2)], **values)
+        self.remember(seconds=[before[i] + now[i] - since[i] for i in range(2)])
 
     def remember(self, **values):
         state = self.state() | values
@@ -64,11 +67,14 @@ class Cell:
             json.dump(state, file, indent=1)
         os.replace(self.path("cell.json.tmp"), self.path("cell.json"))
 
+    def wanted_data(self):
+        args = self.args
+        return {"world": self.world, "platform_seed": args.platform_seed, "days": args.days, "test_from": args.test_from,
+                "test_to": args.test_to, "gap": args.gap}
+
     def data(self):
         # prepare writes its folder whole or not at all. The journeys are large and not needed after it.
-        args, log, data = self.args, self.path("log.txt"), f"{self.args.bin}/mal_data"
-        wanted = {"world": self.world, "platform_seed": args.platform_seed, "days": args.days, "test_from": args.test_from,
-                  "test_to": args.test_to, "gap": args.gap}
+        args, log, data, wanted = self.args, self.path("log.txt"), f"{self.args.bin}/mal_data", self.wanted_data()
         if os.path.exists(self.path("dataset/stats.json")):
             if self.state().get("data") != wanted:
                 sys.exit(f"when_mal_helps: {self.folder}/dataset is of {self.state().get('data')}, not of {wanted}; choose another --out")
@@ -80,16 +86,15 @@ class Cell:
                         self.path("journeys/conversions.csv"), "--mechanisms", "last,first,linear,mta", "--key", "advertiser",
                         "--channel", "channel", "--test-from", args.test_from, "--test-to", args.test_to, "--train-labels",
                         "known", "--gap", args.gap, "--out", self.path("samples")], log)
+        self.remember(data=wanted)  # before the folder is there
         run([data, "prepare", "--schema", "simulated", "--train", self.path("samples/train.csv"), "--test",
                         self.path("samples/test.csv"), "--out", self.path("dataset")], log)
-        self.remember_time(since, data=wanted)
+        self.remember_time(since)
         for folder in ("journeys", "samples"):
             shutil.rmtree(self.path(folder))
 
     def experiment(self):
-        name = "when_details" if self.details else "when"
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train", "configs", "experiments", name + ".yaml")
-        command = [f"{self.args.bin}/mal_gpu_train", "experiment", source, "--set", f"dataset={self.path('dataset')}",
+        command = [f"{self.args.bin}/mal_gpu_train", "experiment", self.file, "--set", f"dataset={self.path('dataset')}",
                    "--set", f"output={self.path('experiment')}", "--set", f"seeds=[{','.join(self.args.seeds)}]"]
         for setting in self.args.set:
             command += ["--set", setting]
@@ -98,22 +103,47 @@ class Cell:
             run(command, self.path("log.txt"))
         finally:  # an interrupted part counts, too
             self.remember_time(since)
-        self.remember(done=self.wanted())
+        self.remember(done=self.wanted(), processor=processor())
 
     def wanted(self):
-        return {"details": self.details, "seeds": self.args.seeds, "set": self.args.set}
+        with open(self.file, "rb") as file:
+            studies = hashlib.sha256(file.read()).hexdigest()[:16]
+        return {"studies": studies, "seeds": self.args.seeds, "set": self.args.set}
 
     def done(self):
         return self.state().get("done") == self.wanted()
 
-    def table(self, study):
-        try:
-            with open(self.path(f"experiment/tables/{study}.json")) as file:
-                return json.load(file)
-        except FileNotFoundError:
-            return None
+    def record(self):
+        """What the page needs of a cell that is done."""
+        state = self.state()
+        with open(self.path("dataset/stats.json")) as file:
+            training_rows = json.load(file)["train"]["rows"]
+        tables = {}
+        for name in os.listdir(self.path("experiment/tables")):
+            if name.endswith(".json"):
+                with open(self.path(f"experiment/tables/{name}")) as file:
+                    tables[name[:-len(".json")]] = trimmed(json.load(file))
+        return {"world": self.world, "users": self.users, "data": state["data"], "done": state["done"], "seconds": state["seconds"],
+                "processor": state["processor"], "training_rows": training_rows, "tables": tables}
 
 
+def trimmed(table):
+    rows = []
+    for row in table["rows"]:
+        kept = {"label": row["label"]} | {metric: round(row[metric]["mean"], 6) for metric in ("gauc", "auc", "logloss", "pcoc")}
+        for metric in ("gauc_difference", "auc_difference"):
+            if row.get(metric):
+                kept[metric] = {key: round(row[metric][key], 5) for key in ("mean", "low", "high", "detectable")}
+        rows.append(kept)
+    return {"title": table["title"], "test_rows": table["test_rows"], "rows": rows}
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return "unknown"
 
 
 def in_hundredths(difference, digits=2):
@@ -121,58 +151,69 @@ def in_hundredths(difference, digits=2):
     return f"{star}{difference['mean']:+.{digits}f}{star} [{difference['low']:+.{digits}f}, {difference['high']:+.{digits}f}]"
 
 
-def training_rows(cell):
-    with open(cell.path("dataset/stats.json")) as file:
-        return json.load(file)["train"]["rows"]
+def name_of(record):
+    return os.path.splitext(os.path.basename(record["world"]))[0]
 
 
-def systems_tables(cells):
+def rows_of(record, study):
+    return {row["label"]: row for row in record["tables"][study]["rows"]}
+
+
+def systems_tables(records):
     lines = []
     for metric in ("gauc", "auc"):
         lines += ["", f"### {metric.upper()}", "",
                   "| world | users | training rows | test rows | Base | " + " | ".join(SHOWN) + " | seen from |",
                   "|---|---:|---:|---:|---:|" + "---:|" * (len(SHOWN) + 1)]
-        for cell in cells:
-            table = cell.table("systems")
-            rows = {row["label"]: row for row in table["rows"]}
-            detectable = rows["MAL"][f"{metric}_difference"]["detectable"]
-            lines.append(f"| {cell.name} | {cell.users:,} | {training_rows(cell):,} | {table['test_rows']:,} | "
-                         f"{rows['Base'][metric]['mean']:.4f} | " +
+        for record in records:
+            rows = rows_of(record, "systems")
+            lines.append(f"| {name_of(record)} | {record['users']:,} | {record['training_rows']:,} | "
+                         f"{record['tables']['systems']['test_rows']:,} | {rows['Base'][metric]:.4f} | " +
                          " | ".join(in_hundredths(rows[name][f"{metric}_difference"]) for name in SHOWN) +
-                         f" | {detectable:.2f} |")
+                         f" | {rows['MAL'][f'{metric}_difference']['detectable']:.2f} |")
     return lines
 
 
-def calibration_table(cells):
+def labels_table(records):
+    lines = ["", "### What the other mechanisms' labels bring: MAL above \"w/o multiple attributions\"", "",
+             "The same network and the same losses, but towers that all learn the primary target.", "",
+             "| world | users | GAUC | AUC | seen from |", "|---|---:|---:|---:|---:|"]
+    for record in records:
+        gauc, auc = (rows_of(record, "labels")["MAL"][f"{metric}_difference"] for metric in ("gauc", "auc"))
+        lines.append(f"| {name_of(record)} | {record['users']:,} | {in_hundredths(gauc)} | {in_hundredths(auc)} | "
+                     f"{gauc['detectable']:.2f}, {auc['detectable']:.2f} |")
+    return lines
+
+
+def calibration_table(records):
     lines = ["", "### PCOC", "", "| world | users | Base | MAL |", "|---|---:|---:|---:|"]
-    for cell in cells:
-        rows = {row["label"]: row for row in cell.table("systems")["rows"]}
-        lines.append(f"| {cell.name} | {cell.users:,} | {rows['Base']['pcoc']['mean']:.3f} | {rows['MAL']['pcoc']['mean']:.3f} |")
+    for record in records:
+        rows = rows_of(record, "systems")
+        lines.append(f"| {name_of(record)} | {record['users']:,} | {rows['Base']['pcoc']:.3f} | {rows['MAL']['pcoc']:.3f} |")
     return lines
 
 
-def details_tables(cells):
+def details_tables(records):
     lines = []
-    for study in ("views", "weights"):
-        for cell in cells:
-            table = cell.table(study)
+    for study in ("views", "weights", "steps"):
+        for record in records:
+            table = record["tables"].get(study)
             if table is None:
                 continue
-            lines += ["", f"### {table['title'].split('; primary')[0]}: {cell.name}, {cell.users:,} users", "",
-                      "| | GAUC | AUC |", "|---|---:|---:|"]
+            first, *others = table["rows"]
+            lines += ["", f"### {table['title'].split('; primary')[0]}: {name_of(record)}, {record['users']:,} users", "",
+                      "| | GAUC | AUC |", "|---|---:|---:|", f"| {first['label']} | {first['gauc']:.4f} | {first['auc']:.4f} |"]
             lines += [f"| {row['label']} | {in_hundredths(row['gauc_difference'])} | {in_hundredths(row['auc_difference'])} |"
-                      for row in table["rows"][1:]]
+                      for row in others]
     return lines
 
 
-def picture(cells, metric):
-    """Small multiples: a panel a world; users to the right, difference from Base with its interval upwards."""
-    worlds = list(dict.fromkeys(cell.name for cell in cells))
-    sizes = sorted({cell.users for cell in cells})
-    points = []
-    for cell in cells:
-        rows = {row["label"]: row for row in cell.table("systems")["rows"]}
-        points += [(cell.name, cell.users, name, rows[name][f"{metric}_difference"]) for name in SHOWN]
+def picture(records, metric):
+    """Small multiples: a panel per world; users to the right, difference from Base with its interval upwards."""
+    worlds = list(dict.fromkeys(map(name_of, records)))
+    sizes = sorted({record["users"] for record in records})
+    points = [(name_of(record), record["users"], name, rows_of(record, "systems")[name][f"{metric}_difference"])
+              for record in records for name in SHOWN]
     low = min([0] + [d["low"] for *_, d in points])
     high = max([0] + [d["high"] for *_, d in points])
     pad = 0.05 * (high - low)
@@ -223,20 +264,37 @@ def nice_step(size):
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= size)
 
 
-def report(args, cells):
-    cells = [cell for cell in cells if cell.table("systems") is not None and cell.state().get("done")]
-    if not cells:
+def report(args, cells, elsewhere):
+    records = [cell.record() if cell.done() else elsewhere[cell] for cell in cells if cell.done() or cell in elsewhere]
+    if not records:
         return
-    cells.sort(key=lambda cell: (WORLDS.index(cell.world) if cell.world in WORLDS else 99, cell.world, cell.users))
-    clock, processor = (sum(cell.state()["seconds"][i] for cell in cells) / 3600 for i in range(2))
-    lines = [f"{len(cells)} cells, seeds {', '.join(args.seeds)}, platform seed {args.platform_seed}; {clock:.1f} hours by the clock and "
-             f"{processor:.1f} of processor time, on {os.cpu_count()} cores.",
+    records.sort(key=lambda r: (WORLDS.index(r["world"]) if r["world"] in WORLDS else 99, r["world"], r["users"]))
+    clock, cpu = (sum(record["seconds"][i] for record in records) / 3600 for i in range(2))
+    lines = [f"{len(records)} cells, seeds {', '.join(args.seeds)}, platform seed {args.platform_seed}; {clock:.1f} hours by the clock and "
+             f"{cpu:.1f} of processor time, on {', '.join(sorted({record['processor'] for record in records}))}.",
              "", "Differences from Base in hundredths, with 95 % intervals (paired bootstrap of the test users); **bold**: the interval leaves "
              "out 0. Seen from: what MAL's difference must be to be seen in four test sets of five."]
-    lines += systems_tables(cells) + calibration_table(cells) + details_tables(cells)
+    lines += systems_tables(records) + labels_table(records) + calibration_table(records) + details_tables(records)
     write(f"{args.out}/report.md", "\n".join(lines) + "\n")
+    write(f"{args.out}/results.json", "[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n")
     for metric in ("gauc", "auc"):
-        write(f"{args.out}/{metric}.svg", picture(cells, metric))
+        write(f"{args.out}/{metric}.svg", picture(records, metric))
+
+
+def done_elsewhere(args, cells):
+    """The cells of --results that are the ones wanted here: the same data, studies and seeds."""
+    if not args.results:
+        return {}
+    with open(args.results) as file:
+        records = {(record["world"], record["users"]): record for record in json.load(file)}
+    found = {}
+    for cell in cells:
+        record = records.get((cell.world, cell.users))
+        if record and record["data"] == cell.wanted_data() and record["done"] == cell.wanted():
+            found[cell] = record
+        elif record:
+            print(f"when_mal_helps: {cell.name}, {cell.users:,} users in {args.results} is of other data, studies or seeds: not taken")
+    return found
 
 
 def write(path, text):
@@ -261,23 +319,28 @@ def main():
     parser.add_argument("--test-to", default="2024-01-31")
     parser.add_argument("--gap", default="7d")
     parser.add_argument("--set", action="append", default=[], help="key=value of the experiment, such as resamples=200")
+    parser.add_argument("--results", help="results.json of an earlier run or another machine: its cells are not done again")
     parser.add_argument("--report", action="store_true", help="write the page of what is done, and stop")
     args = parser.parse_args()
     args.seeds = args.seeds.split(",")
     args.details = args.details.split(",") if args.details else []
     cells = [Cell(args, world, users) for users in sorted(int(u) for u in args.users.split(",")) for world in args.worlds.split(",")]
+    elsewhere = done_elsewhere(args, cells)
+    os.makedirs(args.out, exist_ok=True)
     if not args.report:
         for number, cell in enumerate(cells):
             if cell.done():
                 cell.data()  # of the same parameters?
                 continue
+            if cell in elsewhere:
+                continue
             print(f"when_mal_helps: {cell.world}, {cell.users:,} users ({number + 1} of {len(cells)})", flush=True)
             os.makedirs(cell.folder, exist_ok=True)
             cell.data()
             cell.experiment()  # only the runs that are missing
-            report(args, cells)
-    report(args, cells)
-    print(f"when_mal_helps: {args.out}/report.md, gauc.svg, auc.svg")
+            report(args, cells, elsewhere)
+    report(args, cells, elsewhere)
+    print(f"when_mal_helps: {args.out}/report.md, results.json, gauc.svg, auc.svg")
 
 
 if __name__ == "__main__":
