@@ -105,6 +105,29 @@ TEST_CASE("the clicks of the gap are in neither file", "[attribution]") {
   CHECK_THAT(attribution_error(o, 2), Contains("--gap") && Contains("--test-days"));
 }
 
+TEST_CASE("clicks before --train-from are in journeys, and in neither file", "[attribution]") {
+  const AttributionFolder folder;
+  AttributeOptions o = folder.options(kTwice, "time,user,advertiser\n20,u,a\n39,u,a\n60,v,a\n");
+  o.mechanisms = {"linear"};
+  o.train_from = "20";
+  o.test_from = "39";
+  o.gap = 9;
+  const AttributeReport report = attribute(o);
+  CHECK(report.earlier_clicks == 1);
+  CHECK(report.train_clicks == 1);
+  CHECK(report.gap_clicks == 2);
+  CHECK(report.train_clicks_of_test_conversions == 1);
+  // Half of the conversion of 20, which the click of 10 shares, and a third of that of 39.
+  CHECK(attribution_lines(folder.path("out/train.csv")) ==
+        std::vector<std::string>{"time,user,advertiser,linear,path_length", "20,u,a,0.8333333,3"});
+  CHECK_THAT(summary(report), Contains("earlier 1 click, train.csv 1 click, gap 2 clicks, test.csv 2 clicks"));
+  o.out = folder.path("refused");
+  o.train_from = "21";
+  CHECK_THAT(attribution_error(o, 2), Contains("--train-from 21: no click lies between it and"));
+  o.train_from = "30";
+  CHECK_THAT(attribution_error(o, 2), Contains("--train-from 30") && Contains("train.csv would be empty"));
+}
+
 TEST_CASE("conversions outside from and to do not count", "[attribution]") {
   const AttributionFolder folder;
   // The click of −5 and the conversion of the year 5138 are outside, so that nobody asks whether they make sense.

@@ -67,10 +67,30 @@ std::int64_t find_test_end(const AttributeOptions& options, const AttributeRepor
   return end;
 }
 
+TrainingPeriod find_training(const AttributeOptions& options, const AttributeReport& report) {
+  TrainingPeriod training;
+  if (report.split) training.end = report.test_start - options.gap * kSecond;
+  if (report.split && report.first_time >= training.end)
+    fail_usage("--gap: it reaches back beyond the first click ({}), so train.csv would be empty",
+               date_of(report.first_time));
+  if (options.train_from.empty()) return training;
+  training.start = parse_time(options.train_from, "--train-from", options.time_format);
+  if (training.start >= training.end)
+    fail_usage("--train-from {}: the training period ends at {}, so train.csv would be empty", options.train_from,
+               date_of(training.end));
+  return training;
+}
+
+void check_training_period(const AttributeOptions& options, const AttributeReport& report) {
+  if (options.train_from.empty() || report.train_clicks > 0) return;
+  fail_usage("--train-from {}: no click lies between it and {}, so train.csv would be empty", options.train_from,
+             report.split ? date_of(report.training.end) : "the end of the log");
+}
+
 // --test-days counts days that have clicks, and a test period without an end has the last click; one with an end may
 // lie between two clicks.
 void check_test_period(const AttributeOptions& options, const AttributeReport& report) {
-  const std::uint64_t elsewhere = report.train_clicks + report.gap_clicks + report.later_clicks;
+  const std::uint64_t elsewhere = report.train_clicks + report.gap_clicks + report.later_clicks + report.earlier_clicks;
   if (report.left_out_clicks > 0 &&
       (report.train_clicks == 0 || (report.split && report.clicks == report.left_out_clicks + elsewhere)))
     fail_usage("--keep-events {}: no such event lies in the {}, so {}.csv would be empty",
@@ -251,9 +271,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
   report.split = has_test_period(options);
   if (report.split) report.test_start = find_test_start(options, report);
   report.test_end = find_test_end(options, report);
-  if (report.split && report.first_time >= report.test_start - options.gap * kSecond)
-    fail_usage("--gap: it reaches back beyond the first click ({}), so train.csv would be empty",
-               date_of(report.first_time));
+  report.training = find_training(options, report);
 
   std::optional<TouchRules> touches;
   if (TouchRules::given(options)) touches.emplace(options, clicks.all().channels);
@@ -284,7 +302,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
 
   std::optional<DelayWeights> delay;
   if (options.delay_weights) {
-    delay.emplace(options, mechanisms, clicks.all(), rule, report.test_start);
+    delay.emplace(options, mechanisms, clicks.all(), rule, report.test_start, report.training);
     clicks.for_each(
         [&](std::size_t, const ClickLog& log, const ClickOrder& order) { delay->observe(log, order, parameters); });
     delay->fit();
@@ -309,6 +327,7 @@ AttributeReport attribute(const AttributeOptions& given_options) {
     }
     if (clicks.parts() != nullptr) clicks.parts()->remove(part);
   });
+  check_training_period(options, report);
   check_test_period(options, report);
   if (clicks.parts() != nullptr) clicks.parts()->merge([&](const ClickLine& line) { writer.add(line); });
   writer.finish();

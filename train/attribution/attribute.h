@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -69,6 +70,7 @@ struct AttributeOptions {
   std::string from, to;                // keep events with from ≤ time < to; a time in any form
   std::string test_from;               // likewise
   int test_days = 0;                   // or: the last days that have clicks
+  std::string train_from;              // clicks before are in journeys and in the fit, but in no file
   std::string test_to;                 // the test period ends before; later clicks are in journeys, but in no file
   std::string train_labels = "final";  // known: train.csv gets no credit of conversions in the test period
   std::int64_t gap = 0;                // seconds before the test period whose clicks are in neither file
@@ -87,6 +89,12 @@ struct AttributeOptions {
   std::string channel_model;  // a channel_model.json of an earlier run, in place of a fit
   std::uint64_t memory = 0;  // bytes for the clicks; a log that may need more is kept on disk. 0: half of the machine's
   bool progress = true;
+};
+
+// Of clicks that are written to train.csv: start ≤ time < end, microseconds.
+struct TrainingPeriod {
+  std::int64_t start = std::numeric_limits<std::int64_t>::min(), end = std::numeric_limits<std::int64_t>::max();
+  bool holds(std::int64_t time) const { return time >= start && time < end; }
 };
 
 struct MechanismReport {
@@ -142,11 +150,12 @@ struct CopyReport {
 struct AttributeReport {
   ReadingNotes notes;
   std::uint64_t rows = 0, skipped_rows = 0, dropped_touches = 0, clicks = 0, users = 0, train_clicks = 0,
-                gap_clicks = 0, later_clicks = 0;
+                gap_clicks = 0, later_clicks = 0, earlier_clicks = 0;
   std::uint64_t left_out_clicks = 0;  // of events that --keep-events does not name: in journeys, but in no file
   std::vector<std::pair<std::string, std::uint64_t>> events;  // clicks by event, where there are several
   // Microseconds since 1970; test_…: only with a split.
   std::int64_t first_time = 0, last_time = 0, test_start = 0, test_end = 0;
+  TrainingPeriod training;
   std::string time_mistake;  // what they probably are, where they are hardly of 1970; or empty
   std::int64_t last_time_before_test = 0, first_time_after_test = 0;  // of clicks; 0: there are none
   bool split = false;

@@ -153,6 +153,8 @@ void add_output_options(CLI::App& command, CommandLine& line) {
       .add_option("--utc-offset", line.utc_offset_hours,
                   "Hours east of Greenwich (China 8, New York -5): of dates without an offset, of hours and days")
       ->capture_default_str();
+  command.add_option("--train-from", o.train_from,
+                     "Clicks before are in journeys and in the fit, but in neither file: a date or a time");
   command.add_option("--test-from", o.test_from, "Clicks from here on go to test.csv: a date or a time");
   command.add_option("--test-days", o.test_days, "Or: the last days that have clicks go to test.csv");
   command.add_option("--test-to", o.test_to, "Clicks from here on are in journeys, but in neither file");

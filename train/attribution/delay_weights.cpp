@@ -60,8 +60,9 @@ void check_delay_options(const AttributeOptions& options) {
 }
 
 DelayWeights::DelayWeights(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms,
-                           const ClickLog& all, const JourneyRule& rule, std::int64_t until)
-    : options_(options), all_(all), rule_(rule), until_(until), mechanism_(mechanisms.front()) {
+                           const ClickLog& all, const JourneyRule& rule, std::int64_t until,
+                           const TrainingPeriod& training)
+    : options_(options), all_(all), rule_(rule), until_(until), training_(training), mechanism_(mechanisms.front()) {
   if (!options.delay_weights->empty()) {
     const auto found = std::ranges::find(mechanisms, *options.delay_weights, &NamedMechanism::name);
     view_ = static_cast<std::size_t>(found - mechanisms.begin());
@@ -162,9 +163,8 @@ void DelayWeights::fit() {
 
 std::vector<float> DelayWeights::weights(const ClickLog& log, const Credits& credits) {
   std::vector<float> weights(log.size(), 1.0F);
-  const std::int64_t train_end = until_ - options_.gap * kSecond;
   for (std::uint32_t click = 0; click < log.size(); ++click) {
-    if (log.time[click] >= train_end || !is_written(log, click)) continue;
+    if (!training_.holds(log.time[click]) || !is_written(log, click)) continue;
     const std::int64_t age = until_ - log.time[click];
     const DelayCurve* curve = &overall_[window_of(log, click)];
     if (!own_.empty() && own_[stratum_of(log, click)]) curve = &*own_[stratum_of(log, click)];

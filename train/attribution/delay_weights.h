@@ -36,15 +36,16 @@ class DelayWeights {
   // Known conversions that a curve needs: 100 of them tell F = 0.5 to within 0.05 (one standard error).
   static constexpr std::uint64_t kFewest = 100;
 
-  // all: for the names of --delay-by's values. until: the first moment of the test period.
+  // all: for the names of --delay-by's values. until: the first moment of the test period. training: the clicks of
+  // train.csv.
   DelayWeights(const AttributeOptions& options, const std::vector<NamedMechanism>& mechanisms, const ClickLog& all,
-               const JourneyRule& rule, std::int64_t until);
+               const JourneyRule& rule, std::int64_t until, const TrainingPeriod& training);
 
   // Counts, of a log or a part of one: which clicks before `until` are credited by conversions before it, and when.
   void observe(const ClickLog& log, const ClickOrder& order, const MechanismParameters& parameters);
   // Throws where there are too few conversions.
   void fit();
-  // The weight of each click: 1 from `until` on. Those of train.csv are added to the report.
+  // The weight of each click: 1 of those that are not in train.csv. Those of train.csv are added to the report.
   std::vector<float> weights(const ClickLog& log, const Credits& credits);
   DelayReport report() const;
 
@@ -70,6 +71,7 @@ class DelayWeights {
   const ClickLog& all_;
   JourneyRule rule_;
   std::int64_t until_;
+  TrainingPeriod training_;
   NamedMechanism mechanism_;
   std::size_t view_ = 0;               // the mechanism's place
   std::vector<std::int64_t> windows_;  // the longest first

@@ -69,9 +69,9 @@ void Describer::add_clicks(const ClickLog& log) {
       continue;
     }
     const std::int64_t time = log.time[click];
-    const std::int64_t train_end = report_.test_start - options_.gap * kSecond;
-    report_.train_clicks += !report_.split || time < train_end ? 1 : 0;
-    report_.gap_clicks += report_.split && time >= train_end && time < report_.test_start ? 1 : 0;
+    report_.train_clicks += report_.training.holds(time) ? 1 : 0;
+    report_.earlier_clicks += time < report_.training.start ? 1 : 0;
+    report_.gap_clicks += report_.split && time >= report_.training.end && time < report_.test_start ? 1 : 0;
     if (!report_.split) continue;
     if (time < report_.test_start) report_.last_time_before_test = std::max(report_.last_time_before_test, time);
     if (time < report_.test_end) continue;
@@ -102,7 +102,7 @@ void Describer::add_early_clicks(const ClickLog& log, const ClickOrder& order, c
   for (const JourneyRange& journey : journeys.converting) {
     if (journey.conversion_time < report_.test_start) continue;
     for (const std::uint32_t click : view.clicks(journey))
-      if (is_written(log, click) && log.time[click] < report_.test_start - options_.gap * kSecond) early[click] = true;
+      if (is_written(log, click) && report_.training.holds(log.time[click])) early[click] = true;
   }
   report_.train_clicks_of_test_conversions += static_cast<std::uint64_t>(std::count(early.begin(), early.end(), true));
 }

@@ -24,7 +24,7 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::uint64_t test_clicks(const AttributeReport& r) {
-  return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks - r.left_out_clicks;
+  return r.clicks - r.train_clicks - r.gap_clicks - r.later_clicks - r.earlier_clicks - r.left_out_clicks;
 }
 
 std::string identity_text(const AttributeReport& r) {
@@ -64,7 +64,9 @@ std::string counts_text(const AttributeReport& r) {
                       100 * ratio(r.single_click_journeys, r.journeys), r.longest_journey,
                       plural(r.clicks_in_several_journeys, "click"));
   if (r.split)
-    text += fmt::format("train.csv {}, {}test.csv {} from {} on{}\n", plural(r.train_clicks, "click"),
+    text += fmt::format("{}train.csv {}, {}test.csv {} from {} on{}\n",
+                        r.earlier_clicks == 0 ? "" : fmt::format("earlier {}, ", plural(r.earlier_clicks, "click")),
+                        plural(r.train_clicks, "click"),
                         r.gap_clicks == 0 ? "" : fmt::format("gap {}, ", plural(r.gap_clicks, "click")),
                         plural(test_clicks(r), "click"), date_of(r.test_start),
                         r.later_clicks == 0 ? "" : fmt::format(", later {}", plural(r.later_clicks, "click")));
@@ -283,6 +285,7 @@ ordered_json parameters_json(const AttributeOptions& o) {
   if (o.train_labels != "final") json["train_labels"] = o.train_labels;
   if (o.delay_weights) json["delay_weights"] = o.delay_weights->empty() ? o.mechanisms.front() : *o.delay_weights;
   if (!o.delay_by.empty()) json["delay_by"] = o.delay_by;
+  if (!o.train_from.empty()) json["train_from"] = o.train_from;
   if (!o.test_to.empty()) json["test_to"] = o.test_to;
   if (o.gap > 0) json["gap_seconds"] = o.gap;
   if (o.drop_anonymous) json["drop_anonymous"] = true;
@@ -341,6 +344,7 @@ ordered_json counts_json(const AttributeReport& r) {
           {"dropped_touches", r.dropped_touches},
           {"clicks", r.clicks},
           {"users", r.users},
+          {"earlier_clicks", r.earlier_clicks},
           {"train_clicks", r.train_clicks},
           {"gap_clicks", r.gap_clicks},
           {"test_clicks", test_clicks(r)},

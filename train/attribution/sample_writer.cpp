@@ -109,8 +109,7 @@ SampleWriter::~SampleWriter() {
 
 void SampleWriter::add(const ClickLine& line) {
   const bool test = report_.split && line.time >= report_.test_start;
-  if (test ? line.time >= report_.test_end : report_.split && line.time >= report_.test_start - options_.gap * kSecond)
-    return;
+  if (test ? line.time >= report_.test_end : !report_.training.holds(line.time)) return;
   if (test != waiting_for_test_ || waiting_.lines.size() == kLinesAtOnce) make_text();
   waiting_for_test_ = test;
   waiting_.lines.push_back(line);
