@@ -132,6 +132,22 @@ TEST_CASE("where a table has evict, rows are found by their ids") {
   CHECK(check_goes_on(run, Dataset::open(more), Vocab::grow).rows.moved.empty());
 }
 
+TEST_CASE("to predict without training, ids that are new have the row of unseen ids") {
+  const Shop shop;
+  std::string schema = kSchema;
+  const std::string run = shop.run_on(shop.make("first", kFirst));  // ann 1, bob 2
+  const Dataset grown = Dataset::open(shop.make("second", "eve,1,2,0,wed\ndan,1,2,0,wed\n", "first"));
+  const TableRows rows = new_ids_unseen(check_goes_on(run, grown, Vocab::grow), grown.schema());
+  CHECK(rows.moved.size() == 1);  // a hashed table has no new ids
+  CHECK(rows.moved.at("embedding/user") == std::vector<std::int32_t>{0, 1, 2, 0, 0});
+
+  schema.replace(schema.find("side: user}"), 11, "side: user, evict: 1}");
+  const Dataset moved = Dataset::open(
+      shop.make("later", "bob,1,2,0,wed\ncid,1,2,0,wed\n", "third", (shop.make("third", kFirst, "", schema), schema)));
+  CHECK(new_ids_unseen(check_goes_on(run, moved, Vocab::grow), moved.schema()).moved.at("embedding/user") ==
+        std::vector<std::int32_t>{0, 2, 0});
+}
+
 TEST_CASE("the folder that says what a file's rows mean is found by its vocabularies") {
   const Shop shop;
   const std::string first = shop.make("first", kFirst), second = shop.make("second", "cid,1,2,0,wed\n", "first"),

@@ -12,7 +12,9 @@ struct EvaluateOptions {
   std::string split = "test";
   std::vector<std::string> slices;  // empty: the run's own
   std::string device = "auto";
-  std::string json;  // empty: none
+  std::string json;    // empty: none
+  std::string scores;  // folder for the rows' logits (scores.h); empty: none
+  bool grown = false;  // the data set goes on from the run's, and ids that are new there are unseen
 };
 
 // Prints the metrics, overall and by slice.

@@ -36,8 +36,39 @@ bool holds_only_ours(const std::string& path) {
   return true;
 }
 
+// The folder, empty but for what is not ours to remove, or for the run that goes on.
+std::string make_room(const RunConfig& config, ExistingRun existing) {
+  const std::string& path = config.output;
+  if (path.empty()) fail_usage("the configuration has no 'output': name a folder for the run");
+  std::error_code error;
+  if (fs::exists(path + kConfig)) {
+    if (existing == ExistingRun::resume) {
+      if (fs::exists(path + kWeights) && !fs::exists(path + kCheckpoint))
+        fail_usage(
+            "{} is finished, there is nothing to resume: train.keep_checkpoint was false; use --overwrite to train "
+            "again, or --set output=FOLDER with init_from: {}",
+            path, path);
+      check_begun_alike(path, config);
+      return path;
+    }
+    if (existing == ExistingRun::refuse)
+      fail_usage(
+          "{} holds an earlier run; use --resume to go on with it, --overwrite to replace it, or --set output=FOLDER",
+          path);
+    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint, kTrainedOn, kNextTrainedOn})
+      fs::remove_all(path + file, error);
+  } else if (fs::exists(path) && !holds_only_ours(path)) {
+    fail_usage("{} exists and is not a run; choose another output", path);
+  }
+  fs::create_directories(path, error);
+  if (error) fail("cannot create {}: {}; choose another output", path, error.message());
+  return path;
+}
+
+}  // namespace
+
 // A run goes on only as it began; what cannot change its numbers may be another, and data that grew.
-void check_same(const std::string& path, const RunConfig& config) {
+void check_begun_alike(const std::string& path, const RunConfig& config) {
   const auto compared = [&config](const RunConfig& whole) {
     RunConfig same = without_particulars(whole);
     if (config.vocab == Vocab::same) same.data.path = whole.data.path;
@@ -58,37 +89,6 @@ void check_same(const std::string& path, const RunConfig& config) {
         path, trimmed(before), trimmed(after));
   }
 }
-
-// The folder, empty but for what is not ours to remove, or for the run that goes on.
-std::string make_room(const RunConfig& config, ExistingRun existing) {
-  const std::string& path = config.output;
-  if (path.empty()) fail_usage("the configuration has no 'output': name a folder for the run");
-  std::error_code error;
-  if (fs::exists(path + kConfig)) {
-    if (existing == ExistingRun::resume) {
-      if (fs::exists(path + kWeights) && !fs::exists(path + kCheckpoint))
-        fail_usage(
-            "{} is finished, there is nothing to resume: train.keep_checkpoint was false; use --overwrite to train "
-            "again, or --set output=FOLDER with init_from: {}",
-            path, path);
-      check_same(path, config);
-      return path;
-    }
-    if (existing == ExistingRun::refuse)
-      fail_usage(
-          "{} holds an earlier run; use --resume to go on with it, --overwrite to replace it, or --set output=FOLDER",
-          path);
-    for (const char* file : {kScoresFile, kConfig, kMetrics, kWeights, kCheckpoint, kTrainedOn, kNextTrainedOn})
-      fs::remove_all(path + file, error);
-  } else if (fs::exists(path) && !holds_only_ours(path)) {
-    fail_usage("{} exists and is not a run; choose another output", path);
-  }
-  fs::create_directories(path, error);
-  if (error) fail("cannot create {}: {}; choose another output", path, error.message());
-  return path;
-}
-
-}  // namespace
 
 RunDirectory::RunDirectory(const RunConfig& config, ExistingRun existing)
     : path_(make_room(config, existing)), log_(path_ + kMetrics, existing == ExistingRun::resume) {
@@ -147,9 +147,12 @@ void RunDirectory::finish() {
   fs::remove(checkpoint_path(), error);
 }
 
+std::string checkpoint_of(const std::string& run) {
+  return fs::exists(run + kConfig) && fs::exists(run + kCheckpoint) ? run + kCheckpoint : "";
+}
+
 bool has_checkpoint(const RunConfig& config, ExistingRun existing) {
-  return existing == ExistingRun::resume && fs::exists(config.output + kConfig) &&
-         fs::exists(config.output + kCheckpoint);
+  return existing == ExistingRun::resume && !checkpoint_of(config.output).empty();
 }
 
 SavedRun open_run(const std::string& path) {
@@ -179,12 +182,20 @@ std::string vocabulary_fingerprint(const std::string& dataset) {
 }
 
 void load_run_weights(const SavedRun& run, const std::string& dataset, Parameters& parameters) {
-  const Metadata metadata = load_weights(run.weights, parameters);
-  const auto trained = metadata.find(kFingerprint);
-  if (trained != metadata.end() && trained->second != vocabulary_fingerprint(dataset))
+  const std::string trained = vocabularies_of(run);
+  const bool others = !trained.empty() && trained != vocabulary_fingerprint(dataset);
+  try {
+    load_weights(run.weights, parameters);
+  } catch (const Error& error) {
+    if (!others) throw;
+    // With more ids the tables have more rows.
+    fail("{} (its vocabularies are others; is {} one that goes on from that of the run? eval --grown scores it)",
+         error.what(), dataset);
+  }
+  if (others)
     fail(
         "{}: the weights were trained with other vocabularies than those of {}; give the data set that it was trained "
-        "on, or train again",
+        "on, or with eval --grown one that goes on from it, or train again",
         run.weights, dataset);
 }
 

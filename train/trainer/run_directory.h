@@ -43,6 +43,12 @@ class RunDirectory {
   AppendLog log_;
 };
 
+// The checkpoint that the run in this folder would go on from; empty: it has none.
+std::string checkpoint_of(const std::string& run);
+
+// Usage Error unless the run in this folder was begun with a configuration that trains the same.
+void check_begun_alike(const std::string& run, const RunConfig& config);
+
 // A finished run opened again.
 struct SavedRun {
   RunConfig config;

@@ -178,11 +178,12 @@ GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab
   const Schema before = parse_schema(read_file(kept + kSchemaFile), kept + kSchemaFile);
   check_columns(run, before, dataset);
   check_scales(run, before, read_stats(kept + kStatsFile, before), dataset);
-  GoesOn how{{.grown = vocab == Vocab::grow}, ""};
+  GoesOn how{{.grown = vocab == Vocab::grow}, "", {}};
   for (const TableSpec& old : before.tables) {
     if (old.hash_buckets != 0) continue;
     const std::string& name = old.name;
     const TableSpec& table = dataset.schema().tables[static_cast<std::size_t>(dataset.schema().table_index(name))];
+    how.rows_before[name] = old.rows;
     std::int64_t added = table.rows - old.rows, lost = 0;
     if (!check_vocabulary(run, kept, table, dataset, vocab)) {
       std::vector<std::int32_t>& moved = how.rows.moved["embedding/" + name];
@@ -196,6 +197,21 @@ GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab
   }
   if (how.new_ids.empty()) how.new_ids = "none";
   return how;
+}
+
+TableRows new_ids_unseen(const GoesOn& how, const Schema& schema) {
+  TableRows rows = how.rows;
+  for (const auto& [name, before] : how.rows_before) {
+    const std::int64_t now = schema.tables[static_cast<std::size_t>(schema.table_index(name))].rows;
+    std::vector<std::int32_t>& of = rows.moved["embedding/" + name];
+    if (of.empty()) {  // old rows are where they were
+      of.resize(static_cast<std::size_t>(now));
+      for (std::int64_t row = 0; row < std::min(before, now); ++row)
+        of[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(row);
+    }
+    std::ranges::replace(of, -1, 0);
+  }
+  return rows;
 }
 
 std::string data_identity(const Dataset& dataset, const std::string& vocabularies) {

@@ -3,6 +3,8 @@
 // grew from it.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "engine/checkpoint.h"
@@ -26,14 +28,18 @@ const char* kept_of(const std::string& run, const std::string& file, const std::
 
 // How a data set goes on from what a run was trained on.
 struct GoesOn {
-  TableRows rows;       // where the rows of its tables are in the run's weights
-  std::string new_ids;  // how many, for a message: "user 12, item 3", or "none"
+  TableRows rows;                                   // where the rows of its tables are in the run's weights
+  std::string new_ids;                              // how many, for a message: "user 12, item 3", or "none"
+  std::map<std::string, std::int64_t> rows_before;  // of its tables with a vocabulary
 };
 
 // Error unless `dataset` goes on from what `run` was trained on, as that folder of it (kept_of) says: the same columns,
 // scales and numbers of ids; with Vocab::grow there may be new ids after the old ones, and in tables with `evict` ids
 // that lost their rows. The message names the column and the first value that differs.
 GoesOn check_goes_on(const std::string& run, const Dataset& dataset, Vocab vocab, const char* folder = kTrainedOn);
+
+// To predict with these weights, untrained on the new data: an id that the run did not know has the row of unseen ids.
+TableRows new_ids_unseen(const GoesOn& how, const Schema& schema);
 
 // Identifies a data set: its vocabularies (vocabulary_fingerprint), rows and statistics.
 std::string data_identity(const Dataset& dataset, const std::string& vocabularies);

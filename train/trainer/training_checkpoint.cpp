@@ -36,6 +36,14 @@ LossMeter to_meter(const std::string& path, const std::string& text, std::size_t
   return meter;
 }
 
+TrainingPosition to_position(const std::string& path, Metadata& metadata) {
+  const auto number = [&](const char* key) { return std::strtoll(metadata[key].c_str(), nullptr, 10); };
+  TrainingPosition position{number(kSteps), LossMeter(0), number(kBegin)};
+  if (position.steps < 1 || position.begin < 0 || position.begin > position.steps)
+    fail("{}: it says step '{}' after '{}'; train again with --overwrite", path, metadata[kSteps], metadata[kBegin]);
+  return position;
+}
+
 }  // namespace
 
 void save_checkpoint(const std::string& path, const Parameters& parameters, const TrainingPosition& position,
@@ -54,6 +62,11 @@ CheckpointData data_of_checkpoint(const std::string& path) {
   return {metadata[kDataset], metadata[kVocabularies]};
 }
 
+TrainingPosition position_of_checkpoint(const std::string& path) {
+  Metadata metadata = read_metadata(path, Contents::training);
+  return to_position(path, metadata);
+}
+
 TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters, std::size_t heads,
                                  const std::string& dataset, Vocab vocab, const TableRows& rows) {
   Metadata metadata = load_weights(path, parameters, Contents::training, rows);
@@ -63,10 +76,8 @@ TrainingPosition load_checkpoint(const std::string& path, Parameters& parameters
         "{}: it belongs to another data set, or the data set was prepared anew; train again with --overwrite, or set "
         "vocab: grow to go on with new data",
         path);
-  const auto number = [&](const char* key) { return std::strtoll(metadata[key].c_str(), nullptr, 10); };
-  TrainingPosition position{number(kSteps), to_meter(path, metadata[kMeter], heads), number(kBegin)};
-  if (position.steps < 1 || position.begin < 0 || position.begin > position.steps)
-    fail("{}: it says step '{}' after '{}'; train again with --overwrite", path, metadata[kSteps], metadata[kBegin]);
+  TrainingPosition position = to_position(path, metadata);
+  position.meter = to_meter(path, metadata[kMeter], heads);
   if (!same_data) position = {position.steps, LossMeter(heads), position.steps};
   return position;
 }

@@ -29,6 +29,9 @@ void save_checkpoint(const std::string& path, const Parameters& parameters, cons
 
 CheckpointData data_of_checkpoint(const std::string& path);
 
+// Without a look at the weights: steps and begin, no meter.
+TrainingPosition position_of_checkpoint(const std::string& path);
+
 // Into `parameters`, with the optimiser's state; rows: where the checkpoint has theirs. Error if the file is damaged or
 // of another model; of other data than `dataset`, too, unless with Vocab::grow (check_goes_on): then training begins
 // with the first row, after the steps that were done.
