@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "train/config/program.h"
+#include "train/days/days.h"
 #include "train/experiment/compare_runs.h"
 #include "train/experiment/experiment.h"
 #include "train/report/report.h"
@@ -24,6 +25,7 @@ constexpr const char* kDescription =
     "  mal_gpu_train export build/demo/runs/mal --out model.mal\n"
     "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html\n"
     "  mal_gpu_train compare build/demo/runs/base build/demo/runs/mal\n"
+    "  mal_gpu_train days train/configs/base.yaml train/configs/mal.yaml --data-dir days --out build/days\n"
     "  mal_gpu_train experiment train/configs/experiments/paper.yaml --set dataset=build/demo/dataset";
 
 struct TrainCommand {
@@ -66,6 +68,9 @@ void add_eval(CLI::App& app, mal::EvaluateOptions& options) {
   eval->add_option("--slice", options.slices, "Also by this slice column; can be repeated")->allow_extra_args(false);
   eval->add_option("--device", options.device, "auto, cpu or cuda[:k]")->capture_default_str();
   eval->add_option("--json", options.json, "Write the metrics to this file too");
+  eval->add_flag("--grown", options.grown,
+                 "The data set goes on from the run's (prepare --base): ids that the run does not know are unseen");
+  eval->add_option("--scores", options.scores, "Keep the rows' logits too, in this folder's scores.bin");
   eval->callback([&options] { mal::evaluate_run(options); });
 }
 
@@ -131,6 +136,32 @@ void add_experiment(CLI::App& app, mal::ExperimentOptions& options) {
   });
 }
 
+void add_days(CLI::App& app, mal::DaysOptions& options) {
+  CLI::App* days = app.add_subcommand(
+      "days", "Day after day: test on the next day, then train on it (docs/progressive-evaluation.md)");
+  days->add_option("configs", options.configs, "Configurations; the first is what the others are compared with")
+      ->required();
+  days->add_option("--data-dir", options.data_dir,
+                   "Folder of data sets, one a day in the order of their names, each with the one before as its --base")
+      ->required();
+  days->add_option("--out", options.out, "Folder to write to; the same command goes on in it")->capture_default_str();
+  days->add_option("--set", options.overrides, "KEY=VALUE: replaces a value of every configuration; can be repeated")
+      ->allow_extra_args(false);
+  days->add_option("--device", options.device, "auto, cpu or cuda[:k], of every run")->capture_default_str();
+  days->add_option("--jobs", options.jobs, "Models at once; 0: as many as cores on the CPU, one on a GPU")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  days->add_flag("!--no-frozen", options.frozen, "Do not test the model of the first day on the later days");
+  days->add_option("--resamples", options.resamples, "Draws of the bootstrap")
+      ->check(CLI::Range(100, 100'000))
+      ->capture_default_str();
+  days->add_option("--seed", options.seed, "Of the draws")->check(CLI::NonNegativeNumber)->capture_default_str();
+  days->callback([&options] {
+    options.program = std::filesystem::read_symlink("/proc/self/exe").string();
+    mal::run_days(options);
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,6 +171,7 @@ int main(int argc, char** argv) {
   mal::ReportOptions report;
   mal::CompareOptions compare;
   mal::ExperimentOptions experiment;
+  mal::DaysOptions days;
   mal::ExportRunOptions export_options;
   mal::CalibrateOptions calibrate;
   train.add(app);
@@ -149,6 +181,7 @@ int main(int argc, char** argv) {
   add_report(app, report);
   add_compare(app, compare);
   add_experiment(app, experiment);
+  add_days(app, days);
   app.final_callback([&] {
     if (!app.get_subcommands().empty()) return;
     if (train.config.empty()) throw CLI::RequiredError("CONFIG, or a command");

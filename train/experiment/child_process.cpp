@@ -1,6 +1,7 @@
 #include "train/experiment/child_process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/file.h"
 
 namespace mal {
 
@@ -72,6 +74,14 @@ std::optional<int> ChildProcess::poll() {
   if (ended < 0) fail("cannot wait for a process: {}", std::generic_category().message(errno));
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
+}
+
+void fail_of_child(const std::string& what, int code, const std::string& log) {
+  std::string text = read_file(log);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  const std::string last = text.substr(text.rfind('\n') + 1);
+  fail("{} failed ({}): {}; all that it said is in {}", what,
+       code > kSignalled ? fmt::format("signal {}", code - kSignalled) : fmt::format("exit code {}", code), last, log);
 }
 
 }  // namespace mal

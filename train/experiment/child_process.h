@@ -25,4 +25,7 @@ class ChildProcess {
   pid_t pid_ = -1;
 };
 
+// Error for a child that ended with another code than 0: the last line of its log, and where the rest is.
+[[noreturn]] void fail_of_child(const std::string& what, int code, const std::string& log);
+
 }  // namespace mal

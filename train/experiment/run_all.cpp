@@ -84,22 +84,14 @@ class Pool {
         ++job;
         continue;
       }
-      if (*code != 0) report_failure(*job->run, *code);
+      if (*code != 0)
+        fail_of_child(fmt::format("the run '{}'", job->run->label), *code, job->run->config.output + ".log");
       fs::remove(job->run->config.output + ".yaml");
       fs::remove(job->run->config.output + ".log");
       job = running_.erase(job);
       ++done_;
       describe();
     }
-  }
-
-  [[noreturn]] static void report_failure(const PlannedRun& run, int code) {
-    const std::string log = run.config.output + ".log";
-    std::string text = read_file(log);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    const std::string last = text.substr(text.rfind('\n') + 1);
-    fail("the run '{}' failed ({}): {}; all that it said is in {}", run.label,
-         code > 128 ? fmt::format("signal {}", code - 128) : fmt::format("exit code {}", code), last, log);
   }
 
   void describe() {

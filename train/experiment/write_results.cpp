@@ -31,6 +31,14 @@ std::string html_row(const std::vector<std::string>& cells, const char* tag) {
   return row + "</tr>\n";
 }
 
+void write_text(const std::string& path, const std::string& text) {
+  OutputFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace
+
 std::string to_html(const ResultTable& table) {
   std::string html = fmt::format("<h2>{}</h2>\n<table>{}", escape_html(table.title), html_row(table.header, "th"));
   for (const std::vector<std::string>& row : table.rows) html += html_row(row, "td");
@@ -41,14 +49,6 @@ std::string to_html(const ResultTable& table) {
   for (const std::string& picture : table.pictures) html += fmt::format("<div class=\"picture\">{}</div>\n", picture);
   return html;
 }
-
-void write_text(const std::string& path, const std::string& text) {
-  OutputFile file(path);
-  file.write(text);
-  file.commit();
-}
-
-}  // namespace
 
 std::string to_markdown(const ResultTable& table) {
   std::string text = fmt::format("### {}\n\n{}|", table.title, markdown_row(table.header));

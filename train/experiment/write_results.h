@@ -9,6 +9,7 @@
 namespace mal {
 
 std::string to_markdown(const ResultTable& table);
+std::string to_html(const ResultTable& table);
 
 // Each file is written whole or not at all.
 void write_results(const std::string& folder, const std::string& title, const std::vector<ResultTable>& tables);

@@ -245,4 +245,58 @@ std::string scatter_chart(const std::vector<LabelledPoint>& points, const std::s
   return wrap(svg);
 }
 
+std::string interval_lines(const std::vector<IntervalSeries>& series, const std::vector<std::string>& places,
+                           const std::string& title, const std::string& y_label, double reference) {
+  double low = INFINITY, high = -INFINITY;
+  const auto widen = [&](double value) {
+    if (std::isfinite(value)) low = std::min(low, value), high = std::max(high, value);
+  };
+  for (const IntervalSeries& of : series)
+    for (const IntervalPoint& point : of.points) widen(point.value), widen(point.low), widen(point.high);
+  if (!std::isfinite(low)) return wrap(text_at(kWidth / 2, kHeight / 2, "middle", title + ": no data"));
+  widen(reference);
+  constexpr double kLegend = 20, kMostLabels = 10;
+  const double margin = 0.04 * (high - low);
+  const Axis y = make_axis(low - margin, high + margin, kHeight - kBottom, kTop + kLegend, false);
+  const double slot = (kWidth - kLeft - kRight) / static_cast<double>(places.size());
+  std::string svg = frame(nullptr, y, title, "", y_label);
+  const auto every = static_cast<std::size_t>(std::ceil(static_cast<double>(places.size()) / kMostLabels));
+  for (std::size_t p = 0; p < places.size(); p += every)
+    svg +=
+        fmt::format(R"svg(<text transform="translate({:.1f} {:.1f}) rotate(-20)" text-anchor="end">{}</text>)svg",
+                    kLeft + slot * (static_cast<double>(p) + 0.5) + 6, kHeight - kBottom + 16, escape_html(places[p]));
+  if (std::isfinite(reference))
+    svg += line_between(kLeft, y.place(reference), kWidth - kRight, y.place(reference), "axis");
+  double legend_x = kLeft;
+  for (std::size_t s = 0; s < series.size(); ++s) {
+    const IntervalSeries& of = series[s];
+    // Side by side, so that the intervals of one place do not hide each other.
+    const double beside = std::min(7.0, 0.6 * slot / static_cast<double>(series.size())) *
+                          (static_cast<double>(s) - 0.5 * static_cast<double>(series.size() - 1));
+    const std::string stroke =
+        fmt::format(R"(stroke="{}"{})", colour(of.colour), of.dashed ? R"( stroke-dasharray="5 4")" : "");
+    std::string path;
+    for (std::size_t p = 0; p < of.points.size(); ++p) {
+      const IntervalPoint& point = of.points[p];
+      if (!std::isfinite(point.value)) continue;
+      const double x = kLeft + slot * (static_cast<double>(p) + 0.5) + beside;
+      path += fmt::format("{:.1f},{:.1f} ", x, y.place(point.value));
+      if (std::isfinite(point.low) && std::isfinite(point.high))
+        svg += fmt::format(R"(<line x1="{0:.1f}" y1="{1:.1f}" x2="{0:.1f}" y2="{2:.1f}" stroke="{3}" opacity=".55"/>)",
+                           x, y.place(point.low), y.place(point.high), colour(of.colour));
+      svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>)", x, y.place(point.value),
+                         of.dashed ? "#fff" : colour(of.colour));
+      if (of.dashed)
+        svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="none" stroke="{}"/>)", x,
+                           y.place(point.value), colour(of.colour));
+    }
+    svg += fmt::format(R"(<polyline points="{}" fill="none" {} stroke-width="1.6"/>)", path, stroke);
+    svg += fmt::format(R"(<line x1="{:.1f}" y1="34" x2="{:.1f}" y2="34" {} stroke-width="2"/>)", legend_x,
+                       legend_x + 22, stroke);
+    svg += text_at(legend_x + 27, 38, "start", of.name);
+    legend_x += 45 + 7.0 * static_cast<double>(of.name.size());
+  }
+  return wrap(svg);
+}
+
 }  // namespace mal

@@ -43,6 +43,20 @@ struct LabelledPoint {
 std::string scatter_chart(const std::vector<LabelledPoint>& points, const std::string& title,
                           const std::string& x_label, const std::string& y_label);
 
+// Values with intervals over the same places, such as days: a line a series. NaN: left out.
+struct IntervalPoint {
+  double value = 0, low = 0, high = 0;
+};
+struct IntervalSeries {
+  std::string name;
+  std::vector<IntervalPoint> points;  // one a place
+  std::size_t colour = 0;             // series of one colour belong together
+  bool dashed = false;
+};
+// reference: a level that is marked, such as 1 for PCOC; NaN: none.
+std::string interval_lines(const std::vector<IntervalSeries>& series, const std::vector<std::string>& places,
+                           const std::string& title, const std::string& y_label, double reference);
+
 std::string escape_html(const std::string& text);
 
 }  // namespace mal
