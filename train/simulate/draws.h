@@ -13,6 +13,11 @@ namespace mal {
 class Draws {
  public:
   Draws(const Random& random, std::uint64_t owner) : random_(random), next_(owner << 32) {}
+  static Draws from(const Random& random, std::uint64_t first) {  // number `first` of the stream, and those after it
+    Draws draws(random, 0);
+    draws.next_ = first;
+    return draws;
+  }
 
   double uniform() { return random_.uniform(next_++); }
   double normal() { return random_.normal(next_++); }

@@ -13,9 +13,8 @@ namespace mal {
 
 namespace {
 
-// "-0.07": a score with two decimals. By hand: fmt's floats would be most of the time of the whole command.
-void append_score(std::string& text, double score) {
-  const int hundredths = static_cast<int>(std::lround(std::clamp(score, -1.0, 1.0) * 100));
+// "-0.07". By hand: fmt's floats would be most of the time of the whole command.
+void append_score(std::string& text, int hundredths) {
   const int size = std::abs(hundredths);
   if (hundredths < 0) text += '-';
   text += static_cast<char>('0' + size / 100);
@@ -31,10 +30,16 @@ void append_id(std::string& text, std::uint32_t id) {
 
 }  // namespace
 
+int noisy_likeness(const World& world, const Ad& seen, const Ad& target, bool image, double noise) {
+  const double truth = image ? cosine(seen.image, target.image) : cosine(seen.text, target.text);
+  const double score = truth + world.parameters.scores.noise * noise;
+  return static_cast<int>(std::lround(std::clamp(score, -1.0, 1.0) * 100));
+}
+
 ClickWriter::ClickWriter(const World& world, std::vector<Profile> profiles, std::span<const std::uint32_t> clicks_of)
     : world_(world),
       history_(static_cast<std::size_t>(world.parameters.scores.history)),
-      score_noise_(world.seed, "simulate: score noise"),
+      score_noise_(world.seed, kScoreNoise),
       profiles_(std::move(profiles)),
       written_(clicks_of.size(), 0),
       recent_(clicks_of.size() * history_) {
@@ -101,11 +106,9 @@ void ClickWriter::append_scores(std::string& text, const Row& row, std::span<con
   const std::uint64_t first_draw = row.index * (2 * history_);
   text += ',';
   for (std::size_t i = 0; i < seen.size(); ++i) {
-    const Ad& ad = world_.ads[seen[i]];
-    const double truth = image ? cosine(ad.image, target.image) : cosine(ad.text, target.text);
-    const std::uint64_t draw = first_draw + (seen.size() - i - 1) * 2 + (image ? 0 : 1);
+    const std::uint64_t draw = first_draw + noise_place(seen.size(), i, image);
     if (i > 0) text += '|';
-    append_score(text, truth + world_.parameters.scores.noise * score_noise_.normal(draw));
+    append_score(text, noisy_likeness(world_, world_.ads[seen[i]], target, image, score_noise_.normal(draw)));
   }
 }
 

@@ -12,6 +12,15 @@
 
 namespace mal {
 
+inline constexpr std::string_view kScoreNoise = "simulate: score noise";
+
+// What the log says of how alike two ads look or read, in hundredths; noise: a normal draw. For click number n of all
+// (user by user) it is number n · 2 · history + noise_place(…) of kScoreNoise.
+int noisy_likeness(const World& world, const Ad& seen, const Ad& target, bool image, double noise);
+constexpr std::uint64_t noise_place(std::size_t seen, std::size_t i, bool image) {
+  return (seen - i - 1) * 2 + (image ? 0 : 1);
+}
+
 class ClickWriter {
  public:
   // clicks_of: how many clicks each user has in all.

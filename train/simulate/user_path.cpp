@@ -7,6 +7,7 @@
 #include <numbers>
 #include <span>
 
+#include "train/simulate/choices.h"
 #include "train/simulate/intent.h"
 
 namespace mal {
@@ -14,14 +15,6 @@ namespace mal {
 namespace {
 
 constexpr double kDay = 86400;
-
-// Logarithms to weights of choose(). Shifted where the largest is out of exp's reach, as years of drift may leave it.
-void exponentiate(std::span<double> logs) {
-  constexpr double kReach = 600;
-  const double largest = *std::ranges::max_element(logs);
-  const double shift = largest - std::clamp(largest, -kReach, kReach);
-  for (double& log : logs) log = std::exp(log - shift);
-}
 
 // What a user has with one advertiser.
 struct Relation {
@@ -56,9 +49,10 @@ class UserPath {
             static_cast<std::uint8_t>(settled_.city), static_cast<std::uint8_t>(settled_.spending)};
   }
 
-  void run() {
+  void run(UserState* state) {
     for (int day = 0; day < days_; ++day)
       if (settled_.stay.on(day)) run_day(day);
+    if (state != nullptr) *state = this->state();
     for (Relation& relation : relations_) settle(relation, end_);
     const int organic = draws_.poisson(p_.conversions.organic * days_);
     for (int i = 0; i < organic; ++i) buy_unprompted();
@@ -68,9 +62,8 @@ class UserPath {
   void run_day(int day) {
     day_ = day;
     if (p_.drifts()) user_ = user_on(world_, settled_, day);
-    const double weekend = day % 7 >= 5 ? p_.clicks.weekend : p_.clicks.weekday;
     std::vector<std::int64_t> starts;
-    const int sessions = draws_.poisson(static_cast<double>(user_.activity) * weekend);
+    const int sessions = draws_.poisson(sessions_of(p_, user_, day));
     for (int s = 0; s < sessions; ++s) {
       const double hour = static_cast<double>(draws_.choose(p_.hours)) + draws_.uniform();
       starts.push_back(kSimulationStart + std::int64_t{day} * 86400 + static_cast<std::int64_t>(hour * 3600));
@@ -98,34 +91,25 @@ class UserPath {
       weights.push_back(return_weight(relation, time));
     }
     const std::size_t chosen = draws_.choose(weights);
-    std::uint32_t ad = chosen == 0 ? kNoAd : returned_ad(relations_[chosen - 1]);
+    std::uint32_t ad = chosen == 0 ? kNoAd : returned(relations_[chosen - 1]);
     if (ad == kNoAd) ad = fresh_ad();
     if (ad != kNoAd) expose(ad, time);
     forget(time);
   }
 
   double return_weight(const Relation& relation, std::int64_t time) const {
-    const Industry& industry = p_.industries[world_.advertisers[relation.advertiser].industry];
-    // One remembers for longer than one intends to buy.
-    const double memory = kDay * (p_.clicks.memory_days + industry.half_life_days);
-    return p_.clicks.returns * industry.revisit * relation.pull *
-           decayed(1.0, static_cast<double>(time - relation.last_time), memory);
+    return mal::return_weight(world_, relation.advertiser, relation.pull,
+                              static_cast<double>(time - relation.last_time));
   }
 
   // kNoAd: none of the industry is there today.
   std::uint32_t fresh_ad() {
-    std::array<double, kMaxIndustries> weights = {};
-    constexpr double kNone = -std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < p_.industries.size(); ++i)
-      weights[i] = p_.industries[i].share > 0 ? static_cast<double>(user_.interest[i]) : kNone;
-    exponentiate(std::span(weights).first(p_.industries.size()));
-    for (std::size_t i = 0; i < p_.industries.size(); ++i) weights[i] *= p_.industries[i].share;
-    const std::size_t industry = draws_.choose(std::span(weights).first(p_.industries.size()));
+    const std::size_t industry = interesting_industry(world_, user_, draws_);
     const auto candidates = static_cast<std::size_t>(p_.clicks.candidates);
     std::array<std::uint32_t, kMaxCandidates> ads = {};
     std::array<double, kMaxCandidates> suits = {};
     for (std::size_t c = 0; c < candidates; ++c) {
-      ads[c] = popular_ad(industry);
+      ads[c] = popular_ad(world_, industry, day_, draws_);
       if (ads[c] == kNoAd) return kNoAd;
       suits[c] = match_score(world_, user_, user_id_, world_.ads[ads[c]]);
     }
@@ -133,35 +117,8 @@ class UserPath {
     return ads[draws_.choose(std::span(suits).first(candidates))];
   }
 
-  // An ad that is there today, by popularity.
-  std::uint32_t popular_ad(std::size_t industry) {
-    const std::vector<double>& popularity = world_.popularity[industry];
-    const std::vector<std::uint32_t>& ads = world_.industry_ads[industry];
-    if (ads.empty()) return kNoAd;
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      const double where = draws_.uniform() * popularity.back();
-      const auto found = std::upper_bound(popularity.begin(), popularity.end() - 1, where);
-      const std::uint32_t ad = ads[static_cast<std::size_t>(found - popularity.begin())];
-      if (world_.ads[ad].stay.on(day_)) return ad;
-    }
-    // Few are there: choose among those, which is the same distribution.
-    std::vector<double> weights(ads.size());
-    double sum = 0;
-    for (std::size_t i = 0; i < ads.size(); ++i) {
-      if (world_.ads[ads[i]].stay.on(day_)) weights[i] = popularity[i] - (i > 0 ? popularity[i - 1] : 0);
-      sum += weights[i];
-    }
-    return sum > 0 ? ads[draws_.choose(weights)] : kNoAd;
-  }
-
-  // kNoAd: the advertiser has none today.
-  std::uint32_t returned_ad(const Relation& relation) {
-    if (draws_.uniform() < p_.clicks.same_ad && world_.ads[relation.last_ad].stay.on(day_)) return relation.last_ad;
-    const Advertiser& advertiser = world_.advertisers[relation.advertiser];
-    std::vector<std::uint32_t> there;
-    for (std::uint32_t ad = advertiser.first_ad; ad < advertiser.first_ad + advertiser.ads; ++ad)
-      if (world_.ads[ad].stay.on(day_)) there.push_back(ad);
-    return there.empty() ? kNoAd : there[draws_.below(there.size())];
+  std::uint32_t returned(const Relation& relation) {
+    return returned_ad(world_, relation.advertiser, relation.last_ad, day_, draws_);
   }
 
   // The click happens: it raises the intent, and a new time of conversion is drawn.
@@ -174,9 +131,9 @@ class UserPath {
     if (!back)
       relations_.push_back({.advertiser = ad.advertiser, .last_ad = ad_id, .last_time = time, .contributions = {}});
     Relation& relation = back ? *found : relations_.back();
-    const std::size_t channel = choose_channel(back);
-    const double match = bounded_exp(match_score(world_, user_, user_id_, ad) - p_.match.mean);
-    const double weight = world_.effect(channel, day_) * match * world_.quality(ad, day_) * mood(time);
+    const std::size_t channel = choose_channel(p_, back, draws_);
+    const double match = match_of(world_, user_, user_id_, ad);
+    const double weight = click_weight(world_, ad, channel, match, day_, time);
     clicks_.push_back({time, user_id_, ad_id, static_cast<std::uint32_t>(channel), 0.0F});
 
     const double half_life = industry.half_life_days * kDay;
@@ -236,32 +193,28 @@ class UserPath {
     if (ad != kNoAd) record(time, world_.ads[ad].advertiser, world_.ads[ad]);
   }
 
-  std::size_t choose_channel(bool back) {
-    std::array<double, kMaxChannels> weights = {};
-    for (std::size_t c = 0; c < p_.channels.size(); ++c) weights[c] = back ? p_.channels[c].back : p_.channels[c].fresh;
-    return draws_.choose(std::span(weights).first(p_.channels.size()));
-  }
-
-  double mood(std::int64_t time) const {
-    const std::int64_t hour = time / 3600 % 24;
-    const bool weekend = (time - kSimulationStart) / 86400 % 7 >= 5;
-    const auto& factors = p_.conversions;
-    return (hour >= 19 && hour < 23 ? factors.evening
-            : hour < 7              ? factors.night
-                                    : 1.0) *
-           (weekend ? factors.weekend : 1.0);
+  // At the end of the days. A conversion that is drawn for later is left out: whether and when it comes is open again,
+  // which the hazard, having no memory, allows.
+  UserState state() const {
+    UserState state{settled_, {}, last_click_};
+    const std::int64_t now = kSimulationStart + std::int64_t{days_} * 86400;
+    for (const Relation& relation : relations_) {
+      const bool bought = relation.conversion < now;
+      state.acquaintances.push_back({relation.advertiser, relation.last_ad, bought ? 0 : relation.intent,
+                                     bought ? relation.pull * p_.clicks.after_purchase : relation.pull,
+                                     relation.last_time});
+    }
+    return state;
   }
 
   // Relations that can neither convert nor draw the user back any more.
   void forget(std::int64_t time) {
     std::erase_if(relations_,
-                  [&](const Relation& r) { return r.conversion == kNever && return_weight(r, time) < 1e-4; });
+                  [&](const Relation& r) { return r.conversion == kNever && return_weight(r, time) < kForgotten; });
   }
 
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-  static constexpr std::uint32_t kNoAd = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::size_t kMaxCandidates = 16;
-  static constexpr int kAttempts = 64;
 
   const World& world_;
   const WorldParameters& p_ = world_.parameters;
@@ -280,10 +233,10 @@ class UserPath {
 }  // namespace
 
 Profile simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
-                      std::vector<SimulatedConversion>& conversions) {
+                      std::vector<SimulatedConversion>& conversions, UserState* state) {
   const Random behaviour(world.seed, "simulate: behaviour"), profiles(world.seed, "simulate: users");
   UserPath path(world, user_id, behaviour, profiles, clicks, conversions);
-  path.run();
+  path.run(state);
   return path.profile();
 }
 

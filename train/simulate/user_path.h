@@ -29,8 +29,23 @@ struct Profile {
   std::uint8_t age, gender, city, spending;
 };
 
+// What a user has with an advertiser whose ads were clicked.
+struct Acquaintance {
+  std::uint32_t advertiser, last_ad;
+  double intent;  // at last_time
+  double pull;    // scales the return weight
+  std::int64_t last_time;
+};
+
+// Where the days leave a user: what an online test goes on from.
+struct UserState {
+  User user;  // as on the first day
+  std::vector<Acquaintance> acquaintances;
+  std::int64_t last_click = 0;
+};
+
 // Appends the user's clicks in strictly rising time, and the conversions in no particular order.
 Profile simulate_user(const World& world, std::uint32_t user_id, std::vector<SimulatedClick>& clicks,
-                      std::vector<SimulatedConversion>& conversions);
+                      std::vector<SimulatedConversion>& conversions, UserState* state = nullptr);
 
 }  // namespace mal
