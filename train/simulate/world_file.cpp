@@ -88,6 +88,9 @@ void check(const YamlNode& root, const WorldParameters& p) {
     root.fail_at("hours", "24 weights are needed, none below 0 and one above");
   if (p.ads.ads_min > p.ads.ads_max)
     root.child("ads").fail_at("ads_min", fmt::format("{} is above ads_max, {}", p.ads.ads_min, p.ads.ads_max));
+  if (1440 % static_cast<int>(p.auction.interval_minutes) != 0)
+    root.child("auction").fail_at("interval_minutes",
+                                  fmt::format("{} does not divide the 1440 of a day", p.auction.interval_minutes));
   double ads = 0;
   for (const Industry& industry : p.industries) ads += p.ads.advertisers * industry.share * p.ads.ads_max;
   if (ads > kMaxAds)

@@ -102,6 +102,26 @@ constexpr std::array kKeys = {
              [](P& p) -> double& { return p.drift.quality; }},
     WorldKey{"drift", "channels", 0, 3, false, "spread of what 30 days add to the logarithm of a channel's effect",
              [](P& p) -> double& { return p.drift.channels; }},
+
+    WorldKey{"auction", "slots", 1, 500, false, "of the online test: places for an ad in a session, the mean",
+             [](P& p) -> double& { return p.auction.slots; }},
+    WorldKey{"auction", "candidates", 1, 16, true, "ads that compete for a place",
+             [](P& p) -> double& { return p.auction.candidates; }},
+    WorldKey{"auction", "click_rate", 0.001, 10, false,
+             "an ad is clicked with probability 1 − exp(−click_rate · match)",
+             [](P& p) -> double& { return p.auction.click_rate; }},
+    WorldKey{"auction", "target", 0.001, 1, false, "share of a sale that advertisers pay for it, the median",
+             [](P& p) -> double& { return p.auction.target; }},
+    WorldKey{"auction", "target_spread", 0, 3, false, "spread of the logarithm of an advertiser's share",
+             [](P& p) -> double& { return p.auction.target_spread; }},
+    WorldKey{"auction", "reserve", 0, 10, false, "least price of a click, as a share of the industry's typical worth",
+             [](P& p) -> double& { return p.auction.reserve; }},
+    WorldKey{"auction", "budget", 0.001, 1e6, false, "of a day, against the worth of the clicks that the log has a day",
+             [](P& p) -> double& { return p.auction.budget; }},
+    WorldKey{"auction", "budget_spread", 0, 3, false, "spread of the logarithm of an advertiser's budget",
+             [](P& p) -> double& { return p.auction.budget_spread; }},
+    WorldKey{"auction", "interval_minutes", 1, 1440, true, "between two updates of the pacing; it divides the day",
+             [](P& p) -> double& { return p.auction.interval_minutes; }},
 };
 
 void scale(std::vector<Industry>& industries, double half_life, double revisit) {

@@ -64,6 +64,10 @@ struct WorldParameters {
   struct {
     double taste = 0, interest = 0, quality = 0, channels = 0;
   } drift;  // each in 30 days; 0: nothing changes
+  struct {
+    double slots = 12, candidates = 8, click_rate = 0.15, target = 0.1, target_spread = 0.3, reserve = 0.1;
+    double budget = 1, budget_spread = 0.5, interval_minutes = 60;
+  } auction;  // of the online test alone
 
   bool operator==(const WorldParameters&) const;
   // Whether one day differs from another in more than the calendar.
