@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "train/abtest/abtest_command.h"
 #include "train/config/program.h"
 #include "train/days/days.h"
 #include "train/experiment/compare_runs.h"
@@ -26,6 +27,7 @@ constexpr const char* kDescription =
     "  mal_gpu_train report build/demo/runs/base build/demo/runs/mal --out report.html\n"
     "  mal_gpu_train compare build/demo/runs/base build/demo/runs/mal\n"
     "  mal_gpu_train days train/configs/base.yaml train/configs/mal.yaml --data-dir days --out build/days\n"
+    "  mal_gpu_train abtest --arm base=build/demo/runs/base --arm mal=build/demo/runs/mal --from-day 37\n"
     "  mal_gpu_train experiment train/configs/experiments/paper.yaml --set dataset=build/demo/dataset";
 
 struct TrainCommand {
@@ -182,6 +184,7 @@ int main(int argc, char** argv) {
   add_compare(app, compare);
   add_experiment(app, experiment);
   add_days(app, days);
+  mal::add_abtest_command(app);
   app.final_callback([&] {
     if (!app.get_subcommands().empty()) return;
     if (train.config.empty()) throw CLI::RequiredError("CONFIG, or a command");

@@ -96,8 +96,9 @@ void export_run(const ExportRunOptions& options) {
   infer::Result<infer::Model> loaded = infer::Model::try_load(options.out, infer::Model::Access::map);
   if (!loaded.ok()) fail("{}", loaded.status().message());
   const infer::Model& model = *loaded;
-  fmt::print("{}: {} of {}, {} weights, {:.1f} MiB\n", options.out, model.type(), config.name, options.weights,
-             static_cast<double>(std::filesystem::file_size(options.out)) / (1 << 20));
+  if (!options.quiet)
+    fmt::print("{}: {} of {}, {} weights, {:.1f} MiB\n", options.out, model.type(), config.name, options.weights,
+               static_cast<double>(std::filesystem::file_size(options.out)) / (1 << 20));
   if (options.check && dataset.rows(Split::test) > 0) compare(model, options, run, dataset);
 }
 

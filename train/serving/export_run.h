@@ -13,6 +13,7 @@ struct ExportRunOptions {
   bool only_primary = false;
   bool check = true;  // score the test split with the trainer and with the header, and print how far they are apart
   std::string device = "auto";  // that the trainer scores on for that
+  bool quiet = false;           // says nothing of what was written
 };
 
 void export_run(const ExportRunOptions& options);
