@@ -40,8 +40,8 @@ struct Axis {
     const double raw = (high - low) / 5;
     const double unit = std::pow(10, std::floor(std::log10(raw)));
     const double step = unit * (raw / unit < 1.5 ? 1 : raw / unit < 3.5 ? 2 : raw / unit < 7.5 ? 5 : 10);
-    // Whole multiples, so that 0 is exactly 0.
-    for (double k = std::ceil(low / step); k * step <= high + step * 1e-9; ++k) values.push_back(k * step);
+    // Whole multiples, so that 0 is exactly 0; and not −0.
+    for (double k = std::ceil(low / step) + 0.0; k * step <= high + step * 1e-9; ++k) values.push_back(k * step);
     return values;
   }
 };
