@@ -53,13 +53,13 @@ std::string effects_table(const AbtestResult& result) {
   const std::vector<ArmTotals>& arms = result.seeds.front().arms;
   std::string html = "<div class=\"table\"><table><tr><th>against " + escape_html(arms[0].name) + "</th>";
   for (std::size_t a = 1; a < arms.size(); ++a) html += "<th>" + escape_html(arms[a].name) + "</th>";
-  html += "<th>paper</th><th></th></tr>\n";
+  html += "<th>paper</th></tr>\n";
   for (std::size_t m = 0; m < measures().size(); ++m) {
     const Measure& measure = measures()[m];
-    html += "<tr>" + cell(std::string(measure.name));
+    html += "<tr>" + cell(fmt::format("{}: {}{}", measure.name, measure.meaning,
+                                      measure.truth ? ", as only the simulator knows" : ""));
     for (std::size_t a = 1; a < arms.size(); ++a) html += cell(with_interval(pooled_effect(result, a, m)));
-    html += cell(measure.paper ? change(*measure.paper) : "") +
-            cell(std::string(measure.meaning) + (measure.truth ? " (known to the simulator alone)" : "")) + "</tr>\n";
+    html += cell(measure.paper ? change(*measure.paper) : "") + "</tr>\n";
   }
   return html + "</table></div>\n";
 }
@@ -121,8 +121,7 @@ std::string calibration_chart(const AbtestResult& result) {
     groups.push_back(
         {result.seeds.front().arms[a].name, {log.predicted / log.converted - 1, sum.predicted / sum.orders - 1}});
   }
-  return bar_chart(groups, {"on the log's last days", "on what won and was clicked"},
-                   "Predicted conversions over those that came, less 1", "PCOC − 1");
+  return bar_chart(groups, {"on the log's last days", "on what was won and clicked"}, "Calibration", "PCOC − 1");
 }
 
 }  // namespace

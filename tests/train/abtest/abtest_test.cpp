@@ -126,6 +126,34 @@ TEST_CASE("no budget is overspent by more than one interval", "[abtest]") {
   CHECK(tight_bound > loose_bound);
   CHECK(loose_bound == 0);
   CHECK(loose_budget == Approx(1000 * tight_budget));
+  CHECK(tight_budget == Approx(std::accumulate(market.budgets.begin(), market.budgets.end(), 0.0)));
+  // A quarter of the users has a quarter of the money.
+  const TestRun run = {warm, market, period, TestDraws(2, 10, 1), 2, {}};
+  ArmOutcome quarter(warm.world, 400);
+  run_cell(run, arm, std::span(users).first(100), quarter);
+  CHECK(quarter.budget == Approx(tight_budget / 4));
+}
+
+TEST_CASE("orders follow the hazard where clicks pile up on few advertisers", "[abtest]") {
+  WorldParameters parameters = default_world();
+  parameters.ads.advertisers = 1;
+  parameters.clicks.returns = 5;
+  parameters.auction.budget = 1000;
+  for (Industry& industry : parameters.industries) industry.conversion *= 10;
+  const WarmUp warm = warm_up(2, parameters, 600, 10, 2, false);
+  const Market market = make_market(warm.world, warm.clicks_a_day, warm.rates);
+  const Arm arm({"average", "average"}, warm.world, warm.rates, "");
+  std::vector<std::uint32_t> users(600);
+  std::iota(users.begin(), users.end(), 0U);
+  const TestRun run = {warm, market, {10, 4}, TestDraws(2, 10, 4), 2, {}};
+  ArmOutcome outcome(warm.world, 600);
+  run_cell(run, arm, users, outcome);
+  Outcome sum;
+  for (const Outcome& user : outcome.users) sum += user;
+  CHECK(sum.orders > 500);
+  // Orders less the integrated hazard are a martingale: their variance is the integral.
+  CHECK(std::abs(sum.orders - sum.expected_orders) < 4 * std::sqrt(sum.expected_orders));
+  CHECK(sum.gmv == Approx(sum.expected_gmv).epsilon(0.25));
 }
 
 TEST_CASE("arms and options that cannot be", "[abtest]") {
