@@ -98,7 +98,9 @@ std::string abtest_text(const AbtestOptions& options, const AbtestResult& result
                                                             : "each user in one arm",
                       calibration_name(options.calibration), options.seeds.size(), options.seeds.size() > 1 ? "s" : "",
                       result.seconds);
-  if (rows > 0) text += fmt::format(", {} rows scored", grouped_number(static_cast<double>(rows)));
+  if (rows > 0)
+    text += fmt::format(", {} rows scored, {} a second", grouped_number(static_cast<double>(rows)),
+                        grouped_number(std::round(static_cast<double>(rows) / result.seconds)));
   return text + "\n";
 }
 
