@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <new>
 
@@ -44,6 +45,9 @@ std::string explain(const CLI::ParseError& error, CLI::App& app) {
 int run_program(const std::string& program, CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
+    // A full disk shows no sooner: what was printed is still in the buffer.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      return report(program, "cannot write all of standard output: is the disk full, or the output closed?", kFailed);
     return 0;
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
