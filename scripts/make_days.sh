@@ -48,7 +48,8 @@ done
 
 after() { date -u -d "$1 $2 days" +%F; }  # after DATE DAYS
 first=$(after "$first" 0)
-mkdir -p "$out"
+[[ -x $bin/mal_data ]] || die "there is no $bin/mal_data; build it, or say where it is with --bin"
+mkdir -p "$out" || die "cannot create --out $out"
 samples=$out/.samples
 trap 'rm -rf "$samples"' EXIT
 eve="the day before"
@@ -57,7 +58,8 @@ about="Tested on the clicks of the day that a folder is named after, with final 
 about+=" (the first data set: $history days up to then), each click once, with the labels that were known when the test day began"
 if ((${#weight[@]} > 0)); then about+=", weighted for those still to come (--delay-weights)"; fi
 about+="."
-[[ ! -e $out/about.txt || $(<"$out/about.txt") == "$about" ]] ||
+made=("$out"/*/schema.yaml)  # of a call that failed before its first data set nothing is left to agree with
+[[ ! -e ${made[0]} || ! -e $out/about.txt || $(<"$out/about.txt") == "$about" ]] ||
   die "$out was made with other options: $(<"$out/about.txt") Choose another --out"
 echo "$about" >"$out/about.txt"
 

@@ -191,7 +191,13 @@ mkdir -p runs/runs/base && echo precious >runs/runs/base/config.yaml
 refuses 2 "--out runs: it exists and was not written by .days." "${days[@]}" --data-dir days --out runs
 [[ $(cat runs/runs/base/config.yaml) == precious ]] || die "a run of others was touched"
 refuses 1 "cannot create /proc/no" "${days[@]}" --data-dir days --out /proc/no
-refuses 2 "grown/runs/base was begun with 'batch_size: 64', and the configuration now says 'batch_size: 32'" \
+make_retry() { "$source/scripts/make_days.sh" --bin "$bin" --out retry --first 2024-01-05 --days 1 "$@" -- "${log[@]}"; }
+refuses 2 "there is no nowhere/mal_data" make_retry --schema simulated --bin nowhere
+refuses 2 "no such built-in schema" make_retry --schema nosuch
+make_retry --schema simulated --lag 1 >out.txt 2>&1 || die "a first call that failed bars one with other options: $(cat out.txt)"
+refuses 2 "retry was made with other options" make_retry --schema simulated
+refuses 2 "out is empty" "${days[@]}" --data-dir days --out ""
+refuses 2 "grown/runs/base was begun with 'batch_size: 64', and the configuration now says 'batch_size: 32'.*begin anew with another --out" \
   "${days[@]}" --data-dir days --out grown --set train.batch_size=32
 mv days/${names[3]} later
 refuses 1 "grown was trained on the data set ${names[3]}, which is not there any more" "${days[@]}" --data-dir days --out grown

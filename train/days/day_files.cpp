@@ -105,7 +105,9 @@ bool DayFiles::has_learned(std::size_t day, std::size_t model) const {
 void DayFiles::check_run(std::size_t done, std::size_t model) const {
   const std::string path = run(model), checkpoint = checkpoint_of(path);
   const char* anew = "remove it with its folders in first/ and scores/, and the model begins anew";
-  if (fs::exists(path + kConfigFile)) check_begun_alike(path, models_[model].config);
+  if (fs::exists(path + kConfigFile))
+    check_begun_alike(path, models_[model].config,
+                      "begin anew with another --out, or put the configuration back as it was");
   if (checkpoint.empty()) {
     // Killed before its first checkpoint, it begins anew.
     if (done == 0) return;

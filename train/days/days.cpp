@@ -25,6 +25,7 @@ constexpr const char* kScores = "/scores";  // says that a folder is ours
 // What is in --out may be removed and written, if it is ours.
 void make_out(const std::string& out) {
   std::error_code error;
+  if (out.empty()) fail_usage("--out is empty; name a folder");
   if (fs::exists(out) && !fs::is_directory(out + kScores) && !(fs::is_directory(out) && fs::is_empty(out)))
     fail_usage("--out {}: it exists and was not written by `days`; choose another folder", out);
   fs::create_directories(out + kScores, error);

@@ -48,7 +48,7 @@ std::string make_room(const RunConfig& config, ExistingRun existing) {
             "{} is finished, there is nothing to resume: train.keep_checkpoint was false; use --overwrite to train "
             "again, or --set output=FOLDER with init_from: {}",
             path, path);
-      check_begun_alike(path, config);
+      check_begun_alike(path, config, "use --overwrite to begin anew, or --set output=FOLDER");
       return path;
     }
     if (existing == ExistingRun::refuse)
@@ -68,7 +68,7 @@ std::string make_room(const RunConfig& config, ExistingRun existing) {
 }  // namespace
 
 // A run goes on only as it began; what cannot change its numbers may be another, and data that grew.
-void check_begun_alike(const std::string& path, const RunConfig& config) {
+void check_begun_alike(const std::string& path, const RunConfig& config, std::string_view way_out) {
   const auto compared = [&config](const RunConfig& whole) {
     RunConfig same = without_particulars(whole);
     if (config.vocab == Vocab::same) same.data.path = whole.data.path;
@@ -85,8 +85,8 @@ void check_begun_alike(const std::string& path, const RunConfig& config) {
     };
     fail_usage(
         "{} was begun with '{}', and the configuration now says '{}': a run goes on only as it began, or with vocab: "
-        "grow on new data; use --overwrite to begin anew, or --set output=FOLDER",
-        path, trimmed(before), trimmed(after));
+        "grow on new data; {}",
+        path, trimmed(before), trimmed(after), way_out);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "engine/parameters.h"
 #include "train/config/run_config.h"
@@ -46,8 +47,9 @@ class RunDirectory {
 // The checkpoint that the run in this folder would go on from; empty: it has none.
 std::string checkpoint_of(const std::string& run);
 
-// Usage Error unless the run in this folder was begun with a configuration that trains the same.
-void check_begun_alike(const std::string& run, const RunConfig& config);
+// Usage Error unless the run in this folder was begun with a configuration that trains the same. way_out: what the
+// message says one can do instead.
+void check_begun_alike(const std::string& run, const RunConfig& config, std::string_view way_out);
 
 // A finished run opened again.
 struct SavedRun {
