@@ -21,6 +21,7 @@ arms=(--arm "base=runs/base_{seed}" --arm mal=mal.mal --arm oracle=oracle)
 test_of "${arms[@]}" --threads 1 --json one.json --report test.html >text.txt
 test_of "${arms[@]}" --threads 3 --json three.json >/dev/null
 cmp one.json three.json || die "the result depends on the number of threads"
+grep -q "note: [0-9]* % of what oracle spent was beyond the budgets" text.txt || die "no word of overspent budgets"
 grep -q "mal against base" text.txt || die "no comparison: $(cat text.txt)"
 grep -q "oracle against base" test.html || die "the page lacks an arm"
 grep -q "+2.70 %" text.txt || die "the paper's figures are missing"
@@ -51,6 +52,20 @@ refuses 2 "nothing to be compared" test_of --arm base=runs/base_5
 refuses 2 "NAME=SOURCE" test_of --arm base --arm mal=mal.mal
 refuses 2 "two arms are called" test_of --arm a=oracle --arm a=average
 refuses 2 "no such run or model file" test_of --arm a=nowhere --arm b=oracle
+refuses 2 "b=runs/nowhere_5: no such run" test_of --arm a=runs/base_5 --arm b=runs/nowhere_{seed}
+grep -q "warm-up" err.txt && die "a missing run is found only after the warm-up"
+later_seed() { "$bin/mal_gpu_train" abtest --users 300 --from-day 10 --days 1 --seeds "$1" "${@:2}"; }
+refuses 2 "base_6: no such run" later_seed 5,6 --arm a=runs/base_{seed} --arm b=oracle
+grep -q "online test" err.txt && die "the run that is missing for seed 6 is found only after the test of seed 5"
+refuses 2 "seeds: 5 is there twice" later_seed 5,5 --arm a=oracle --arm b=average
+refuses 1 "cannot create nowhere/x.json.tmp" test_of --arm a=oracle --arm b=average --json nowhere/x.json
+grep -q "warm-up" err.txt && die "--json is found to be unwritable only after the test"
+refuses 1 "cannot write log: it is a folder" test_of --arm a=oracle --arm b=average --report log
+refuses 2 "json and --report are both x.html" test_of --arm a=oracle --arm b=average --json x.html --report x.html
+no_temporary() { TMPDIR=nowhere test_of "$@"; }
+refuses 1 "set TMPDIR" no_temporary --arm a=runs/base_5 --arm b=oracle
+to_full_disk() { test_of "$@" >/dev/full; }
+refuses 1 "cannot write all of standard output" to_full_disk --arm a=oracle --arm b=average
 refuses 2 "not a run" test_of --arm a=log --arm b=oracle
 refuses 1 "ids of [0-9]+ % of the log" many_users --arm a=mal.mal --arm b=oracle
 refuses 2 "from-day 3" early --arm a=oracle --arm b=average

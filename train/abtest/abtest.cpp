@@ -35,6 +35,10 @@ void check_options(const AbtestOptions& o) {
   if (o.threads < 0 || o.threads > 1024) fail_usage("--threads {}: 0 (one a core) to 1024 are possible", o.threads);
   if (o.aa < 0 || o.aa > 100'000) fail_usage("--aa {}: 1 to 100000 are possible", o.aa);
   if (o.seeds.empty()) fail_usage("--seeds: at least one is needed");
+  std::set<std::uint64_t> seeds;
+  for (const std::uint64_t seed : o.seeds)
+    if (!seeds.insert(seed).second)
+      fail_usage("--seeds: {0} is there twice, and would count as two platforms; give each seed once", seed);
 }
 
 std::string with_seed(std::string text, std::uint64_t seed) {
@@ -42,6 +46,12 @@ std::string with_seed(std::string text, std::uint64_t seed) {
   for (std::size_t at = text.find(kWhere); at != std::string::npos; at = text.find(kWhere))
     text.replace(at, kWhere.size(), std::to_string(seed));
   return text;
+}
+
+// A run that is missing for the last seed is not to cost the tests of those before it.
+void check_sources(const AbtestOptions& o) {
+  for (const std::uint64_t seed : o.seeds)
+    for (const ArmSpec& arm : o.arms) ArmSpec{arm.name, with_seed(arm.source, seed)}.check_exists();
 }
 
 // Everything of one seed before the first day of the test.
@@ -60,9 +70,12 @@ void prepare(Prepared& platform, const AbtestOptions& options, const WorldParame
   platform.market = make_market(warm.world, warm.clicks_a_day, warm.rates);
   const std::size_t arms = options.aa > 0 ? 1 : options.arms.size();
   platform.arms.reserve(arms);
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  if (error)
+    fail("no folder for temporary files: {}; runs are exported there, set TMPDIR to a folder", error.message());
   for (std::size_t a = 0; a < arms; ++a) {
-    const std::string file =
-        (std::filesystem::temp_directory_path() / fmt::format("mal_abtest_{}_{}.mal", ::getpid(), a)).string();
+    const std::string file = (folder / fmt::format("mal_abtest_{}_{}.mal", ::getpid(), a)).string();
     Arm& arm = platform.arms.emplace_back(ArmSpec{options.arms[a].name, with_seed(options.arms[a].source, seed)},
                                           warm.world, warm.rates, file);
     platform.checks.push_back(check_on_log(arm, warm, options.threads));
@@ -281,6 +294,7 @@ const std::vector<Measure>& measures() {
 
 AbtestResult run_abtest(const AbtestOptions& options) {
   check_options(options);
+  check_sources(options);
   const WorldParameters parameters = read_world(options.world);
   const auto begin = std::chrono::steady_clock::now();
   AbtestResult result;

@@ -21,8 +21,8 @@ enum class Design { crossover, plain };
 
 // What multiplies every probability of an arm. raw: nothing. log: what brings its mean to the rate of the clicks of the
 // log's last days. online: what brings its mean to the rate of the clicks that it wins, as a pilot of the same days
-// with all users and `raw` finds it. An arm that predicts too little bids too little and has a better ROI for it; only
-// `online` takes that away.
+// with the first users and `raw` finds it. An arm that predicts too little bids too little and has a better ROI for it;
+// only `online` takes that away.
 enum class ArmCalibration { raw, log, online };
 
 struct AbtestOptions {

@@ -37,6 +37,11 @@ void run(AbtestOptions& options, const Texts& texts) {
                                                      : ArmCalibration::online;
   if (options.aa > 0 && !options.report.empty())
     fail_usage("--report: A/A tests have no page; --json has their numbers");
+  if (!options.json.empty() && options.json == options.report)
+    fail_usage("--json and --report are both {}; name two files", options.json);
+  // Now, and not when the test is over.
+  for (const std::string& path : {options.json, options.report})
+    if (!path.empty()) OutputFile probe(path);
   const AbtestResult result = run_abtest(options);
   fmt::print("{}", abtest_text(options, result));
   if (!options.json.empty()) write(options.json, abtest_json(options, result));

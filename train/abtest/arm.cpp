@@ -91,6 +91,11 @@ ArmSpec parse_arm(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+void ArmSpec::check_exists() const {
+  if (is_model() && !std::filesystem::exists(source))
+    fail_usage("--arm {}={}: no such run or model file; oracle and average are possible too", name, source);
+}
+
 Arm::Arm(ArmSpec spec, const World& world, std::vector<double> rates, const std::string& model_file)
     : spec_(std::move(spec)), world_(world), rates_(std::move(rates)) {
   if (!spec_.is_model()) return;
@@ -99,9 +104,6 @@ Arm::Arm(ArmSpec spec, const World& world, std::vector<double> rates, const std:
     model_ = load(model_file);
     std::filesystem::remove(model_file);
   } else {
-    if (!std::filesystem::exists(spec_.source))
-      fail_usage("--arm {}={}: no such run or model file; oracle and average are possible too", spec_.name,
-                 spec_.source);
     model_ = load(spec_.source);
   }
   bidder();  // says now what is wrong with its columns

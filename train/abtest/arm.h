@@ -19,6 +19,7 @@ struct ArmSpec {
   std::string source;  // a run's folder, a model file (*.mal), "oracle" or "average"; {seed} stands for the seed
 
   bool is_model() const { return source != "oracle" && source != "average"; }
+  void check_exists() const;  // usage Error: a model, and nothing is there
 };
 ArmSpec parse_arm(const std::string& text);
 

@@ -156,6 +156,17 @@ TEST_CASE("orders follow the hazard where clicks pile up on few advertisers", "[
   CHECK(sum.gmv == Approx(sum.expected_gmv).epsilon(0.25));
 }
 
+TEST_CASE("a note says where budgets are too small to bind", "[abtest]") {
+  const AbtestOptions options = small_test();
+  AbtestResult result = run_abtest(options);
+  const char* note = "what oracle spent was beyond the budgets";
+  ArmTotals& oracle = result.seeds.front().arms[1];
+  CHECK(oracle.overspent > 0.1 * oracle.sum.spend);  // 600 users: less than a click a day for most advertisers
+  CHECK(abtest_text(options, result).find(note) != std::string::npos);
+  oracle.overspent = 0.09 * oracle.sum.spend;
+  CHECK(abtest_text(options, result).find(note) == std::string::npos);
+}
+
 TEST_CASE("arms and options that cannot be", "[abtest]") {
   CHECK_THROWS_AS(parse_arm("base"), Error);
   CHECK_THROWS_AS(parse_arm("=x"), Error);
@@ -172,6 +183,7 @@ TEST_CASE("arms and options that cannot be", "[abtest]") {
   refused([](AbtestOptions& o) { o.days = 0; });
   refused([](AbtestOptions& o) { o.world = "no such world"; });
   refused([](AbtestOptions& o) { o.users = 1; });
+  refused([](AbtestOptions& o) { o.seeds = {5, 6, 5}; });
 }
 
 }  // namespace
