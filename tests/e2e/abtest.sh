@@ -22,6 +22,7 @@ test_of "${arms[@]}" --threads 1 --json one.json --report test.html >text.txt
 test_of "${arms[@]}" --threads 3 --json three.json >/dev/null
 cmp one.json three.json || die "the result depends on the number of threads"
 grep -q "note: [0-9]* % of what oracle spent was beyond the budgets" text.txt || die "no word of overspent budgets"
+grep -q "Seed 5: note: [0-9]* % of what oracle spent" test.html || die "no word of overspent budgets on the page"
 grep -q "mal against base" text.txt || die "no comparison: $(cat text.txt)"
 grep -q "oracle against base" test.html || die "the page lacks an arm"
 grep -q "+2.70 %" text.txt || die "the paper's figures are missing"

@@ -138,7 +138,11 @@ std::string abtest_page(const AbtestOptions& options, const AbtestResult& result
       : options.calibration == ArmCalibration::log
           ? "every arm's probabilities scaled to the rate of the log's last days"
           : "every arm's probabilities scaled to the rate of what it wins");
-  body += arms_table(result) + effects_table(result) + "<div class=\"charts\">\n";
+  body += arms_table(result);
+  for (const SeedResult& seed : result.seeds)
+    for (const std::string& note : overspending_notes(seed))
+      body += fmt::format("<p class=\"note\">Seed {}: {}</p>\n", seed.seed, escape_html(note));
+  body += effects_table(result) + "<div class=\"charts\">\n";
   for (std::size_t arm = 1; arm < result.seeds.front().arms.size(); ++arm)
     body += total_chart(result, arm) + industry_chart(result, arm);
   return html_page("Simulated online test", body + hours_chart(result) + calibration_chart(result) + "</div>\n");

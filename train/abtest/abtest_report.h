@@ -15,6 +15,10 @@ inline std::string calibration_name(ArmCalibration calibration) {
   return calibration == ArmCalibration::raw ? "raw" : calibration == ArmCalibration::log ? "log" : "online";
 }
 
+// A budget that one click or one interval may overrun binds little: which arm it holds back is then chance. A line for
+// each arm with much of it.
+std::vector<std::string> overspending_notes(const SeedResult& seed);
+
 // Of an arm (1: the second) over the seeds.
 Effect pooled_effect(const AbtestResult& result, std::size_t arm, std::size_t measure);
 Effect pooled_effect(const AbtestResult& result, std::size_t arm, std::size_t industry, std::size_t measure);

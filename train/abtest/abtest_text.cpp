@@ -46,17 +46,6 @@ void add_arms(std::string& text, const SeedResult& seed) {
   }
 }
 
-// A budget that one click or one interval may overrun binds little: which arm it holds back is then chance.
-void add_overspending(std::string& text, const SeedResult& seed) {
-  constexpr double kMuch = 0.1;
-  for (const ArmTotals& arm : seed.arms)
-    if (arm.overspent > kMuch * arm.sum.spend)
-      text += fmt::format(
-          "note: {:.0f} % of what {} spent was beyond the budgets of its groups, which are small: take more --users or "
-          "fewer arms\n",
-          100 * arm.overspent / arm.sum.spend, arm.name);
-}
-
 void add_effects(std::string& text, const AbtestResult& result, std::size_t arm) {
   const SeedResult& first = result.seeds.front();
   text += fmt::format("\n{} against {}: difference [95 % interval]\n{:<18}{:>11}{:>20}{:>10}\n", first.arms[arm].name,
@@ -92,13 +81,25 @@ std::string aa_text(const AbtestOptions& options, const AaResult& aa) {
 
 }  // namespace
 
+std::vector<std::string> overspending_notes(const SeedResult& seed) {
+  constexpr double kMuch = 0.1;
+  std::vector<std::string> notes;
+  for (const ArmTotals& arm : seed.arms)
+    if (arm.overspent > kMuch * arm.sum.spend)
+      notes.push_back(fmt::format(
+          "note: {:.0f} % of what {} spent was beyond the budgets of its groups, which are small: take more --users or "
+          "fewer arms",
+          100 * arm.overspent / arm.sum.spend, arm.name));
+  return notes;
+}
+
 std::string abtest_text(const AbtestOptions& options, const AbtestResult& result) {
   std::string text;
   std::uint64_t rows = 0;
   if (result.aa) text += aa_text(options, *result.aa);
   for (const SeedResult& seed : result.seeds) {
     add_arms(text, seed);
-    add_overspending(text, seed);
+    for (const std::string& note : overspending_notes(seed)) text += note + "\n";
     for (const ArmTotals& arm : seed.arms) rows += arm.counts.rows;
   }
   if (!result.seeds.empty())
