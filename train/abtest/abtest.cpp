@@ -98,19 +98,16 @@ struct TestOutcome {
 
 TestOutcome run_test(const TestRun& run, std::span<const Arm* const> arms, Design design, std::uint64_t salt) {
   const auto users = static_cast<std::uint32_t>(run.warm.states.size());
-  const auto groups = split_users(users, salt, arms.size());
-  const auto members = members_of(groups, arms.size());
   TestOutcome outcome;
-  for (std::size_t a = 0; a < arms.size(); ++a) {
-    ArmOutcome& of_arm = outcome.arms.emplace_back(run.warm.world, users);
-    for (std::size_t g = 0; g < arms.size(); ++g)
-      if (design == Design::crossover || g == a) run_cell(run, *arms[a], members[g], of_arm);
-    outcome.users.push_back(members[a]);
-    if (design == Design::crossover) {
-      outcome.users.back().resize(users);
-      std::iota(outcome.users.back().begin(), outcome.users.back().end(), 0U);
-    }
+  if (design == Design::plain) {
+    outcome.users = members_of(split_users(users, salt, arms.size()), arms.size());
+  } else {
+    std::vector<std::uint32_t> all(users);
+    std::iota(all.begin(), all.end(), 0U);
+    outcome.users.assign(arms.size(), all);
   }
+  for (std::size_t a = 0; a < arms.size(); ++a)
+    run_cell(run, *arms[a], outcome.users[a], outcome.arms.emplace_back(run.warm.world, users));
   return outcome;
 }
 
@@ -306,11 +303,11 @@ AbtestResult run_abtest(const AbtestOptions& options) {
     const TestPeriod period = {options.from_day, options.days};
     TestRun run = {
         platform.warm, platform.market, period, TestDraws(seed, period.first_day, period.days), options.threads, {}};
-    // Each A/A test serves all users once; a crossover serves them once an arm.
+    // Each A/A test serves all users once; `paired` serves them once per arm.
     const bool pilot = options.calibration == ArmCalibration::online;
-    const std::uint64_t rounds = options.aa > 0                        ? static_cast<std::uint64_t>(options.aa)
-                                 : options.design == Design::crossover ? platform.arms.size()
-                                                                       : 1;
+    const std::uint64_t rounds = options.aa > 0                     ? static_cast<std::uint64_t>(options.aa)
+                                 : options.design == Design::paired ? platform.arms.size()
+                                                                    : 1;
     std::uint64_t sessions = count_sessions(run, options.users) * rounds;
     if (pilot) sessions += count_sessions(run, pilot_users(options.users)) * platform.arms.size();
     Progress progress(options.aa > 0 ? "A/A tests, sessions" : "online test, sessions", sessions);

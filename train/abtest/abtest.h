@@ -15,9 +15,9 @@
 
 namespace mal {
 
-// plain: each user is in one arm. crossover: each arm serves every group of users in turn, with the group's share of
-// the budgets and the same draws, so that each user is compared with himself.
-enum class Design { crossover, plain };
+// plain: each user is in one arm, which has its users' share of the budgets. paired: each arm serves all users with all
+// of the budgets, in a world of its own with the same draws, so that each user is compared with himself.
+enum class Design { paired, plain };
 
 // What multiplies every probability of an arm. raw: nothing. log: what brings its mean to the rate of the clicks of the
 // log's last days. online: what brings its mean to the rate of the clicks that it wins, as a pilot of the same days
@@ -31,7 +31,7 @@ struct AbtestOptions {
   std::uint32_t users = 20000;
   int from_day = 30, days = 5;
   std::vector<std::uint64_t> seeds = {1};
-  Design design = Design::crossover;
+  Design design = Design::paired;
   std::uint64_t salt = 1;  // of the split
   ArmCalibration calibration = ArmCalibration::raw;
   int aa = 0;  // A/A tests of the first arm, in place of a comparison

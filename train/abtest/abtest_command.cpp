@@ -20,7 +20,7 @@ void write(const std::string& path, const std::string& text) {
 
 struct Texts {
   std::vector<std::string> arms, seeds = {"1"};
-  std::string design = "crossover", calibration = "raw";
+  std::string design = "paired", calibration = "raw";
 };
 
 void run(AbtestOptions& options, const Texts& texts) {
@@ -31,7 +31,7 @@ void run(AbtestOptions& options, const Texts& texts) {
     if (const std::string wrong = check_whole_number(seed); !wrong.empty()) fail_usage("--seeds {}: {}", seed, wrong);
     options.seeds.push_back(std::stoull(seed));
   }
-  options.design = texts.design == "plain" ? Design::plain : Design::crossover;
+  options.design = texts.design == "plain" ? Design::plain : Design::paired;
   options.calibration = texts.calibration == "raw"   ? ArmCalibration::raw
                         : texts.calibration == "log" ? ArmCalibration::log
                                                      : ArmCalibration::online;
@@ -73,8 +73,8 @@ void add_abtest_command(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--design", texts->design,
-                   "crossover: each arm serves every group of users in turn; plain: each user is in one arm")
-      ->check(CLI::IsMember({"crossover", "plain"}))
+                   "paired: each arm serves all users, in a world of its own; plain: each user is in one arm")
+      ->check(CLI::IsMember({"paired", "plain"}))
       ->capture_default_str();
   command
       ->add_option("--calibration", texts->calibration,

@@ -65,7 +65,7 @@ std::string abtest_json(const AbtestOptions& options, const AbtestResult& result
                {"from_day", options.from_day},
                {"days", options.days},
                {"seeds", options.seeds},
-               {"design", options.aa > 0 || options.design == Design::plain ? "plain" : "crossover"},
+               {"design", options.aa > 0 || options.design == Design::plain ? "plain" : "paired"},
                {"salt", options.salt},
                {"calibration", calibration_name(options.calibration)}};
   if (result.aa) {

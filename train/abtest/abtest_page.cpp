@@ -132,8 +132,7 @@ std::string abtest_page(const AbtestOptions& options, const AbtestResult& result
       "Intervals hold 95 %, over users and seeds.</p>\n",
       escape_html(options.world), options.users, options.from_day + 1, options.from_day + options.days,
       options.from_day,
-      options.design == Design::crossover ? "each user in every arm in turn, with the same draws"
-                                          : "each user in one arm",
+      options.design == Design::paired ? "each user in every arm, with the same draws" : "each user in one arm",
       options.calibration == ArmCalibration::raw ? "probabilities as the models give them"
       : options.calibration == ArmCalibration::log
           ? "every arm's probabilities scaled to the rate of the log's last days"

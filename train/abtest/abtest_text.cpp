@@ -87,8 +87,7 @@ std::vector<std::string> overspending_notes(const SeedResult& seed) {
   for (const ArmTotals& arm : seed.arms)
     if (arm.overspent > kMuch * arm.sum.spend)
       notes.push_back(fmt::format(
-          "note: {:.0f} % of what {} spent was beyond the budgets of its groups, which are small: take more --users or "
-          "fewer arms",
+          "note: {:.0f} % of what {} spent was beyond the budgets, which are small for so few users: take more --users",
           100 * arm.overspent / arm.sum.spend, arm.name));
   return notes;
 }
@@ -106,9 +105,9 @@ std::string abtest_text(const AbtestOptions& options, const AbtestResult& result
     for (std::size_t arm = 1; arm < result.seeds.front().arms.size(); ++arm) add_effects(text, result, arm);
   text += fmt::format("\n{} of {} users, days {} to {}, {}, calibration {}, {} seed{}; {:.0f} s", options.world,
                       options.users, options.from_day + 1, options.from_day + options.days,
-                      options.aa > 0                        ? "each user in one arm"
-                      : options.design == Design::crossover ? "each user in every arm in turn"
-                                                            : "each user in one arm",
+                      options.aa > 0                     ? "each user in one arm"
+                      : options.design == Design::paired ? "each user in every arm"
+                                                         : "each user in one arm",
                       calibration_name(options.calibration), options.seeds.size(), options.seeds.size() > 1 ? "s" : "",
                       result.seconds);
   if (rows > 0)

@@ -1,4 +1,4 @@
-// One arm for one group of users, with the group's share of every budget: the days of the test.
+// One arm for some or all of the users, with their share of every budget: the days of the test.
 #pragma once
 
 #include <array>

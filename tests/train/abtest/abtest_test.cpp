@@ -34,12 +34,26 @@ TEST_CASE("an online test is the same for every number of threads", "[abtest]") 
     options.design = design;
     return abtest_json(options, run_abtest(options));
   };
-  const std::string one = run(1, Design::crossover);
+  const std::string one = run(1, Design::paired);
   CHECK(one.size() > 2000);
-  CHECK(run(3, Design::crossover) == one);
+  CHECK(run(3, Design::paired) == one);
   const std::string plain = run(1, Design::plain);
   CHECK(run(3, Design::plain) == plain);
   CHECK(plain != one);
+}
+
+TEST_CASE("paired: other arms do not change what two arms do", "[abtest]") {
+  AbtestOptions options = small_test();
+  options.users = 300;
+  const AbtestResult two = run_abtest(options);
+  options.arms.push_back({"third", "average"});
+  const AbtestResult three = run_abtest(options);
+  for (std::size_t a = 0; a < 2; ++a) {
+    CHECK(three.seeds.front().arms[a].sum.spend == two.seeds.front().arms[a].sum.spend);
+    CHECK(three.seeds.front().arms[a].sum.orders == two.seeds.front().arms[a].sum.orders);
+  }
+  CHECK(three.seeds.front().arms[2].sum.spend == two.seeds.front().arms[0].sum.spend);
+  CHECK(two.seeds.front().arms[0].users == 300);
 }
 
 TEST_CASE("who bids with the truth beats who bids with an average", "[abtest]") {
@@ -85,7 +99,7 @@ TEST_CASE("an arm that predicts too little buys cheaply; calibration online take
   CHECK(change_of(raw, "expected_roi") < change_of(online, "expected_roi"));
 }
 
-TEST_CASE("an arm against itself: a crossover finds no difference, a split few", "[abtest]") {
+TEST_CASE("an arm against itself: paired, there is no difference; a split finds few", "[abtest]") {
   AbtestOptions options = small_test();
   options.arms = {{"oracle", "oracle"}, {"again", "oracle"}};
   const AbtestResult twice = run_abtest(options);
