@@ -220,7 +220,8 @@ def picture(records, metric):
     low, high = low - pad, high + pad
     width, height, left, top = 210, 190, 46, 60
     columns = min(4, len(worlds))
-    total_width = left + columns * (width + 14) + 10
+    # At least as wide as the names of the systems.
+    total_width = max(left + columns * (width + 14), left + sum(28 + 6.2 * len(name) for name in SHOWN)) + 10
     total_height = top + math.ceil(len(worlds) / columns) * (height + 52)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {total_height}" width="{total_width}" '
            'font-family="sans-serif" font-size="11">', '<rect width="100%" height="100%" fill="white"/>',
@@ -233,7 +234,7 @@ def picture(records, metric):
     for index, world in enumerate(worlds):
         x0, y0 = left + index % columns * (width + 14), top + index // columns * (height + 52)
         y = lambda value: y0 + height - (value - low) / (high - low) * height
-        out.append(f'<text x="{x0 + 4}" y="{y0 + 13}" font-weight="bold">{world}</text>')
+        out.append(f'<text x="{x0 + 4}" y="{y0 - 4}" font-weight="bold">{world}</text>')
         out.append(f'<rect x="{x0}" y="{y0}" width="{width}" height="{height}" fill="none" stroke="#ccc"/>')
         tick = math.ceil(low / step) * step
         while tick <= high:
