@@ -29,17 +29,6 @@ void make_folder(const std::string& path) {
   if (error) fail("cannot create {}: {}", path, error.message());
 }
 
-// Runs replace their files by renaming: what a link has stays as it is.
-void link_or_copy(const std::string& from, const std::string& to) {
-  std::error_code cannot;
-  fs::create_hard_link(from, to, cannot);
-  if (!cannot) return;
-  const MappedFile content(from);
-  OutputFile file(to);
-  file.write(content.data(), content.size());
-  file.commit();
-}
-
 }  // namespace
 
 bool DayFiles::is_scored(std::size_t day, std::size_t model) const {

@@ -22,17 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Data sets are replaced by renaming, never changed where they lie: a link keeps what was there.
-void link_or_copy(const std::string& from, const std::string& to) {
-  std::error_code cannot;
-  fs::create_hard_link(from, to, cannot);
-  if (!cannot) return;
-  const MappedFile content(from);
-  OutputFile file(to);
-  file.write(content.data(), content.size());
-  file.commit();
-}
-
 // The columns that a model reads, one a line, without what it does not know of them.
 std::string columns_of_model(Schema schema) {
   std::erase_if(schema.columns, [](const Column& column) {
@@ -140,6 +129,16 @@ bool has_all_vocabularies(const std::string& kept) {
 }
 
 }  // namespace
+
+void link_or_copy(const std::string& from, const std::string& to) {
+  std::error_code cannot;
+  fs::create_hard_link(from, to, cannot);
+  if (!cannot) return;
+  const MappedFile content(from);
+  OutputFile file(to);
+  file.write(content.data(), content.size());
+  file.commit();
+}
 
 void keep_trained_on(const std::string& run, const std::string& dataset, const char* name) {
   OutputFolder folder(run + name, kSchemaFile + 1);

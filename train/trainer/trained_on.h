@@ -13,6 +13,10 @@
 
 namespace mal {
 
+// A hard link where the file system has them, which takes no room. Data sets and runs replace their files by renaming,
+// never change them where they lie: a link keeps what was there.
+void link_or_copy(const std::string& from, const std::string& to);
+
 inline constexpr const char* kTrainedOn = "/trained_on";
 // The same of the data that the run is about to go on with, until its checkpoint is of them.
 inline constexpr const char* kNextTrainedOn = "/trained_on.next";
