@@ -71,6 +71,7 @@ refuses 2 "not a run" test_of --arm a=log --arm b=oracle
 refuses 1 "ids of [0-9]+ % of the log" many_users --arm a=mal.mal --arm b=oracle
 refuses 2 "from-day 3" early --arm a=oracle --arm b=average
 refuses 2 "neither a preset" test_of --world nowhere --arm a=oracle --arm b=average
+refuses 2 "--aa tests an arm against itself, and there are 2" test_of --arm a=oracle --arm b=average --aa 3
 refuses 2 "A/A tests have no page" test_of --arm a=oracle --aa 3 --report x.html
 echo "auction: {slots: 0}" >bad.yaml
 refuses 2 "bad.yaml:1.*slots" test_of --world bad.yaml --arm a=oracle --arm b=average

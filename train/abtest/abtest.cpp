@@ -24,6 +24,8 @@ void check_options(const AbtestOptions& o) {
     fail_usage("{} arms: give --arm NAME=SOURCE one to eight times", o.arms.size());
   if (o.aa == 0 && o.arms.size() < 2)
     fail_usage("one arm has nothing to be compared with: give a second --arm, or --aa N");
+  if (o.aa > 0 && o.arms.size() > 1)
+    fail_usage("--aa tests an arm against itself, and there are {}: give one --arm", o.arms.size());
   std::set<std::string> names;
   for (const ArmSpec& arm : o.arms)
     if (!names.insert(arm.name).second)

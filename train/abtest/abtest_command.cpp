@@ -85,7 +85,7 @@ void add_abtest_command(CLI::App& app) {
   command->add_option("--salt", options->salt, "Of the split of the users")
       ->check(check_whole_number)
       ->capture_default_str();
-  command->add_option("--aa", options->aa, "In place of a comparison: so many A/A tests of the first arm");
+  command->add_option("--aa", options->aa, "In place of a comparison: so many A/A tests of the one arm");
   command->add_option("--json", options->json, "Write the result to this file too");
   command->add_option("--report", options->report, "HTML file to write");
   command->add_option("--threads", options->threads, "0: one a core")->capture_default_str();

@@ -56,7 +56,7 @@ std::string interval_note(const DayResults& results) {
 
 ResultTable table_of_all_days(const DayResults& results) {
   ResultTable table;
-  table.title = fmt::format("All {} days", results.names.size());
+  table.title = results.names.size() == 1 ? "One day" : fmt::format("All {} days", results.names.size());
   table.header = {"model"};
   for (const DayMetric& metric : kDayMetrics) table.header.push_back(metric.name);
   const std::string& base = results.models.front().name;

@@ -106,6 +106,7 @@ TEST_CASE("an arm against itself: paired, there is no difference; a split finds 
   CHECK(change_of(twice, "gmv") == Approx(0).margin(1e-9));
   CHECK(change_of(twice, "spend") == Approx(0).margin(1e-9));
 
+  options.arms.resize(1);
   options.aa = 40;
   options.users = 400;
   options.days = 1;
