@@ -70,13 +70,12 @@ void prepare(Prepared& platform, const AbtestOptions& options, const WorldParame
   if (warm.world.advertisers.size() >= 1U << 24U)
     fail("{} advertisers: below {} are possible in an online test", warm.world.advertisers.size(), 1U << 24U);
   platform.market = make_market(warm.world, warm.clicks_a_day, warm.rates);
-  const std::size_t arms = options.aa > 0 ? 1 : options.arms.size();
-  platform.arms.reserve(arms);
+  platform.arms.reserve(options.arms.size());
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
   if (error)
     fail("no folder for temporary files: {}; runs are exported there, set TMPDIR to a folder", error.message());
-  for (std::size_t a = 0; a < arms; ++a) {
+  for (std::size_t a = 0; a < options.arms.size(); ++a) {
     const std::string file = (folder / fmt::format("mal_abtest_{}_{}.mal", ::getpid(), a)).string();
     Arm& arm = platform.arms.emplace_back(ArmSpec{options.arms[a].name, with_seed(options.arms[a].source, seed)},
                                           warm.world, warm.rates, file);

@@ -7,14 +7,11 @@
 #include "train/abtest/cumulative_hazard.h"
 #include "train/abtest/platform_features.h"
 #include "train/serving/export_run.h"
+#include "train/serving/require.h"
 
 namespace mal {
 
 namespace {
-
-void require(const infer::Status& status) {
-  if (!status.ok()) fail("{}", status.message());
-}
 
 class ModelBidder : public Bidder {
  public:

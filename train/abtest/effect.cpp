@@ -63,13 +63,12 @@ Effect effect_of(std::span<const LogRatio> seeds) {
     variances.push_back(seed.variance);
   }
   if (values.empty()) return {kUndefined, kUndefined, kUndefined};
-  const double mean = mean_of(values), users = mean_of(variances);
-  double variance = users, degrees = std::numeric_limits<double>::infinity();
+  const double mean = mean_of(values);
+  double variance = variances.front(), degrees = std::numeric_limits<double>::infinity();
   if (values.size() > 1) {
-    const double between = std::pow(deviation_of(values), 2);
-    const double count = static_cast<double>(values.size());
-    variance = std::max(between, users) / count;
-    degrees = (count - 1) * std::pow(std::max(1.0, between > 0 ? users / between : 1e6), 2);
+    const Pooling pooling = pooling_of(values, variances);
+    variance = pooling.variance / static_cast<double>(values.size());
+    degrees = pooling.degrees;
   }
   const double reach = variance > 0 ? student_quantile(0.975, degrees) * std::sqrt(variance) : 0;
   return {percent(mean), percent(mean - reach), percent(mean + reach)};

@@ -6,17 +6,12 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "train/serving/require.h"
 #include "train/simulate/platform_csv.h"
 
 namespace mal {
 
-namespace {
-
-void require(const infer::Status& status) {
-  if (!status.ok()) fail("{}", status.message());
-}
-
-}  // namespace
+namespace {}  // namespace
 
 PlatformFeatures::PlatformFeatures(const World& world, const infer::Model& model, const std::string& name)
     : world_(world) {

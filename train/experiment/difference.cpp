@@ -78,9 +78,7 @@ Difference pooled_over(const std::vector<const DatasetDifference*>& differences)
     means.push_back(difference->spread.mean);
     variances.push_back(difference->error * difference->error);
   }
-  const double within = mean_of(variances), spread = deviation_of(means) * deviation_of(means);
-  const double variance = std::max(within, spread);
-  const double degrees = (sets - 1) * std::pow(std::max(1.0, within / spread), 2);  // infinite where spread is 0
+  const auto [within, variance, degrees] = pooling_of(means, variances);
   Difference result;
   result.mean = mean_of(means);
   result.error = std::sqrt(variance / sets);

@@ -93,6 +93,12 @@ double spearman(std::span<const double> x, std::span<const double> y) {
   return pearson(ranks_of(x), ranks_of(y));
 }
 
+Pooling pooling_of(std::span<const double> estimates, std::span<const double> variances) {
+  const double within = mean_of(variances), spread = deviation_of(estimates) * deviation_of(estimates);
+  const double degrees = (static_cast<double>(estimates.size()) - 1) * std::pow(std::max(1.0, within / spread), 2);
+  return {within, std::max(within, spread), degrees};
+}
+
 double standard_error_of(std::vector<double> resampled) {
   std::erase_if(resampled, [](double value) { return std::isnan(value); });
   return deviation_of(resampled);

@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "train/config/progress.h"
 #include "train/data/batch_reader.h"
+#include "train/serving/require.h"
 #include "train/trainer/run_directory.h"
 
 namespace mal {
@@ -13,10 +14,6 @@ namespace mal {
 namespace {
 
 constexpr std::int64_t kBatchRows = 1024;
-
-void require(const infer::Status& status) {
-  if (!status.ok()) fail("{}", status.message());
-}
 
 }  // namespace
 
