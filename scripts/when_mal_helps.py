@@ -41,7 +41,7 @@ def run(command, log):
 class Cell:
     def __init__(self, args, world, users):
         self.args, self.world, self.users = args, world, users
-        self.name = os.path.splitext(os.path.basename(world))[0]
+        self.name = name_of(world)
         self.folder = f"{args.out}/{self.name}-{users}"
         self.details = world in args.details and users == args.details_users
         self.file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train", "configs", "experiments",
@@ -151,8 +151,8 @@ def in_hundredths(difference, digits=2):
     return f"{star}{difference['mean']:+.{digits}f}{star} [{difference['low']:+.{digits}f}, {difference['high']:+.{digits}f}]"
 
 
-def name_of(record):
-    return os.path.splitext(os.path.basename(record["world"]))[0]
+def name_of(world):
+    return os.path.splitext(os.path.basename(world))[0]
 
 
 def rows_of(record, study):
@@ -167,7 +167,7 @@ def systems_tables(records):
                   "|---|---:|---:|---:|---:|" + "---:|" * (len(SHOWN) + 1)]
         for record in records:
             rows = rows_of(record, "systems")
-            lines.append(f"| {name_of(record)} | {record['users']:,} | {record['training_rows']:,} | "
+            lines.append(f"| {name_of(record['world'])} | {record['users']:,} | {record['training_rows']:,} | "
                          f"{record['tables']['systems']['test_rows']:,} | {rows['Base'][metric]:.4f} | " +
                          " | ".join(in_hundredths(rows[name][f"{metric}_difference"]) for name in SHOWN) +
                          f" | {rows['MAL'][f'{metric}_difference']['detectable']:.2f} |")
@@ -180,7 +180,7 @@ def labels_table(records):
              "| world | users | GAUC | AUC | seen from |", "|---|---:|---:|---:|---:|"]
     for record in records:
         gauc, auc = (rows_of(record, "labels")["MAL"][f"{metric}_difference"] for metric in ("gauc", "auc"))
-        lines.append(f"| {name_of(record)} | {record['users']:,} | {in_hundredths(gauc)} | {in_hundredths(auc)} | "
+        lines.append(f"| {name_of(record['world'])} | {record['users']:,} | {in_hundredths(gauc)} | {in_hundredths(auc)} | "
                      f"{gauc['detectable']:.2f}, {auc['detectable']:.2f} |")
     return lines
 
@@ -189,7 +189,7 @@ def calibration_table(records):
     lines = ["", "### PCOC", "", "| world | users | Base | MAL |", "|---|---:|---:|---:|"]
     for record in records:
         rows = rows_of(record, "systems")
-        lines.append(f"| {name_of(record)} | {record['users']:,} | {rows['Base']['pcoc']:.3f} | {rows['MAL']['pcoc']:.3f} |")
+        lines.append(f"| {name_of(record['world'])} | {record['users']:,} | {rows['Base']['pcoc']:.3f} | {rows['MAL']['pcoc']:.3f} |")
     return lines
 
 
@@ -201,7 +201,7 @@ def details_tables(records):
             if table is None:
                 continue
             first, *others = table["rows"]
-            lines += ["", f"### {table['title'].split('; primary')[0]}: {name_of(record)}, {record['users']:,} users", "",
+            lines += ["", f"### {table['title'].split('; primary')[0]}: {name_of(record['world'])}, {record['users']:,} users", "",
                       "| | GAUC | AUC |", "|---|---:|---:|", f"| {first['label']} | {first['gauc']:.4f} | {first['auc']:.4f} |"]
             lines += [f"| {row['label']} | {in_hundredths(row['gauc_difference'])} | {in_hundredths(row['auc_difference'])} |"
                       for row in others]
@@ -210,9 +210,9 @@ def details_tables(records):
 
 def picture(records, metric):
     """Small multiples: a panel per world; users to the right, difference from Base with its interval upwards."""
-    worlds = list(dict.fromkeys(map(name_of, records)))
+    worlds = list(dict.fromkeys(name_of(record["world"]) for record in records))
     sizes = sorted({record["users"] for record in records})
-    points = [(name_of(record), record["users"], name, rows_of(record, "systems")[name][f"{metric}_difference"])
+    points = [(name_of(record['world']), record["users"], name, rows_of(record, "systems")[name][f"{metric}_difference"])
               for record in records for name in SHOWN]
     low = min([0] + [d["low"] for *_, d in points])
     high = max([0] + [d["high"] for *_, d in points])

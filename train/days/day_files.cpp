@@ -23,13 +23,13 @@ constexpr const char* kDatasetFile = "/dataset";
 constexpr const char* kConfigFile = "/config.yaml";
 constexpr const char* kWeightsFile = "/model.safetensors";
 
+}  // namespace
+
 void make_folder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) fail("cannot create {}: {}", path, error.message());
 }
-
-}  // namespace
 
 bool DayFiles::is_scored(std::size_t day, std::size_t model) const {
   return has_scores(scores(day, model), days_[day].dataset.rows(Split::test));

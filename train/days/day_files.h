@@ -15,6 +15,8 @@
 
 namespace mal {
 
+void make_folder(const std::string& path);  // with those above it; Error that names it
+
 class DayFiles {
  public:
   DayFiles(std::string out, const std::vector<Day>& days, const std::vector<DayModel>& models)

@@ -13,6 +13,7 @@
 #include "train/experiment/run_plan.h"
 #include "train/trainer/run_directory.h"
 #include "train/trainer/trained_on.h"
+#include "train/trainer/trainer.h"
 
 namespace mal {
 
@@ -141,8 +142,7 @@ std::vector<DayModel> read_models(const std::vector<std::string>& files, const s
 }
 
 std::int64_t steps_of_day(const DayModel& model, const Day& day) {
-  const std::int64_t batch = model.config.train.batch_size;
-  return model.config.train.epochs * ((day.dataset.rows(Split::train) + batch - 1) / batch);
+  return steps_on(model.config.train, day.dataset.rows(Split::train));
 }
 
 }  // namespace mal

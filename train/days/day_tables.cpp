@@ -132,8 +132,7 @@ ResultTable table_by_day(const DayResults& results) {
     }
   table.notes = {
       "Each row: the model goes on with the day's training rows, once, and is then tested on the test rows of that "
-      "data "
-      "set, which are trained on later or never."};
+      "data set, which are trained on later or never."};
   if (several) table.notes.push_back(interval_note(results));
   return table;
 }
@@ -153,6 +152,14 @@ std::vector<IntervalSeries> series_of(const DayResults& results, std::size_t met
     series.push_back(std::move(goes_on));
     if (has_first(results)) series.push_back(std::move(first));
   }
+  return series;
+}
+
+// Of a model, day by day, in hundredths; base: the other model's days.
+IntervalSeries gauc_against(const ModelDays& model, std::size_t colour, const std::vector<DayScores>& base) {
+  IntervalSeries series{model.name, {}, colour, false};
+  for (std::size_t d = 0; d < model.days.size(); ++d)
+    series.points.push_back(point_of(difference_of(model.days[d], base[d])[kGauc]));
   return series;
 }
 
@@ -196,28 +203,17 @@ std::vector<std::string> day_pictures(const DayResults& results) {
                                       fmt::format("{} of the next day", kDayMetrics[metric].name),
                                       kDayMetrics[metric].name, metric == kPcoc ? 1 : kNone));
   const ModelDays& base = results.models.front();
-  std::vector<IntervalSeries> against;
-  for (std::size_t m = 1; m < results.models.size(); ++m) {
-    IntervalSeries& series = against.emplace_back();
-    series.name = results.models[m].name;
-    series.colour = m;
-    for (std::size_t d = 0; d < results.names.size(); ++d)
-      series.points.push_back(point_of(difference_of(results.models[m].days[d], base.days[d])[kGauc]));
+  std::vector<IntervalSeries> against, gains;
+  for (std::size_t m = 0; m < results.models.size(); ++m) {
+    const ModelDays& model = results.models[m];
+    if (m > 0) against.push_back(gauc_against(model, m, base.days));
+    if (has_first(results)) gains.push_back(gauc_against(model, m, model.first_days));
   }
   if (!against.empty())
     pictures.push_back(interval_lines(against, results.names, "GAUC minus that of " + base.name, "hundredths", 0));
-  if (!has_first(results)) return pictures;
-  std::vector<IntervalSeries> gains;
-  for (std::size_t m = 0; m < results.models.size(); ++m) {
-    IntervalSeries& series = gains.emplace_back();
-    series.name = results.models[m].name;
-    series.colour = m;
-    for (std::size_t d = 0; d < results.names.size(); ++d)
-      series.points.push_back(
-          point_of(difference_of(results.models[m].days[d], results.models[m].first_days[d])[kGauc]));
-  }
-  pictures.push_back(
-      interval_lines(gains, results.names, "GAUC minus that of the model of the first day", "hundredths", 0));
+  if (!gains.empty())
+    pictures.push_back(
+        interval_lines(gains, results.names, "GAUC minus that of the model of the first day", "hundredths", 0));
   return pictures;
 }
 

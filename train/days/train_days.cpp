@@ -10,7 +10,6 @@
 #include <list>
 #include <thread>
 
-#include "engine/device.h"
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/config/progress.h"
@@ -24,10 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kPollInterval = std::chrono::milliseconds(20);
-
-int cores() {
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-}
 
 // One thing to do for a model; those of a model are done one after the other.
 struct Task {
@@ -49,7 +44,8 @@ class Chains {
         files_(files),
         options_(options),
         tasks_(std::move(tasks)),
-        jobs_(job_count()),
+        // Of all models, not of those that have something to do: a run's threads are in its configuration.
+        jobs_(job_count(options.device, options.jobs, models.size())),
         progress_("days", total()) {}
 
   void work() {
@@ -75,13 +71,6 @@ class Chains {
     return total;
   }
 
-  // Not of those that have something to do: a run's threads are in its configuration.
-  std::size_t job_count() const {
-    const bool cpu = select_device(options_.device, 1).name == "cpu";
-    const int wanted = options_.jobs > 0 ? options_.jobs : (cpu ? cores() : 1);
-    return std::max<std::size_t>(1, std::min(static_cast<std::size_t>(wanted), models_.size()));
-  }
-
   std::string log_of(std::size_t model) const { return files_.run(model) + ".log"; }
 
   // The next task of a model, or what one that was killed has left of it.
@@ -97,7 +86,7 @@ class Chains {
     RunConfig config = models_[task.model].config;
     config.data.path = days_[task.day].dataset.path();
     config.output = files_.run(task.model);
-    if (config.train.threads == 0) config.train.threads = std::max<std::int64_t>(1, cores() / static_cast<int>(jobs_));
+    config.train.threads = threads_of_job(config.train.threads, jobs_);
     // Killed between weights and checkpoint, it looks finished.
     if (task.day == 0 && checkpoint_of(config.output).empty()) fs::remove_all(config.output);
     OutputFile file(config.output + ".yaml");
@@ -170,9 +159,7 @@ class Chains {
 
 void train_days(const std::vector<Day>& days, const std::vector<DayModel>& models, const DayFiles& files,
                 const TrainDaysOptions& options) {
-  std::error_code error;
-  fs::create_directories(files.out() + "/runs", error);
-  if (error) fail("cannot create {}/runs: {}", files.out(), error.message());
+  make_folder(files.out() + "/runs");
   std::vector<std::deque<Task>> tasks(models.size());
   std::size_t all = 0, to_do = 0;
   for (std::size_t m = 0; m < models.size(); ++m) {

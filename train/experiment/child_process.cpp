@@ -6,13 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <system_error>
 #include <utility>
 
+#include "engine/device.h"
 #include "engine/error.h"
 #include "engine/file.h"
+#include "train/config/parallel.h"
 
 namespace mal {
 
@@ -74,6 +77,15 @@ std::optional<int> ChildProcess::poll() {
   if (ended < 0) fail("cannot wait for a process: {}", std::generic_category().message(errno));
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
+}
+
+std::size_t job_count(const std::string& device, int wanted, std::size_t things) {
+  if (wanted <= 0) wanted = select_device(device, 1).name == "cpu" ? thread_count(0) : 1;
+  return std::max<std::size_t>(1, std::min(static_cast<std::size_t>(wanted), things));
+}
+
+std::int64_t threads_of_job(std::int64_t configured, std::size_t jobs) {
+  return configured != 0 ? configured : std::max(1, thread_count(0) / static_cast<int>(jobs));
 }
 
 void fail_of_child(const std::string& what, int code, const std::string& log) {

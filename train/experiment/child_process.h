@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +26,13 @@ class ChildProcess {
   void stop();
   pid_t pid_ = -1;
 };
+
+// How many children train at once: `wanted` or, where that is 0, as many as cores on the CPU and one on a GPU; no more
+// than there are things to do.
+std::size_t job_count(const std::string& device, int wanted, std::size_t things);
+// The threads of each of so many jobs: what the configuration says or, where that is 0, its share of the cores. A run's
+// result does not depend on its threads.
+std::int64_t threads_of_job(std::int64_t configured, std::size_t jobs);
 
 // Error for a child that ended with another code than 0: the last line of its log, and where the rest is.
 [[noreturn]] void fail_of_child(const std::string& what, int code, const std::string& log);

@@ -9,7 +9,6 @@
 #include <list>
 #include <thread>
 
-#include "engine/device.h"
 #include "engine/error.h"
 #include "engine/file.h"
 #include "train/config/progress.h"
@@ -24,10 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
-int cores() {
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-}
-
 // One run under way.
 struct Job {
   const PlannedRun* run;
@@ -40,7 +35,7 @@ class Pool {
       : options_(options),
         waiting_(std::move(waiting)),
         total_(waiting_.size()),
-        jobs_(job_count()),
+        jobs_(job_count(options.device, options.jobs, total_)),
         progress_("experiment", static_cast<std::uint64_t>(total_)) {}
 
   void work() {
@@ -57,16 +52,9 @@ class Pool {
   }
 
  private:
-  std::size_t job_count() const {
-    const bool cpu = select_device(options_.device, 1).name == "cpu";
-    const int wanted = options_.jobs > 0 ? options_.jobs : (cpu ? cores() : 1);
-    return std::max<std::size_t>(1, std::min(static_cast<std::size_t>(wanted), total_));
-  }
-
-  // The cores are shared by the runs; a run's result does not depend on its threads.
   void start(const PlannedRun& run) {
     RunConfig config = run.config;
-    if (config.train.threads == 0) config.train.threads = std::max<std::int64_t>(1, cores() / static_cast<int>(jobs_));
+    config.train.threads = threads_of_job(config.train.threads, jobs_);
     fs::remove_all(config.output);
     OutputFile file(config.output + ".yaml");
     file.write(to_yaml(config));

@@ -36,10 +36,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::int64_t steps_of(std::int64_t rows, std::int64_t batch) {
-  return (rows + batch - 1) / batch;
-}
-
 // Device, data, parameters and both graphs of a run, in the order in which they need each other.
 struct Setup {
   Setup(const RunConfig& run, const TrainOptions& options)
@@ -137,7 +133,7 @@ class Trainer {
     const InterruptGuard guard;
     const Clock::time_point start = Clock::now();
     const TrainConfig& config = setup_.config.train;
-    const std::int64_t batch_size = config.batch_size, an_epoch = steps_of(rows_, batch_size);
+    const std::int64_t batch_size = config.batch_size, an_epoch = steps_on(config, rows_) / config.epochs;
     const std::int64_t done = optimizer_.steps() - begin_, first_epoch = done / an_epoch,
                        first_row = done % an_epoch * batch_size;
     seen_ = first_epoch * rows_ + first_row;
@@ -176,9 +172,7 @@ class Trainer {
     save();
   }
   // Of the present data.
-  std::int64_t total_steps() const {
-    return setup_.config.train.epochs * steps_of(rows_, setup_.config.train.batch_size);
-  }
+  std::int64_t total_steps() const { return steps_on(setup_.config.train, rows_); }
   std::int64_t last_step() const { return begin_ + total_steps(); }
   ScheduleConfig schedule() const {
     ScheduleConfig schedule = setup_.config.schedule;
@@ -327,6 +321,10 @@ double peak_memory_mib() {
 }
 
 }  // namespace
+
+std::int64_t steps_on(const TrainConfig& config, std::int64_t rows) {
+  return config.epochs * ((rows + config.batch_size - 1) / config.batch_size);
+}
 
 Metrics train(const RunConfig& config, const TrainOptions& options) {
   Setup setup(config, options);

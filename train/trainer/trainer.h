@@ -1,6 +1,7 @@
 // One training run: batches in time order → steps → test metrics → weights and log in a run directory.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "train/config/run_config.h"
@@ -14,6 +15,9 @@ struct TrainOptions {
   ExistingRun existing = ExistingRun::refuse;  // of the same output
   bool scores = false;  // keep the logits of the test rows (scores.h), as the last thing that is written
 };
+
+// Of all epochs, for so many training rows.
+std::int64_t steps_on(const TrainConfig& config, std::int64_t rows);
 
 // Writes into config.output: config.yaml, metrics.jsonl, trained_on/, model.safetensors, scores.bin if asked for; while
 // it trains checkpoint.safetensors, from which a run that was interrupted goes on to the same bits. Returns the test
