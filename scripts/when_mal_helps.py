@@ -286,8 +286,11 @@ def done_elsewhere(args, cells):
     """The cells of --results that are the ones wanted here: the same data, studies and seeds."""
     if not args.results:
         return {}
-    with open(args.results) as file:
-        records = {(record["world"], record["users"]): record for record in json.load(file)}
+    try:
+        with open(args.results) as file:
+            records = {(record["world"], record["users"]): record for record in json.load(file)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"when_mal_helps: --results {args.results} is no results.json of this script: {error!r}; give the one below its --out")
     found = {}
     for cell in cells:
         record = records.get((cell.world, cell.users))

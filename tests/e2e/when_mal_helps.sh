@@ -39,6 +39,10 @@ END
 stamp=$(stat -c %Y%s when/cold-500/experiment/tables/systems.json)
 "${study[@]}" --seeds 1 >out.txt 2>err.txt || die "the second time it fails"
 [[ $(wc -l <out.txt) == 1 && $(stat -c %Y%s when/cold-500/experiment/tables/systems.json) == "$stamp" ]] || die "done cells are done again: $(cat out.txt)"
+echo '[{}]' >bad.json
+for bad in nothing.json bad.json out.txt; do
+  refuses 1 "^when_mal_helps: --results $bad is no results.json of this script" "${study[@]}" --seeds 1 --results $bad --report
+done
 # Another folder, as on another machine: what results.json has is not done there, other seeds are.
 elsewhere=("${study[@]}")
 elsewhere[5]=there
